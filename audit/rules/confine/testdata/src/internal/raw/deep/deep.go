@@ -1,0 +1,5 @@
+package deep
+
+import "unsafe"
+
+func Size() uintptr { return unsafe.Sizeof(0) }
