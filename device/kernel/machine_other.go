@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package kernel
+
+func machineLevels() []Level { return nil }
+
+func (t *Table) setMachine(Level) {}
