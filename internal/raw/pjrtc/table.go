@@ -1,0 +1,148 @@
+package pjrtc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+)
+
+// Table is a plugin's PJRT_Api, read once and checked. It is immutable and safe for concurrent use.
+type Table struct {
+	fns            [NumSlots]Func
+	api            Ptr[Api]
+	major, minor   int
+	extensionStart Ptr[ExtensionBase]
+}
+
+// Args is the argument struct of a slot.
+type Args interface {
+	Slot() Slot
+	SetSize()
+}
+
+// minimumSize is the part of PJRT_Api that must be there: the header, the version and the first function.
+const minimumSize = firstSlot + 8
+
+// NewTable reads the table at api. Functions past the table's own struct_size, and null ones, are missing.
+//
+// Preconditions: api is null, or points to a PJRT_Api that lives as long as the process: at least its struct_size,
+// and as many bytes as that says.
+// Errors: [isthmus.ErrInvalid] for a null or too short table, [isthmus.ErrVersion] for another major version.
+func NewTable(api Ptr[Api]) (*Table, error) {
+	if api == 0 {
+		return nil, fmt.Errorf("the function table is null: %w", isthmus.ErrInvalid)
+	}
+	if api%8 != 0 {
+		return nil, fmt.Errorf("the function table is misaligned: %w", isthmus.ErrInvalid)
+	}
+	// SAFETY: owner: the plugin, for the process's life; bounds: fields are read only inside the struct_size that
+	// the table states; alignment: checked; thread: any, the table is constant.
+	size := *mem.At[uint64](api)
+	if size < minimumSize || size > 1<<16 {
+		return nil, fmt.Errorf("the function table says it has %d bytes, want %d to %d: %w; this is not a PJRT plugin of a known kind", size, minimumSize, 1<<16, isthmus.ErrInvalid)
+	}
+	a := api.At()
+	t := &Table{api: api, major: int(a.PjrtApiVersion.MajorVersion), minor: int(a.PjrtApiVersion.MinorVersion), extensionStart: a.ExtensionStart}
+	if t.major != 0 {
+		return nil, fmt.Errorf("PJRT API %d.%d, this module speaks 0.x: %w", t.major, t.minor, isthmus.ErrVersion)
+	}
+	for s := range Slot(NumSlots) {
+		if s.Offset()+8 <= uintptr(size) {
+			// SAFETY: as above; the offset is within struct_size.
+			t.fns[s] = *mem.At[Func](uintptr(api) + s.Offset())
+		}
+	}
+	return t, nil
+}
+
+// Version is the version of the PJRT API that the plugin was built with.
+func (t *Table) Version() (major, minor int) { return t.major, t.minor }
+
+// Has reports whether the plugin has the function.
+func (t *Table) Has(s Slot) bool { return s >= 0 && s < NumSlots && t.fns[s] != 0 }
+
+// Missing lists the functions that the plugin lacks.
+func (t *Table) Missing() []Slot {
+	var m []Slot
+	for s := range Slot(NumSlots) {
+		if !t.Has(s) {
+			m = append(m, s)
+		}
+	}
+	return m
+}
+
+// Fn is the function's address, for call.Frame.Chain.
+func (t *Table) Fn(s Slot) call.Fn { return call.Fn(t.fns[s]) }
+
+// Call sets the size of a and calls its function. Functions that return nothing give 0.
+//
+// Preconditions: [Table.Has] of a's slot; a and all it points to are in f, or off-heap, or pinned.
+func Call[A any, P interface {
+	*A
+	Args
+}](t *Table, f *call.Frame, a P) Ptr[Error] {
+	a.SetSize()
+	s := a.Slot()
+	r := f.Call1(call.Fn(t.fns[s]), mem.AddrOfPtr((*A)(a)))
+	if !slotReturnsError[s] {
+		return 0
+	}
+	return Ptr[Error](r)
+}
+
+// MaxExtensions bounds the extension chain: a longer one is an error.
+const MaxExtensions = 256
+
+// ErrChain says that the extension chain is broken.
+var ErrChain = errors.New("broken extension chain")
+
+// Link is one extension of a plugin's chain.
+type Link struct {
+	Type ExtensionType
+	Base Ptr[ExtensionBase]
+	Size uintptr
+}
+
+// Chain walks the extensions that the table announces, in their order, unknown kinds included.
+//
+// Preconditions: each link is a PJRT_Extension_Base that lives as long as the process.
+// Errors: [ErrChain] for a cycle, a chain longer than [MaxExtensions], a misaligned link and one that says it is
+// shorter than its own head. The links before the broken one are returned too.
+func (t *Table) Chain() ([]Link, error) {
+	var links []Link
+	seen := map[Ptr[ExtensionBase]]bool{}
+	for p := t.extensionStart; p != 0; {
+		switch {
+		case seen[p]:
+			return links, fmt.Errorf("%w: link %d leads back to an earlier one", ErrChain, len(links))
+		case len(links) == MaxExtensions:
+			return links, fmt.Errorf("%w: more than %d links", ErrChain, MaxExtensions)
+		case p%8 != 0:
+			return links, fmt.Errorf("%w: link %d is misaligned", ErrChain, len(links))
+		}
+		seen[p] = true
+		// SAFETY: owner: the plugin, for the process's life; bounds: the head that every extension has; alignment:
+		// checked; thread: any, the chain is constant.
+		e := p.At()
+		if e.StructSize < ExtensionBaseSize || e.StructSize > 1<<16 {
+			return links, fmt.Errorf("%w: link %d of type %d says it has %d bytes", ErrChain, len(links), int32(e.Type), e.StructSize)
+		}
+		links = append(links, Link{Type: e.Type, Base: p, Size: uintptr(e.StructSize)})
+		p = e.Next
+	}
+	return links, nil
+}
+
+// Func returns the function at offset in the extension's own table, 0 where the plugin's table ends before it.
+func (l Link) Func(offset uintptr) Func {
+	if offset < ExtensionBaseSize || offset%8 != 0 || offset+8 > l.Size {
+		return 0
+	}
+	// SAFETY: owner: the plugin, for the process's life; bounds: inside the struct_size that the link states;
+	// alignment: checked; thread: any.
+	return *mem.At[Func](uintptr(l.Base) + offset)
+}
