@@ -1,0 +1,13 @@
+// Package ffi holds the ownership primitives that every boundary of this module is built from. Its API is safe:
+// no call order, race or forgotten value of a caller's can touch freed memory or free twice.
+//
+//   - [Owned]: one native object, destroyed exactly once, never while in use, never before its children
+//   - [Lend], [Loan], [Region], [Memory]: memory that native code uses, many readers or one writer
+//   - [Scope]: nothing lent in it outlives it
+//   - [Event], [Reaper]: something that completes once, any number of waiters
+//   - [Callback]: Go code that native code calls, behind a barrier
+//   - [Arena]: short-lived memory for native arguments
+//   - [Library]: a dynamic library
+//
+// The safety argument of each, by type, initialisation, lifetime, bounds and thread, is in docs/core-safety.md.
+package ffi

@@ -1,0 +1,48 @@
+// Package call calls C functions without cgo's generated code: a trampoline of our own, run by the runtime's cgo
+// call, that reads one off-heap frame. It needs no C compiler, works with CGO_ENABLED=0 and 1, and allocates
+// nothing. Platforms without a trampoline use purego.SyscallN.
+//
+// Only integer and pointer arguments are passed; floating-point arguments and struct values are not supported.
+package call
+
+import (
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+)
+
+// Fn is the address of a C function. 0 is none.
+type Fn uintptr
+
+// Pair is one call of a chain: a function that takes one pointer and returns one.
+type Pair struct {
+	Fn  Fn
+	Arg mem.Addr
+}
+
+const (
+	// MaxArgs is how many arguments [Frame.Call] takes.
+	MaxArgs = 6
+	// MaxChain is how many calls [Frame.Chain] makes.
+	MaxChain = 4
+)
+
+// Call1 calls fn(arg) and returns its result: the shape of every PJRT slot.
+//
+// Preconditions: fn is a C function of one pointer-sized argument and result; arg is 0 or off-heap or pinned memory
+// that is valid for the call and whatever the callee keeps it for. The calling goroutine keeps its thread while C
+// runs, not longer.
+func Call1(fn Fn, arg mem.Addr) uintptr {
+	f := Get()
+	r := f.Call1(fn, arg)
+	f.Put()
+	return r
+}
+
+// Call calls fn with up to [MaxArgs] integer or pointer arguments. Missing ones are 0; more are ignored.
+//
+// Preconditions: as for [Call1], for each argument.
+func Call(fn Fn, args ...uintptr) uintptr {
+	f := Get()
+	r := f.Call(fn, args...)
+	f.Put()
+	return r
+}

@@ -1,0 +1,23 @@
+//go:build !((linux || darwin) && (amd64 || arm64))
+
+package call
+
+import "github.com/ebitengine/purego"
+
+// Trampoline says how calls are made on this platform.
+const Trampoline = "purego"
+
+func (f *Frame) invoke1() { f.ret, _, _ = purego.SyscallN(f.fn, f.arg) }
+
+func (f *Frame) invokeN() {
+	a := &f.args
+	f.ret, _, _ = purego.SyscallN(f.fn, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+func (f *Frame) invokeChain() {
+	f.ret = 0
+	for i := uintptr(0); i < f.args[0] && f.ret == 0; i++ {
+		f.ret, _, _ = purego.SyscallN(f.rest[2*i], f.rest[2*i+1])
+		f.args[1]++
+	}
+}
