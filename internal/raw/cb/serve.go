@@ -24,10 +24,11 @@ type Handler struct {
 	Serve func(*Args) uintptr
 	// Fault makes the value that C gets when Serve panics or ends its goroutine. It must not panic; nil gives 0.
 	Fault func(error) uintptr
-	// SameThread runs Serve on the calling thread's goroutine. It saves a hand-over of about half a microsecond and
-	// keeps thread-local state; the price is that runtime.Goexit (and so testing's FailNow) in Serve ends the
-	// process, because the Go runtime cannot return to C from it.
-	SameThread bool
+	// Isolate runs Serve on a goroutine of its own, which costs tens of microseconds for the hand-over between
+	// threads. It is for code of a user's that may call runtime.Goexit, as testing's FailNow does: from a Go
+	// function that C called, the runtime cannot return to C after that, so without Isolate it ends the process
+	// with a panic that says so.
+	Isolate bool
 }
 
 const (
@@ -129,7 +130,7 @@ func dispatch(a *Args, user int) uintptr {
 
 // run is the barrier: whatever Serve does, C gets a value and no Go frame is unwound through C's.
 func (h *Handler) run(a *Args) uintptr {
-	if h.SameThread {
+	if !h.Isolate {
 		return h.guarded(a)
 	}
 	result := make(chan uintptr, 1)
@@ -150,9 +151,14 @@ func (h *Handler) guarded(a *Args) (r uintptr) {
 func (h *Handler) guardedInto(a *Args, r *uintptr) {
 	ok := false
 	defer func() {
-		if !ok {
-			*r = h.fault(panicError(recover()))
+		if ok {
+			return
 		}
+		v := recover()
+		if v == nil && !h.Isolate {
+			panic("cb: runtime.Goexit in a callback: the thread cannot return to C; set Isolate where this may happen")
+		}
+		*r = h.fault(panicError(v))
 	}()
 	*r = h.Serve(a)
 	ok = true
@@ -232,14 +238,8 @@ func Static(f any) (fn call.Fn, err error) {
 }
 
 // Static1 is [Static] for a function of one pointer, the shape of every PJRT slot, behind the barrier of [Serve]:
-// fault makes the result when serve panics or ends its goroutine.
+// fault makes the result when serve panics.
 func Static1(serve func(arg mem.Addr) uintptr, fault func(error) uintptr) (call.Fn, error) {
 	h := &Handler{Serve: func(a *Args) uintptr { return serve(mem.Addr(a[0])) }, Fault: fault}
-	return Static(func(arg uintptr) uintptr { return h.run(&Args{arg}) })
-}
-
-// Static1SameThread is Static1 with serve on the calling thread; see [Handler.SameThread] for the price.
-func Static1SameThread(serve func(arg mem.Addr) uintptr, fault func(error) uintptr) (call.Fn, error) {
-	h := &Handler{Serve: func(a *Args) uintptr { return serve(mem.Addr(a[0])) }, Fault: fault, SameThread: true}
 	return Static(func(arg uintptr) uintptr { return h.run(&Args{arg}) })
 }
