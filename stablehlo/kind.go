@@ -129,6 +129,7 @@ const (
 	AllToAll            // *CollectiveAttr
 	CollectiveBroadcast // *CollectiveAttr
 	CollectivePermute   // *CollectiveAttr
+	CollectiveReduce    // *CollectiveAttr; region: like AllReduce, but only the first of a group has the result
 	ReduceScatter       // *CollectiveAttr; region
 	PartitionID
 	ReplicaID
@@ -169,7 +170,7 @@ var kindNames = [numKinds]string{
 	GetTupleElement: "get_tuple_element", If: "if", OptimizationBarrier: "optimization_barrier", Return: "return",
 	TupleOp: "tuple", While: "while",
 	AllGather: "all_gather", AllReduce: "all_reduce", AllToAll: "all_to_all", CollectiveBroadcast: "collective_broadcast",
-	CollectivePermute: "collective_permute", ReduceScatter: "reduce_scatter", PartitionID: "partition_id",
+	CollectivePermute: "collective_permute", CollectiveReduce: "collective_reduce", ReduceScatter: "reduce_scatter", PartitionID: "partition_id",
 	ReplicaID: "replica_id", Infeed: "infeed", Outfeed: "outfeed", Recv: "recv", Send: "send",
 	AsyncStart: "async_start", AsyncDone: "async_done",
 }
