@@ -104,6 +104,9 @@ func (e *Entry) Leave() {
 	e.prev, e.next = nil, nil
 }
 
+// ID returns the object's number, which is also given under [CheckOff].
+func (e *Entry) ID() uint64 { return e.id }
+
 // Object describes e.
 func (e *Entry) Object() Object {
 	s := &censusList[e.id%censusShards]

@@ -280,5 +280,7 @@ func Retry(err error) error {
 
 type retryError struct{ err error }
 
-func (e *retryError) Error() string { return e.err.Error() + " (still open; Close may be called again)" }
+func (e *retryError) Error() string {
+	return e.err.Error() + " (still open; Close may be called again)"
+}
 func (e *retryError) Unwrap() error { return e.err }

@@ -105,3 +105,8 @@ func FreePages(a Addr, size int) {
 		panic(err) // our own invariant: the range is not one of ours
 	}
 }
+
+// MaxBytes is the largest allocation that is asked of the system or the Go heap: what an address space can hold.
+const MaxBytes = 1 << (min(bitsPerAddr, 48) - 1)
+
+const bitsPerAddr = 32 << (^uintptr(0) >> 63)

@@ -1,0 +1,162 @@
+package ffi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus"
+)
+
+// Scope is a stretch of a program that lends memory to native work and is not left before all of it is back: what
+// is on loan in a scope does not outlive it. Use [Within]. It is safe for concurrent use.
+type Scope struct {
+	_      noCopy
+	mu     sync.Mutex
+	closed bool
+	loans  []*Loan
+	work   []scopeWork
+}
+
+type scopeWork struct {
+	event  *Event
+	what   string
+	cancel func()
+}
+
+// ScopeOptions are the options of [Within]. The zero value is the default.
+type ScopeOptions struct {
+	// Grace is how long to wait for work that was asked to stop, after the context ended; 0 is 5 seconds, negative
+	// is no limit.
+	Grace time.Duration
+}
+
+const defaultGrace = 5 * time.Second
+
+// Within runs f in a new scope and then leaves the scope: it waits for all work that was added and for all loans
+// that the work returns. When f fails or panics, or ctx ends, the work is first asked to stop. Work that does
+// not end within the grace time after ctx ended is reported, its loans stay out and pinned, and the error, which
+// is [isthmus.ErrBorrowed], names them. A loan that no work of the scope returns is returned when f comes back,
+// before the wait: nobody else can be using it.
+func Within(ctx context.Context, opt ScopeOptions, f func(*Scope) error) (err error) {
+	s := &Scope{}
+	finished := false
+	defer func() {
+		if !finished {
+			// f panicked: leave, and let the panic go on.
+			if lerr := s.leave(ctx, opt, true); lerr != nil {
+				isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "ffi.Scope"}, Err: lerr})
+			}
+		}
+	}()
+	ferr := f(s)
+	finished = true
+	return errors.Join(ferr, s.leave(ctx, opt, ferr != nil))
+}
+
+// Lend lends b within the scope; see the function [Lend]. After the scope is left it is [isthmus.ErrClosed].
+func (s *Scope) Lend(b []byte, a Access) (*Loan, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("ffi: lend in a scope that was left: %w", isthmus.ErrClosed)
+	}
+	l, err := Lend(b, a)
+	if err != nil {
+		return nil, err
+	}
+	s.loans = append(s.loans, l)
+	return l, nil
+}
+
+// Add makes native work part of the scope: leaving waits for e, and the loans given are returned when it
+// completes. cancel, which may be nil, asks the work to stop; it must not block, and may be called at most once,
+// also after the work has ended. After the scope is left it is [isthmus.ErrClosed], and nothing is added.
+func (s *Scope) Add(what string, e *Event, cancel func(), uses ...*Loan) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("ffi: add %s to a scope that was left: %w", what, isthmus.ErrClosed)
+	}
+	for _, l := range uses {
+		l.lentTo(e)
+	}
+	s.work = append(s.work, scopeWork{e, what, cancel})
+	return nil
+}
+
+func (s *Scope) leave(ctx context.Context, opt ScopeOptions, stop bool) error {
+	s.mu.Lock()
+	s.closed = true
+	work, all := s.work, s.loans
+	s.mu.Unlock()
+	for _, l := range all {
+		if !l.working() {
+			l.Return()
+		}
+	}
+	ask := sync.OnceFunc(func() {
+		for _, w := range work {
+			if w.cancel != nil && !w.event.Completed() {
+				w.cancel()
+			}
+		}
+	})
+	if stop {
+		ask()
+	}
+	limit, end := graceful(ctx, opt.Grace, ask)
+	defer end()
+	var late []string
+	for _, w := range work {
+		if !w.event.Completed() {
+			if err := w.event.Wait(limit); !w.event.Completed() {
+				late = append(late, fmt.Sprintf("%s (%v)", w.what, err))
+			}
+		}
+	}
+	if late == nil {
+		// The work is done; its loans go back here and not on the events' goroutines, so that they are back when
+		// Within returns.
+		for _, l := range all {
+			l.Return()
+		}
+		return nil
+	}
+	var out []string
+	for _, l := range all {
+		if l.settle(); !l.Returned() {
+			out = append(out, l.Object().String())
+		}
+	}
+	err := fmt.Errorf("ffi: leave scope: %w: work has not ended: %q, still lent: %q; the memory stays pinned", isthmus.ErrBorrowed, late, out)
+	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "ffi.Scope"}, Err: err})
+	return err
+}
+
+// graceful returns a context that ends some time after ctx, and calls ask when ctx ends.
+func graceful(ctx context.Context, grace time.Duration, ask func()) (context.Context, func()) {
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	limit, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		ask()
+		if grace < 0 {
+			return
+		}
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(context.Cause(ctx))
+		case <-limit.Done():
+		}
+	})
+	return limit, func() {
+		stop()
+		cancel(nil)
+	}
+}
