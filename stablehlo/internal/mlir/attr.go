@@ -315,12 +315,12 @@ func (p *parser) hashAttr() Attr {
 			p.expectByte('>')
 			return a
 		}
-		v := p.word()
-		if len(v) == 0 {
-			p.want("a case of " + name)
+		if enumCases(name) == "" {
+			p.fail(b, "%q is not an attribute of StableHLO", m)
 		}
+		e := p.enumCase(p.intern(m))
 		p.expectByte('>')
-		return Enum{p.intern(m), p.intern(v)}
+		return e
 	}
 	p.balanced()
 	p.optionalType()

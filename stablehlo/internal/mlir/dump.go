@@ -176,6 +176,10 @@ func (d *dumper) attr(a Attr) {
 
 func (d *dumper) dense(a Dense) {
 	d.b.WriteString("dense<")
+	// Whether equal elements are kept once is the choice of the program's printer.
+	if size := a.Type.Elem.Size(); size > 0 && len(a.Data) >= size && bytes.Equal(a.Data[:len(a.Data)-size], a.Data[size:]) {
+		a.Data, a.Splat = a.Data[:size], true
+	}
 	if a.Splat {
 		d.b.WriteString("splat ")
 	}

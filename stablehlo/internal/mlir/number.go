@@ -83,6 +83,10 @@ func (p *parser) toFloatBits(n number, t dtype.Type) uint64 {
 		return math.Float64bits(v)
 	case dtype.F32:
 		return uint64(math.Float32bits(float32(v)))
+	case dtype.F8E8M0FNU:
+		if v == 0 {
+			return 0 // LLVM gives the smallest value for zero, which the type does not have
+		}
 	}
 	return dtype.FromFloat64(t, v)
 }

@@ -129,15 +129,7 @@ func (p *parser) formAttr(o *Op, s *step) {
 			p.fail(at, "expected dense<…>")
 		}
 	default: // enum.name
-		w := p.word()
-		if len(w) == 0 {
-			if p.peek() == '#' {
-				a = p.attr()
-				break
-			}
-			p.want("a case of " + s.arg[len("enum."):])
-		}
-		a = Enum{s.arg[len("enum."):], p.intern(w)}
+		a = p.enumCase(s.arg[len("enum."):])
 	}
 	p.addAttr(o, s.text, a, at)
 }

@@ -148,11 +148,7 @@ func (p *parser) precision(o *Op) {
 		a := Array{}
 		if !p.eatByte(']') {
 			for {
-				w := p.word()
-				if len(w) == 0 {
-					p.want("a case of precision")
-				}
-				a = append(a, Enum{"precision", p.intern(w)})
+				a = append(a, p.enumCase("precision"))
 				if !p.eatByte(',') {
 					break
 				}

@@ -43,8 +43,48 @@ func structFields(mnemonic string) string {
 	return ""
 }
 
-// structAttr reads the <…> of #stablehlo.mnemonic<…>. A mnemonic that it does not know, with one word in the
-// brackets, is an enum.
+// enumCases names the cases of an enum attribute, separated by spaces.
+func enumCases(name string) string {
+	switch name {
+	case "precision":
+		return "DEFAULT HIGH HIGHEST"
+	case "result_accuracy_mode":
+		return "DEFAULT HIGHEST TOLERANCE"
+	case "fft_type":
+		return "FFT IFFT RFFT IRFFT"
+	case "comparison_direction":
+		return "EQ NE GE GT LE LT"
+	case "comparison_type":
+		return "NOTYPE FLOAT TOTALORDER SIGNED UNSIGNED"
+	case "transpose":
+		return "TRANSPOSE_INVALID NO_TRANSPOSE TRANSPOSE ADJOINT"
+	case "rng_distribution":
+		return "UNIFORM NORMAL"
+	case "rng_algorithm":
+		return "DEFAULT THREE_FRY PHILOX"
+	}
+	return ""
+}
+
+// enumCase reads a case of the enum of that name.
+func (p *parser) enumCase(name string) Enum {
+	p.space()
+	b := p.i
+	w := p.word()
+	cases := enumCases(name)
+	if len(w) > 0 {
+		for c := range strings.FieldsSeq(cases) {
+			if c == string(w) {
+				return Enum{name, c}
+			}
+		}
+	}
+	p.i = b
+	p.want("one of " + strings.ReplaceAll(cases, " ", ", "))
+	return Enum{}
+}
+
+// structAttr reads the <…> of #stablehlo.mnemonic<…>, which is a struct or an enum.
 func (p *parser) structAttr(mnemonic string, off int) Attr {
 	p.enter()
 	defer p.leave()
@@ -70,14 +110,14 @@ func (p *parser) structAttr(mnemonic string, off int) Attr {
 		p.expectByte('<')
 		return p.fields(mnemonic, fields)
 	}
-	start := p.i
-	p.expectByte('<')
-	if w := p.word(); len(w) > 0 && p.eatByte('>') {
-		return Enum{mnemonic, p.intern(w)}
+	if enumCases(mnemonic) != "" {
+		p.expectByte('<')
+		e := p.enumCase(mnemonic)
+		p.expectByte('>')
+		return e
 	}
-	p.i = start
-	p.balanced()
-	return OpaqueAttr{Dialect: "stablehlo", Text: string(p.src[off:p.i])}
+	p.fail(off, "%q is not an attribute of StableHLO", mnemonic)
+	return nil
 }
 
 // fields reads name = value, … up to '>'.

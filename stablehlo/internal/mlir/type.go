@@ -298,10 +298,10 @@ func (p *parser) shaped(kind TypeKind) Type {
 		}
 	case p.eatWord("index"):
 		t.Elem, t.Text = dtype.I64, "index"
-	case kind == Buffer && !p.atWord("complex"):
-		t.Elem = p.elem()
 	default:
-		t.Elem = p.elem()
+		if t.Elem = p.elem(); t.Elem == dtype.TF32 {
+			p.fail(b, "tf32 is a precision, not the type of an element")
+		}
 	}
 	if p.eatByte(',') {
 		e := p.i
