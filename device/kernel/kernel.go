@@ -22,7 +22,7 @@ package kernel
 
 import "fmt"
 
-//go:generate go -C gen run . -out .. -pkg kernel
+//go:generate go -C gen run . -dir ..
 
 // Level is a set of machine instructions that loops are written with.
 type Level uint8
