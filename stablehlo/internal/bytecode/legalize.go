@@ -1,6 +1,8 @@
 package bytecode
 
 import (
+	"slices"
+
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo/internal/mlir"
 )
@@ -282,39 +284,34 @@ func isDefaultAccuracy(s mlir.Struct) bool {
 	return atol.Value == 0 && rtol.Value == 0 && ulps.Value == 0 && mode.Value == "DEFAULT"
 }
 
-// argAttrs hands the attributes of a function's arguments to the values that they belong to, and drops those of the
-// results if none has any.
+// argAttrs hands the attributes of a function's arguments to the values that they belong to; a declaration has no such
+// values and keeps the list. Lists of attributes in which nothing stands are dropped.
 func (r *reader) argAttrs(at int, o *mlir.Op) {
+	var args []*mlir.Value
+	body := len(o.Regions) == 1 && len(o.Regions[0].Blocks) > 0
+	if body {
+		args = o.Regions[0].Blocks[0].Args
+	}
 	out := make([]mlir.NamedAttr, 0, len(o.Attrs))
 	for _, a := range o.Attrs {
-		switch a.Name {
-		case "arg_attrs":
-			var args []*mlir.Value
-			if len(o.Regions) == 1 && len(o.Regions[0].Blocks) > 0 {
-				args = o.Regions[0].Blocks[0].Args
-			}
-			list := r.dicts(at, a)
-			if len(list) == 0 {
-				continue
-			}
-			if len(list) != len(args) {
-				r.fail(at, "attributes for %d arguments of a function of %d", len(list), len(args))
-			}
+		if a.Name != "arg_attrs" && a.Name != "res_attrs" {
+			out = append(out, a)
+			continue
+		}
+		list := r.dicts(at, a)
+		some := slices.ContainsFunc(list, func(d mlir.Dict) bool { return len(d) > 0 })
+		switch {
+		case !some:
+		case a.Name == "res_attrs" || !body:
+			out = append(out, a)
+		case len(list) != len(args):
+			r.fail(at, "attributes for %d arguments of a function of %d", len(list), len(args))
+		default:
 			for i, d := range list {
 				if len(d) > 0 {
 					args[i].Attrs = d
 				}
 			}
-		case "res_attrs":
-			any := false
-			for _, d := range r.dicts(at, a) {
-				any = any || len(d) > 0
-			}
-			if any {
-				out = append(out, a)
-			}
-		default:
-			out = append(out, a)
 		}
 	}
 	o.Attrs = out
