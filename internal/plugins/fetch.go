@@ -18,7 +18,7 @@ type fetched struct{ wheel, library string }
 // tool is a program of this machine that can bring a package.
 type tool struct {
 	command []string
-	// unpacks says that the tool installs into a folder, and keeps no package file.
+	// unpacks says that the tool installs into a folder, and keeps no package file. (uv wants to find a Python, too.)
 	unpacks bool
 }
 
@@ -117,7 +117,7 @@ func (t *tail) String() string {
 		b = b[len(b)-tailBytes:]
 	}
 	lines := strings.Split(strings.ToValidUTF8(string(b), "?"), "\n")
-	const most = 4
+	const most = 6
 	if len(lines) > most {
 		lines = lines[len(lines)-most:]
 	}
