@@ -18,11 +18,7 @@ import (
 // corpus calls f with each file of the StableHLO project's own test data, which is not part of this repository.
 func corpus(t testing.TB, f func(name string, data []byte)) {
 	t.Helper()
-	name := os.Getenv("ISTHMUS_TESTDATA")
-	if name == "" {
-		name = filepath.Join("..", "..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
-	}
-	file, err := os.Open(name)
+	file, err := os.Open(corpusPath())
 	if errors.Is(err, os.ErrNotExist) && os.Getenv("ISTHMUS_TESTDATA") == "" {
 		t.Skip("no test data: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
 	}
@@ -51,6 +47,13 @@ func corpus(t testing.TB, f func(name string, data []byte)) {
 		}
 		f(h.Name, data)
 	}
+}
+
+func corpusPath() string {
+	if name := os.Getenv("ISTHMUS_TESTDATA"); name != "" {
+		return name
+	}
+	return filepath.Join("..", "..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
 }
 
 // parseParts parses each program of a test file and returns the first error.

@@ -152,7 +152,7 @@ func stablehloForm(op string) string {
 
 func chloForm(op string) string {
 	switch op {
-	case "broadcast_add", "broadcast_and", "broadcast_atan2", "broadcast_complex", "broadcast_divide",
+	case "broadcast_add", "broadcast_and", "broadcast_atan2", "broadcast_compare", "broadcast_complex", "broadcast_divide",
 		"broadcast_maximum", "broadcast_minimum", "broadcast_multiply", "broadcast_next_after", "broadcast_or",
 		"broadcast_polygamma", "broadcast_power", "broadcast_remainder", "broadcast_shift_left",
 		"broadcast_shift_right_arithmetic", "broadcast_shift_right_logical", "broadcast_subtract", "broadcast_xor",
