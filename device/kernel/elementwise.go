@@ -175,7 +175,7 @@ func floatOps[T Float](o *Ops[T]) {
 	u[Floor], u[Ceil] = wide[T](math.Floor), wide[T](math.Ceil)
 	u[RoundEven], u[RoundAway] = wide[T](math.RoundToEven), wide[T](math.Round)
 	for op, f := range map[Unary]func(float64) float64{
-		Cbrt: math.Cbrt, Exp: math.Exp, Expm1: math.Expm1, Log: math.Log, Log1p: math.Log1p, Tanh: math.Tanh,
+		Cbrt: math.Cbrt, Exp: exp, Expm1: math.Expm1, Log: log, Log1p: math.Log1p, Tanh: math.Tanh,
 		Logistic: logistic, Sin: math.Sin, Cos: math.Cos, Tan: math.Tan, Erf: math.Erf,
 	} {
 		u[op] = wide[T](f)
@@ -184,6 +184,22 @@ func floatOps[T Float](o *Ops[T]) {
 	o.Reduce[Max], o.Reduce[Min] = maxFloat[T], minFloat[T]
 	o.Dot, o.Axpy = dotLanes[T], axpy[T]
 	o.ExpSub = expSub(o)
+}
+
+// exp is math.Exp, which on amd64 overflows below 709.5 already.
+func exp(x float64) float64 {
+	if x > 709 {
+		return math.Exp(709) * math.Exp(x-709)
+	}
+	return math.Exp(x)
+}
+
+// log is math.Log, which on amd64 takes subnormal numbers for normal ones.
+func log(x float64) float64 {
+	if x > 0 && x < 0x1p-1022 {
+		return math.Log(x*0x1p54) - 54*math.Ln2
+	}
+	return math.Log(x)
 }
 
 func signFloat[T Float](x T) T {

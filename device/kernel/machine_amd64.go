@@ -23,6 +23,9 @@ func (t *Table) setMachine(l Level) {
 	if l >= LevelAVX512 {
 		bindAVX512(t)
 	}
+	if l >= LevelAVX2 {
+		bindPower(t)
+	}
 	t.Convert.F32Bool = func(dst []uint8, a []float32) { t.F32.CompareVS[NE](dst, a, 0) }
 	t.Convert.I32Bool = func(dst []uint8, a []int32) { t.I32.CompareVS[NE](dst, a, 0) }
 }

@@ -30,7 +30,7 @@ func (e *emitter) horner(x vec, cs []Op) vec {
 	return p
 }
 
-// bits2 calls an integer instruction with an immediate: dst = x op imm.
+// shift calls an integer instruction with an immediate: dst = x op n.
 func (e *emitter) shift(four, eight func(ops ...Op), n uint64, x vec) vec {
 	d := e.v()
 	e.pick(four, eight, Imm(n), x, d)
@@ -216,10 +216,9 @@ func (e *emitter) log1p32() func(v vec) vec {
 		// u + c is 1 + v exactly; beyond 2^25 c changes nothing
 		b := e.sub(u, one)
 		c := e.add(e.sub(oneReg, e.sub(u, b)), e.sub(v, b))
-		c = e.onlyWhere(e.cmp(predLT, v, big), c)
 		bits, k := l.split(u)
 		f := e.sub(e.isub(u, bits), one)
-		e.addMul(f, c, e.isub(oneReg, bits))
+		e.addMul(f, c, e.onlyWhere(e.cmp(predLT, v, big), e.isub(oneReg, bits)))
 		r := l.special(l.join(f, k), u)
 		return e.or(r, e.and(v, sign))
 	}
@@ -284,7 +283,8 @@ func (e *emitter) tanh32() func(v vec) vec {
 		large := e.sub(oneReg, e.div(two, e.add(p, one)))
 		z := e.mul(a, a)
 		small := e.fma(e.mul(e.horner(z, q), z), a, a)
-		d := e.blend(e.cmp(predLT, a, limit), large, small)
+		// small is taken for NaN too: the integer steps of large lose it
+		d := e.blend(e.cmp(predNGEU, a, limit), large, small)
 		return e.or(d, e.and(v, sign))
 	}
 }
@@ -308,7 +308,7 @@ func (e *emitter) erf32() func(v vec) vec {
 		large := e.sub(oneReg, p)
 		z := e.mul(a, a)
 		small := e.fma(e.horner(z, near), a, a)
-		d := e.blend(e.cmp(predLT, a, limit), large, small)
+		d := e.blend(e.cmp(predNGEU, a, limit), large, small) // small for NaN too
 		return e.or(d, e.and(v, sign))
 	}
 }
@@ -335,7 +335,6 @@ func (e *emitter) trig(name string, quadrant uint64) {
 	} else {
 		VPXOR(zero, zero, zero)
 	}
-	sign := e.bits(e.signBit())
 	done := GP64()
 	e.sweep(n, 1, func(p *place) {
 		v := p.load(a)
@@ -387,7 +386,6 @@ func (e *emitter) trig(name string, quadrant uint64) {
 		Store(done, ReturnIndex(0))
 		end()
 	})
-	_ = sign
 	bind(e, full, fmt.Sprintf("t.F32.Unary[%s] = trig(NAME, t.F32.Unary[%s])", name, name))
 }
 
