@@ -88,3 +88,10 @@ func (s Slot) Offset() uintptr { return firstSlot + 8*uintptr(s) }
 
 // ReturnsError reports whether the function returns a PJRT_Error; the others return nothing.
 func (s Slot) ReturnsError() bool { return s >= 0 && s < NumSlots && slotReturnsError[s] }
+
+// Tiled is the tiled form of a layout's union.
+func (l *BufferMemoryLayout) Tiled() *BufferMemoryLayoutTiled {
+	// SAFETY: owner and lifetime: l's own memory, which is off-heap; bounds: the union is as large as its larger
+	// member, which this is; alignment: it stands at offset 16; thread: l's user.
+	return mem.At[BufferMemoryLayoutTiled](mem.AddrOf(l.Value[:]))
+}

@@ -1,0 +1,219 @@
+package pjrt
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+)
+
+// Code says what kind of error a plugin reported. A Code is an error itself, so errors.Is(err, pjrt.Internal) works.
+type Code int
+
+// The codes, as in absl::StatusCode.
+const (
+	Cancelled          Code = 1
+	Unknown            Code = 2
+	InvalidArgument    Code = 3
+	DeadlineExceeded   Code = 4
+	NotFound           Code = 5
+	AlreadyExists      Code = 6
+	PermissionDenied   Code = 7
+	ResourceExhausted  Code = 8
+	FailedPrecondition Code = 9
+	Aborted            Code = 10
+	OutOfRange         Code = 11
+	Unimplemented      Code = 12
+	Internal           Code = 13
+	Unavailable        Code = 14
+	DataLoss           Code = 15
+	Unauthenticated    Code = 16
+)
+
+// String returns the code's name in lower case, such as "invalid argument".
+func (c Code) String() string {
+	if c < Cancelled || c > Unauthenticated {
+		return fmt.Sprintf("code %d", int(c))
+	}
+	return strings.ToLower(strings.ReplaceAll(pjrtc.ErrorCode(c).String(), "_", " "))
+}
+
+// Error makes a Code usable as a target of errors.Is.
+func (c Code) Error() string { return c.String() }
+
+// sentinel is the error of the shared vocabulary that c means, or nil.
+func (c Code) sentinel() error {
+	switch c {
+	case Cancelled:
+		return context.Canceled
+	case DeadlineExceeded:
+		return context.DeadlineExceeded
+	case InvalidArgument:
+		return isthmus.ErrInvalid
+	case NotFound:
+		return isthmus.ErrNotFound
+	case ResourceExhausted:
+		return isthmus.ErrLimit
+	case OutOfRange:
+		return isthmus.ErrBounds
+	case Unimplemented:
+		return isthmus.ErrUnsupported
+	}
+	return nil
+}
+
+// Error is what a plugin reported: which operation, which code, the plugin's own text.
+type Error struct {
+	Op   string // the operation, such as "compile"
+	Code Code
+	Msg  string // the plugin's text: valid UTF-8, at most 64 KiB of it
+	Err  error  // why the text or code is missing, or nil
+}
+
+// Error returns op, code and text.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pjrt: %s: %s", e.Op, e.Code)
+	if e.Msg != "" {
+		b.WriteString(": " + e.Msg)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, " (%v)", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap gives the code, the shared error that it means, if any, and Err.
+func (e *Error) Unwrap() []error {
+	out := []error{e.Code}
+	if s := e.Code.sentinel(); s != nil {
+		out = append(out, s)
+	}
+	if e.Err != nil {
+		out = append(out, e.Err)
+	}
+	return out
+}
+
+// maxText bounds every text that is taken from a plugin.
+const maxText = 64 << 10
+
+// text copies text of a plugin: bounded, valid UTF-8.
+func text(p pjrtc.Ptr[byte], n uint64) string { return mem.String(p, n, maxText) }
+
+// takeError turns a native error into an [*Error] and destroys it, exactly once, whatever reading it gives.
+func (p *Plugin) takeError(op string, e pjrtc.Ptr[pjrtc.Error]) error {
+	f := call.Get()
+	defer f.Put()
+	defer p.destroyError(f, e)
+	out := &Error{Op: op, Code: Unknown}
+	var err error
+	if out.Msg, err = p.errorMessage(f, e); err != nil {
+		out.Err = err
+	}
+	if out.Code, err = p.errorCode(f, e); err != nil {
+		out.Err = err
+	}
+	return out
+}
+
+func (p *Plugin) errorMessage(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (string, error) {
+	a, err := call.New[pjrtc.ErrorMessageArgs](f)
+	if err != nil {
+		return "", err
+	}
+	if !p.table.Has(a.Slot()) {
+		return "", p.lacks(a.Slot())
+	}
+	a.Error = e
+	pjrtc.Call(p.table, f, a)
+	return text(a.Message, a.MessageSize), nil
+}
+
+func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error) {
+	a, err := call.New[pjrtc.ErrorGetCodeArgs](f)
+	if err != nil {
+		return Unknown, err
+	}
+	if !p.table.Has(a.Slot()) {
+		return Unknown, p.lacks(a.Slot())
+	}
+	a.Error = e
+	if second := pjrtc.Call(p.table, f, a); second != 0 {
+		if second != e {
+			p.destroyError(f, second)
+		}
+		return Unknown, fmt.Errorf("reading the code gave another error")
+	}
+	if a.Code == pjrtc.ErrorCodeOK {
+		return Unknown, fmt.Errorf("the error's code says ok")
+	}
+	return Code(a.Code), nil
+}
+
+func (p *Plugin) destroyError(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) {
+	a, err := call.New[pjrtc.ErrorDestroyArgs](f)
+	if err != nil || !p.table.Has(a.Slot()) {
+		return
+	}
+	a.Error = e
+	pjrtc.Call(p.table, f, a)
+}
+
+// lacks is the error for a function that the plugin does not have.
+func (p *Plugin) lacks(s pjrtc.Slot) error {
+	major, minor := p.table.Version()
+	return fmt.Errorf("the plugin %s (API %d.%d) has no %s: %w", p.name, major, minor, s, isthmus.ErrUnsupported)
+}
+
+// do calls the function that takes a. Errors: an [*Error] from the plugin; [isthmus.ErrUnsupported] when the plugin
+// lacks the function.
+//
+// Preconditions: as for [pjrtc.Call].
+func do[A any, P interface {
+	*A
+	pjrtc.Args
+}](p *Plugin, f *call.Frame, op string, a P) error {
+	if s := a.Slot(); !p.table.Has(s) {
+		return fmt.Errorf("pjrt: %s: %w", op, p.lacks(s))
+	}
+	if e := pjrtc.Call(p.table, f, a); e != 0 {
+		return p.takeError(op, e)
+	}
+	return nil
+}
+
+// ask makes an argument struct, lets fill set its inputs, calls its function and lets read take the results, while
+// the frame still holds them. fill and read may be nil.
+func ask[A any, P interface {
+	*A
+	pjrtc.Args
+}](p *Plugin, op string, fill func(*call.Frame, P) error, read func(P) error) error {
+	f := call.Get()
+	defer f.Put()
+	a, err := call.New[A](f)
+	if err != nil {
+		return err
+	}
+	if fill != nil {
+		if err := fill(f, P(a)); err != nil {
+			return err
+		}
+	}
+	if err := do(p, f, op, P(a)); err != nil {
+		return err
+	}
+	if read != nil {
+		return read(P(a))
+	}
+	return nil
+}
+
+// invalid is the error for an argument that the caller got wrong.
+func invalid(op, format string, a ...any) error {
+	return fmt.Errorf("pjrt: %s: %s: %w", op, fmt.Sprintf(format, a...), isthmus.ErrInvalid)
+}

@@ -1,0 +1,256 @@
+package pjrt
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+)
+
+// Plugin is a loaded PJRT plugin. It lives as long as the process: native libraries of this kind cannot be unloaded
+// safely. It is safe for concurrent use.
+type Plugin struct {
+	name       string
+	table      *pjrtc.Table
+	chain      []pjrtc.Link
+	attributes []NamedValue
+
+	clients ffi.Class[pjrtc.Ptr[pjrtc.Client]]
+	loaded  ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
+	buffers ffi.Class[pjrtc.Ptr[pjrtc.Buffer]]
+	events  ffi.Class[pjrtc.Ptr[pjrtc.Event]]
+}
+
+// entry is one path of the registry. Its once makes concurrent loads of one path a single one.
+type entry struct {
+	mu     sync.Mutex
+	plugin *Plugin
+}
+
+// registry holds the plugins of this process: the system's loader is one for the process too.
+var registry = struct {
+	mu     sync.Mutex
+	byPath map[string]*entry
+	byAPI  map[pjrtc.Ptr[pjrtc.Api]]*Plugin
+}{byPath: map[string]*entry{}, byAPI: map[pjrtc.Ptr[pjrtc.Api]]*Plugin{}}
+
+// Load opens the plugin at path, checks its function table and initialises it. A plugin that was loaded before is
+// returned again, also when another name leads to the same file; concurrent calls load it once.
+//
+// Loading runs the library's code: load only what you trust. Errors: [isthmus.ErrNotFound] for a file that the
+// system's loader does not take or that exports no GetPjrtApi, [isthmus.ErrVersion] and [isthmus.ErrInvalid] for a
+// table that this module does not know, and whatever the plugin's own initialisation says. After an error the path
+// may be tried again.
+func Load(path string) (*Plugin, error) {
+	if path == "" {
+		return nil, invalid("load", "no path")
+	}
+	key := path
+	if strings.ContainsRune(path, filepath.Separator) {
+		if abs, err := filepath.Abs(path); err == nil {
+			key = abs
+		}
+		if real, err := filepath.EvalSymlinks(key); err == nil {
+			key = real
+		}
+	}
+	registry.mu.Lock()
+	e := registry.byPath[key]
+	if e == nil {
+		e = &entry{}
+		registry.byPath[key] = e
+	}
+	registry.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.plugin == nil {
+		p, err := load(path)
+		if err != nil {
+			return nil, fmt.Errorf("pjrt: load %q: %w", path, err)
+		}
+		e.plugin = p
+	}
+	return e.plugin, nil
+}
+
+// Plugins lists the plugins that this process has loaded.
+func Plugins() []*Plugin {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	var all []*Plugin
+	for _, p := range registry.byAPI {
+		all = append(all, p)
+	}
+	return all
+}
+
+func load(path string) (*Plugin, error) {
+	lib, err := dl.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	get, err := lib.Symbol("GetPjrtApi")
+	if err != nil {
+		return nil, fmt.Errorf("%w; the library is not a PJRT plugin", err)
+	}
+	api := pjrtc.Ptr[pjrtc.Api](call.Call1(get, 0))
+	if api == 0 {
+		return nil, fmt.Errorf("GetPjrtApi returned null: %w", isthmus.ErrInvalid)
+	}
+	registry.mu.Lock()
+	p := registry.byAPI[api]
+	registry.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	t, err := pjrtc.NewTable(api)
+	if err != nil {
+		return nil, err
+	}
+	if p, err = open(filepath.Base(path), t); err != nil {
+		return nil, err
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if first := registry.byAPI[api]; first != nil {
+		return first, nil
+	}
+	registry.byAPI[api] = p
+	return p, nil
+}
+
+// FromTable makes a plugin of a function table that lives in this process, such as the embedded device's. Only this
+// module can make a [pjrtc.Table]. name is for messages.
+func FromTable(name string, t *pjrtc.Table) (*Plugin, error) {
+	if t == nil {
+		return nil, invalid("open "+name, "no function table")
+	}
+	p, err := open(name, t)
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: open %q: %w", name, err)
+	}
+	return p, nil
+}
+
+// required are the functions without which nothing works.
+var required = []pjrtc.Slot{
+	pjrtc.SlotErrorDestroy, pjrtc.SlotErrorMessage, pjrtc.SlotErrorGetCode, pjrtc.SlotClientCreate, pjrtc.SlotClientDestroy,
+	pjrtc.SlotEventDestroy, pjrtc.SlotEventAwait, pjrtc.SlotBufferDestroy, pjrtc.SlotLoadedExecutableDestroy,
+}
+
+func open(name string, t *pjrtc.Table) (*Plugin, error) {
+	p := &Plugin{name: name, table: t}
+	for _, s := range required {
+		if !t.Has(s) {
+			return nil, p.lacks(s)
+		}
+	}
+	var err error
+	if p.chain, err = t.Chain(); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, isthmus.ErrInvalid)
+	}
+	p.clients.Name, p.clients.Destroy = "pjrt.Client", func(c pjrtc.Ptr[pjrtc.Client]) error {
+		return ask(p, "destroy client", func(_ *call.Frame, a *pjrtc.ClientDestroyArgs) error { a.Client = c; return nil }, nil)
+	}
+	p.loaded.Name, p.loaded.Destroy = "pjrt.Executable", func(e pjrtc.Ptr[pjrtc.LoadedExecutable]) error {
+		return ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableDestroyArgs) error { a.Executable = e; return nil }, nil)
+	}
+	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", p.destroyBuffer
+	p.events.Name, p.events.Destroy = "pjrt.Event", func(e pjrtc.Ptr[pjrtc.Event]) error {
+		return ask(p, "destroy event", func(_ *call.Frame, a *pjrtc.EventDestroyArgs) error { a.Event = e; return nil }, nil)
+	}
+	if t.Has(pjrtc.SlotPluginInitialize) {
+		if err := ask[pjrtc.PluginInitializeArgs](p, "initialize plugin", nil, nil); err != nil {
+			return nil, err
+		}
+	}
+	if t.Has(pjrtc.SlotPluginAttributes) {
+		err := ask(p, "read the plugin's attributes", nil, func(a *pjrtc.PluginAttributesArgs) error {
+			p.attributes, err = fromNative("read the plugin's attributes", a.Attributes, a.NumAttributes)
+			return err
+		})
+		if err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// destroyBuffer is on the path of every execution, so it does without closures.
+func (p *Plugin) destroyBuffer(b pjrtc.Ptr[pjrtc.Buffer]) error {
+	f := call.Get()
+	a, err := call.New[pjrtc.BufferDestroyArgs](f)
+	if err == nil {
+		a.Buffer = b
+		err = do(p, f, "destroy buffer", a)
+	}
+	f.Put()
+	return err
+}
+
+// Name is the plugin's file name, or the name of the embedded device.
+func (p *Plugin) Name() string { return p.name }
+
+// String returns the name and the API version.
+func (p *Plugin) String() string {
+	major, minor := p.Version()
+	return fmt.Sprintf("%s (PJRT API %d.%d)", p.Name(), major, minor)
+}
+
+// Version is the version of the PJRT API that the plugin speaks.
+func (p *Plugin) Version() (major, minor int) { return p.table.Version() }
+
+// Attributes are what the plugin says of itself, such as the StableHLO versions that it reads
+// (stablehlo_minimum_version, stablehlo_current_version). Calls PJRT_Plugin_Attributes once, when it is loaded.
+func (p *Plugin) Attributes() []NamedValue { return append([]NamedValue(nil), p.attributes...) }
+
+// Missing names the functions of the newest known API that this plugin lacks.
+func (p *Plugin) Missing() []string {
+	var names []string
+	for _, s := range p.table.Missing() {
+		names = append(names, s.String())
+	}
+	return names
+}
+
+// Extension is one extension of a plugin.
+type Extension struct {
+	ID        int      // the C value of PJRT_Extension_Type
+	Name      string   // its C name; "" if this module does not know it
+	Size      int      // bytes, as the plugin states
+	Functions []string // the functions that are there
+}
+
+// String returns the name, or the number of an unknown extension.
+func (e Extension) String() string {
+	if e.Name == "" {
+		return fmt.Sprintf("extension %d", e.ID)
+	}
+	return e.Name
+}
+
+// Extensions lists the plugin's extensions in the order of its chain, those that this module does not know included.
+func (p *Plugin) Extensions() []Extension {
+	known := pjrtc.Extensions()
+	var out []Extension
+	for _, l := range p.chain {
+		e := Extension{ID: int(l.Type), Size: int(l.Size)}
+		if e.ID >= 0 && e.ID < len(known) {
+			e.Name = known[e.ID].Name
+			for _, f := range known[e.ID].Funcs {
+				if l.Func(f.Offset) != 0 {
+					e.Functions = append(e.Functions, f.Name)
+				}
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}

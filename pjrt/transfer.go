@@ -1,0 +1,321 @@
+package pjrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+)
+
+// Lend says how long a plugin may use host memory that a buffer is made from.
+type Lend int
+
+const (
+	// DuringCall: the plugin copies before the call returns. The memory is free to use afterwards.
+	DuringCall Lend = iota
+	// UntilTransferred: the plugin reads the memory until the event of the transfer fires; it must not be changed
+	// before.
+	UntilTransferred
+	// WhileAlive: the buffer may be the memory itself, which must not be changed until the event fires, some time after
+	// the buffer is closed. The plugin does not write to it.
+	WhileAlive
+	// WhileAliveMutable: as WhileAlive, and the plugin may write to the memory, for example when the buffer is donated.
+	WhileAliveMutable
+)
+
+// String returns the name.
+func (l Lend) String() string {
+	switch l {
+	case DuringCall:
+		return "during call"
+	case UntilTransferred:
+		return "until transferred"
+	case WhileAlive:
+		return "while alive"
+	case WhileAliveMutable:
+		return "while alive, mutable"
+	}
+	return fmt.Sprintf("Lend(%d)", int(l))
+}
+
+// Put copies data to a device, as a tensor of the given dimensions, row-major; no dimensions make a scalar. The
+// data may be changed as soon as Put returns. The caller closes the buffer. Calls PJRT_Client_BufferFromHostBuffer.
+//
+// Errors: [isthmus.ErrBounds] when the dimensions do not multiply to len(data).
+func Put[T Element](ctx context.Context, d *Device, data []T, dims ...int) (*Buffer, error) {
+	return PutBytes(ctx, d, Type{DType[T](), dims}, mem.Bytes(data))
+}
+
+// PutBytes is Put for data as bytes: little-endian, row-major, one element to a whole number of bytes. It serves the
+// element types that Go has not.
+func PutBytes(ctx context.Context, d *Device, t Type, data []byte) (*Buffer, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("pjrt: put: %w", context.Cause(ctx))
+	}
+	b := &Buffer{}
+	if _, err := b.put(d, t, data, DuringCall); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// PutLent makes a buffer from memory that is lent to the plugin for as long as how says. The event fires when the
+// memory may be used again; until then the memory is held, also when the caller closes or forgets everything. The
+// caller closes both. Calls PJRT_Client_BufferFromHostBuffer.
+func PutLent[T Element](d *Device, data []T, how Lend, dims ...int) (*Buffer, *Event, error) {
+	b := &Buffer{}
+	e, err := b.put(d, Type{DType[T](), dims}, mem.Bytes(data), how)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, e, nil
+}
+
+// put makes b a buffer with the content of data. With DuringCall the event is nil.
+func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
+	const op = "put"
+	if d == nil || d.client == nil {
+		return nil, invalid(op, "no device")
+	}
+	if how < DuringCall || how > WhileAliveMutable {
+		return nil, invalid(op, "%v", how)
+	}
+	size, err := t.Size()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	if size != len(data) {
+		return nil, fmt.Errorf("pjrt: %s: %s has %d bytes, the data %d: %w", op, t, size, len(data), isthmus.ErrBounds)
+	}
+	c := d.client
+	p := c.plugin
+	typ, err := p.toBufferType(op, t.DType)
+	if err != nil {
+		return nil, err
+	}
+	h, err := c.owned.Use()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	defer c.owned.Done()
+	if !d.addressable {
+		return nil, invalid(op, "%s belongs to process %d", d, d.process)
+	}
+	pin := &mem.Pin{}
+	lent := false
+	defer func() {
+		if !lent {
+			pin.Unpin()
+		}
+	}()
+	f := call.Get()
+	defer f.Put()
+	a, err := call.New[pjrtc.ClientBufferFromHostBufferArgs](f)
+	if err != nil {
+		return nil, err
+	}
+	dims, err := call.Slice[int64](f, max(len(t.Dims), 1))
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range t.Dims {
+		dims[i] = int64(n)
+	}
+	a.Client, a.Device, a.Type = h, d.h, typ
+	a.Dims, a.NumDims = pjrtc.ToSlice(dims), uint64(len(t.Dims))
+	a.HostBufferSemantics = pjrtc.HostBufferSemantics(how)
+	if a.Data = pjrtc.Addr(mem.PinSlice(pin, data)); a.Data == 0 {
+		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
+	}
+	if err := do(p, f, op, a); err != nil {
+		return nil, err
+	}
+	buf, ev := a.Buffer, a.DoneWithHostBuffer
+	if how == DuringCall {
+		// The memory is the caller's again when the call returns; the event has nothing more to say.
+		err = p.finish(f, op, ev)
+		if err != nil {
+			return nil, errors.Join(err, p.destroyBuffer(buf))
+		}
+		return nil, b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
+	}
+	e := &Event{}
+	if ev == 0 {
+		// No event: the plugin is done with the memory.
+		e.fired(p, op)
+	} else {
+		if e, err = c.newEvent(op, ev); err != nil {
+			return nil, errors.Join(err, p.destroyBuffer(buf))
+		}
+		lent = true
+		loans.hold(pin, e)
+		if err := e.start(); err != nil {
+			return nil, errors.Join(err, p.destroyBuffer(buf))
+		}
+	}
+	if err := b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)}); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// finish waits for an event on this thread and destroys it, whatever it carries.
+func (p *Plugin) finish(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.Event]) error {
+	if e == 0 {
+		return nil
+	}
+	a, err := call.New[pjrtc.EventAwaitArgs](f)
+	if err != nil {
+		return err
+	}
+	a.Event = e
+	err = do(p, f, op, a)
+	d, derr := call.New[pjrtc.EventDestroyArgs](f)
+	if derr != nil {
+		return errors.Join(err, derr)
+	}
+	d.Event = e
+	if derr = do(p, f, op, d); derr != nil {
+		return errors.Join(err, derr)
+	}
+	return err
+}
+
+// Get copies a buffer to the host, row-major, as a slice of T. It waits until the buffer has its content. Calls
+// PJRT_Buffer_ToHostBuffer.
+//
+// Errors: [isthmus.ErrInvalid] when T is not the buffer's element type.
+func Get[T Element](ctx context.Context, b *Buffer) ([]T, error) {
+	if b == nil {
+		return nil, invalid("get", "no buffer")
+	}
+	n, err := b.typ.Len()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: get: %w", err)
+	}
+	dst := make([]T, n)
+	if err := GetInto(ctx, b, dst); err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+// GetInto is Get into memory of the caller's, of exactly the buffer's length. When ctx ends while the content is not
+// there yet, nothing is written to dst, then or later.
+func GetInto[T Element](ctx context.Context, b *Buffer, dst []T) error {
+	if b == nil {
+		return invalid("get", "no buffer")
+	}
+	if t := DType[T](); t != b.typ.DType {
+		return invalid("get", "the buffer is %s, not of %s", b.typ, t)
+	}
+	if err := b.GetBytes(ctx, mem.Bytes(dst)); err != nil {
+		return err
+	}
+	if b.typ.DType == dtype.I1 {
+		// Go's bool is 0 or 1 and nothing else.
+		for i, v := range mem.Bytes(dst) {
+			if v > 1 {
+				mem.Bytes(dst)[i] = 1
+			}
+		}
+	}
+	return nil
+}
+
+// Bytes copies a buffer to the host as bytes: little-endian, row-major, one element to a whole number of bytes.
+func (b *Buffer) Bytes(ctx context.Context) ([]byte, error) {
+	if b == nil {
+		return nil, invalid("get", "no buffer")
+	}
+	n, err := b.typ.Size()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: get: %w", err)
+	}
+	dst := make([]byte, n)
+	if err := b.GetBytes(ctx, dst); err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+// GetBytes is Bytes into memory of the caller's, of exactly the buffer's size. When ctx ends while the content is not
+// there yet, nothing is written to dst, then or later.
+func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
+	const op = "get"
+	if b == nil {
+		return invalid(op, "no buffer")
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
+	}
+	h, err := b.use(op)
+	if err != nil {
+		return err
+	}
+	defer b.owned.Done()
+	size, err := b.typ.Size()
+	if err != nil {
+		return fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	if size != len(dst) {
+		return fmt.Errorf("pjrt: %s: %s has %d bytes, the destination %d: %w", op, b.typ, size, len(dst), isthmus.ErrBounds)
+	}
+	if ctx.Done() != nil {
+		// The long wait is for the content, and lends nothing. The copy after it is short.
+		if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
+			return err
+		}
+	}
+	var pin mem.Pin
+	defer pin.Unpin()
+	p := b.client.plugin
+	f := call.Get()
+	defer f.Put()
+	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
+	if err != nil {
+		return err
+	}
+	a.Src, a.DstSize = h, uint64(len(dst))
+	if a.HostLayout, err = rowMajor(f, len(b.typ.Dims)); err != nil {
+		return err
+	}
+	if a.Dst = pjrtc.Addr(mem.PinSlice(&pin, dst)); a.Dst == 0 {
+		// Null asks for the size alone: an empty tensor is copied nowhere.
+		return nil
+	}
+	if err := do(p, f, op, a); err != nil {
+		return err
+	}
+	return p.finish(f, op, a.Event)
+}
+
+// rowMajor writes the dense row-major layout into the frame, where it lives as long as the call. A tensor of rank 0 or
+// 1 has no other, and needs none.
+func rowMajor(f *call.Frame, rank int) (pjrtc.Ptr[pjrtc.BufferMemoryLayout], error) {
+	if rank < 2 {
+		return 0, nil
+	}
+	l, err := call.New[pjrtc.BufferMemoryLayout](f)
+	if err != nil {
+		return 0, err
+	}
+	order, err := call.Slice[int64](f, rank)
+	if err != nil {
+		return 0, err
+	}
+	for i := range order {
+		order[i] = int64(rank - 1 - i)
+	}
+	l.SetSize()
+	l.Type = pjrtc.BufferMemoryLayoutTypeTiled
+	t := l.Tiled()
+	t.SetSize()
+	t.MinorToMajor, t.MinorToMajorSize = pjrtc.ToSlice(order), uint64(rank)
+	return pjrtc.To(l), nil
+}
