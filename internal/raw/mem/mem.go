@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -219,7 +220,7 @@ func Mul(factors ...int) (int, error) {
 	for _, f := range factors {
 		hi, lo := bits.Mul64(product, uint64(f))
 		if hi != 0 || lo > math.MaxInt {
-			return 0, fmt.Errorf("mem: product of sizes %v overflows: %w", factors, isthmus.ErrBounds)
+			return 0, fmt.Errorf("mem: product of sizes %v overflows: %w", slices.Clone(factors), isthmus.ErrBounds)
 		}
 		product = lo
 	}
@@ -231,7 +232,7 @@ func Add(terms ...int) (int, error) {
 	sum := 0
 	for _, t := range terms {
 		if t < 0 || sum > math.MaxInt-t {
-			return 0, fmt.Errorf("mem: sum of sizes %v: %w", terms, isthmus.ErrBounds)
+			return 0, fmt.Errorf("mem: sum of sizes %v: %w", slices.Clone(terms), isthmus.ErrBounds)
 		}
 		sum += t
 	}

@@ -1,0 +1,100 @@
+// Package ctest compiles the C fixture that tests of the native boundary call.
+package ctest
+
+import (
+	_ "embed"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
+)
+
+//go:embed testdata/fixture.c
+var fixture []byte
+
+// built is the compiled fixture, one for a test process: libraries are never closed.
+var built struct {
+	sync.Mutex
+	lib *dl.Library
+}
+
+// Lib is the open fixture.
+type Lib struct {
+	t   testing.TB
+	lib *dl.Library
+}
+
+// Open returns the fixture, compiled with the machine's C compiler. Without one the test is skipped, and in CI
+// (where the variable CI is set) it fails.
+func Open(t testing.TB) Lib {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if built.lib == nil {
+		lib, err := dl.Open(compile(t))
+		if err != nil {
+			t.Fatalf("open the C fixture: %v", err)
+		}
+		built.lib = lib
+	}
+	return Lib{t, built.lib}
+}
+
+// Fn returns a function of the fixture.
+func (l Lib) Fn(name string) call.Fn {
+	l.t.Helper()
+	fn, err := l.lib.Symbol(name)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return fn
+}
+
+// Path returns the fixture's file.
+func (l Lib) Path() string { return l.lib.Path() }
+
+// Clean removes the fixture's file. It is for the end of a test process: leaktest.Main(m, ctest.Clean).
+func Clean() {
+	built.Lock()
+	defer built.Unlock()
+	if built.lib != nil {
+		os.RemoveAll(filepath.Dir(built.lib.Path()))
+	}
+}
+
+func compile(t testing.TB) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the C fixture needs POSIX threads")
+	}
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	path, err := exec.LookPath(cc)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no C compiler %q, and CI must have one: %v", cc, err)
+		}
+		t.Skipf("no C compiler %q", cc)
+	}
+	// The library stays open as long as the process, and so does its file: later tests open it by its path.
+	dir, err := os.MkdirTemp("", "isthmus-fixture-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, lib := filepath.Join(dir, "fixture.c"), filepath.Join(dir, "fixture.so")
+	if err := os.WriteFile(src, fixture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(path, "-O2", "-fPIC", "-shared", "-o", lib, src, "-lpthread").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cc, err, out)
+	}
+	return lib
+}
