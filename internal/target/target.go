@@ -1,0 +1,60 @@
+// Package target finds the device that a user names: the embedded one, a plugin that was installed by name, or a
+// plugin's library by its path.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/isthmus-ffi/isthmus/internal/plugins"
+	"github.com/isthmus-ffi/isthmus/pjrt"
+)
+
+// Embedded is the name of the device that this module brings; it is always there.
+const Embedded = "embedded"
+
+// Usage describes the names, for the help of a flag.
+const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), or the path of a PJRT plugin"
+
+// Open makes a client of the named device. The caller closes it.
+func Open(ctx context.Context, name string) (*pjrt.Client, error) {
+	p, err := Plugin(name)
+	if err != nil {
+		return nil, err
+	}
+	return p.NewClient(ctx, pjrt.ClientOptions{})
+}
+
+// Plugin finds the plugin of the named device and loads it. A name with a path separator, or the ending of a library,
+// is a path; loading it runs its code.
+func Plugin(name string) (*pjrt.Plugin, error) {
+	if name == Embedded {
+		return embedded()
+	}
+	if isPath(name) {
+		return pjrt.Load(name)
+	}
+	store, err := plugins.Default()
+	if err != nil {
+		return nil, err
+	}
+	found, err := store.Find(name)
+	switch {
+	case errors.Is(err, plugins.ErrUnknown):
+		return nil, fmt.Errorf("target: no device is called %.40q; use embedded, a name that isthmus plugin install takes, or the path of a plugin's library: %w", name, err)
+	case err != nil:
+		return nil, err
+	}
+	return pjrt.Load(found.Path)
+}
+
+func isPath(name string) bool {
+	switch filepath.Ext(name) {
+	case ".so", ".dylib", ".dll":
+		return true
+	}
+	return strings.ContainsRune(name, filepath.Separator)
+}
