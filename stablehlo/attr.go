@@ -248,6 +248,8 @@ type CollectiveAttr struct {
 	ChannelID           int64     // 0 without
 	ChannelType         int64
 	UseGlobalDeviceIDs  bool
+	DynamicRoot         bool   // of CollectiveBroadcast: the last operand holds one root an operand before it
+	MeshGroups          *Extra // replica_groups by the axes of a mesh, which Groups cannot say; verification refuses it
 }
 
 // ChannelAttr belongs to Infeed, Outfeed, Send and Recv.

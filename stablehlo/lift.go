@@ -17,6 +17,8 @@ type lifter struct {
 	scope   []*mlir.Value          // the keys of values, in the order in which they came into scope
 	callees map[*Func][]call       // who calls whom, for the search for recursion
 	fn      *Func
+
+	declared map[string]bool // functions without a body
 }
 
 type call struct {
@@ -27,6 +29,7 @@ type call struct {
 func newLifter(opts Options) *lifter {
 	return &lifter{
 		opts: opts, funcs: map[string]*Func{}, values: map[*mlir.Value]*Value{}, callees: map[*Func][]call{},
+		declared: map[string]bool{},
 	}
 }
 
@@ -98,6 +101,10 @@ func (l *lifter) declare(op *mlir.Op) *Func {
 		l.errorf(op.Pos, op.Name, "@%s has no function type", f.Name)
 		return nil
 	}
+	if len(op.Regions) == 0 || len(op.Regions[0].Blocks) == 0 {
+		l.declared[f.Name] = true // there is nothing to run: an error only where it is called
+		return nil
+	}
 	l.funcs[f.Name] = f
 	f.Results = l.types(op.Pos, op.Name, signature.Type.Elems)
 	for _, a := range op.Attrs {
@@ -113,10 +120,6 @@ func (l *lifter) declare(op *mlir.Op) *Func {
 		default:
 			f.Attrs = append(f.Attrs, Extra{Name: a.Name, attr: a.Attr})
 		}
-	}
-	if len(op.Regions) != 1 || len(op.Regions[0].Blocks) == 0 {
-		l.errorf(op.Pos, op.Name, "@%s has no body; only functions of this program can be called", f.Name)
-		return f
 	}
 	args := op.Regions[0].Blocks[0].Args
 	if len(args) != len(signature.Type.Ins) {
@@ -151,9 +154,6 @@ func attrLists(a mlir.Attr, n int) [][]Extra {
 }
 
 func (l *lifter) body(f *Func, op *mlir.Op) {
-	if len(op.Regions) != 1 || len(op.Regions[0].Blocks) == 0 {
-		return
-	}
 	l.fn = f
 	if len(op.Regions[0].Blocks) > 1 {
 		l.errorf(op.Pos, op.Name, "@%s has several blocks; a StableHLO function has one", f.Name)
@@ -354,7 +354,11 @@ func (l *lifter) findRecursion(m *Module) {
 func (l *lifter) callee(o *Op, name string) *Func {
 	f := l.funcs[strings.TrimPrefix(name, "@")]
 	if f == nil {
-		l.errorf(o.Pos, opName(o.Kind), "there is no function @%s in this program", name)
+		what := "there is no function @%s in this program"
+		if l.declared[name] {
+			what = "@%s has no body; only functions of this program can be called"
+		}
+		l.errorf(o.Pos, opName(o.Kind), what, name)
 		return nil
 	}
 	l.callees[l.fn] = append(l.callees[l.fn], call{to: f, at: o})

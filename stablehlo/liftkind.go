@@ -275,7 +275,8 @@ func (l *lifter) customCall(o *Op, a *attrs) Attr {
 	default:
 		a.errorf("attribute backend_config must be a string or a dictionary")
 	}
-	if called := a.get("called_computations"); called != nil {
+	if called := a.op.Attr("called_computations"); called != nil && l.allKnown(called) {
+		a.used = append(a.used, "called_computations")
 		l.called(o, called, &c.Called)
 	}
 	c.OperandLayouts = a.layouts("operand_layouts")
@@ -308,6 +309,22 @@ func (l *lifter) called(o *Op, a mlir.Attr, to *[]*Func) {
 			l.called(o, e, to)
 		}
 	}
+}
+
+// allKnown reports whether an attribute names only functions of this program. Others are what the target knows; their
+// names are kept as they are.
+func (l *lifter) allKnown(a mlir.Attr) bool {
+	switch v := a.(type) {
+	case mlir.Symbol:
+		return l.funcs[string(v)] != nil
+	case mlir.Array:
+		for _, e := range v {
+			if !l.allKnown(e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // layouts reads a list of dimension orders.
@@ -343,8 +360,14 @@ func (a *attrs) collective(k Kind) Attr {
 	}
 	if k == CollectivePermute {
 		c.Groups = a.rows("source_target_pairs")
+	} else if mesh, ok := a.op.Attr("replica_groups").(mlir.Struct); ok {
+		a.used = append(a.used, "replica_groups")
+		c.MeshGroups = &Extra{Name: "replica_groups", attr: mesh}
 	} else {
 		c.Groups = a.rows("replica_groups")
+	}
+	if k == CollectiveBroadcast || k == CollectiveReduce {
+		c.DynamicRoot = a.bool("has_dynamic_root", false)
 	}
 	switch v := a.get("channel_handle").(type) {
 	case nil:

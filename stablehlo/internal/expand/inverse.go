@@ -149,7 +149,7 @@ func asinhReal(b *builder, x value) value {
 //
 //	atan(z) = -I * atanh(I * z)
 func atanComplex(b *builder, z value) value {
-	w := atanhReal(b, b.complex(b.neg(b.imag(z)), b.real(z)))
+	w := atanhComplex(b, b.complex(b.neg(b.imag(z)), b.real(z)))
 	return b.complex(b.imag(w), b.neg(b.real(w)))
 }
 
