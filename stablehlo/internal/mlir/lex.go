@@ -389,15 +389,15 @@ func (p *parser) number() (n number, ok bool) {
 			n.float = true
 			for i++; i < len(s) && isDigit(s[i]); i++ {
 			}
-		}
-		if i < len(s) && s[i]|0x20 == 'e' {
-			j := i + 1
-			if j < len(s) && (s[j] == '+' || s[j] == '-') {
-				j++
-			}
-			if j < len(s) && isDigit(s[j]) {
-				n.float = true
-				for i = j; i < len(s) && isDigit(s[i]); i++ {
+			// MLIR has an exponent only behind a point.
+			if i < len(s) && s[i]|0x20 == 'e' {
+				j := i + 1
+				if j < len(s) && (s[j] == '+' || s[j] == '-') {
+					j++
+				}
+				if j < len(s) && isDigit(s[j]) {
+					for i = j; i < len(s) && isDigit(s[i]); i++ {
+					}
 				}
 			}
 		}

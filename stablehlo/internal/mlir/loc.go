@@ -14,6 +14,7 @@ type loc struct {
 type pendingLoc struct {
 	op   *Op
 	name string
+	off  int
 }
 
 // opLocation reads loc(…) behind an operation if it stands there.
@@ -21,9 +22,10 @@ func (p *parser) opLocation(o *Op) {
 	if p.peek() != 'l' || !p.atWord("loc") {
 		return
 	}
+	at := p.i
 	l := p.location()
 	if l.alias != "" {
-		p.pending = append(p.pending, pendingLoc{o, l.alias})
+		p.pending = append(p.pending, pendingLoc{o, l.alias, at})
 		return
 	}
 	o.Loc = l.text
@@ -127,7 +129,7 @@ func (p *parser) resolveLocs() {
 		for range 100 { // an alias can name another one
 			r, ok := p.locs[name]
 			if !ok {
-				break
+				p.fail(l.off, "location alias #%s is not defined", name)
 			}
 			if r.alias == "" {
 				l.op.Loc = r.text

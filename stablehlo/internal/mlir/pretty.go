@@ -34,9 +34,11 @@ func (p *parser) pretty(o *Op, w []byte, at int) {
 	case bytes.IndexByte(w, '.') < 0:
 		p.i = at
 		p.want("an operation")
-	case strings.HasPrefix(f.name, "stablehlo.") || strings.HasPrefix(f.name, "chlo."):
-		p.fail(at, "%s has no form but the generic one, \"%s\"(…) : (…) -> …", f.name, f.name)
 	default:
+		switch dialect, _, _ := strings.Cut(f.name, "."); dialect {
+		case "stablehlo", "chlo", "func", "builtin", "check", "interpreter":
+			p.fail(at, "%s has no form but the generic one, \"%s\"(…) : (…) -> …", f.name, f.name)
+		}
 		p.foreign(o, at)
 	}
 }
