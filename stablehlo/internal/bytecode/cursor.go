@@ -67,6 +67,15 @@ func (c *cursor) count() int {
 	return int(n)
 }
 
+// len counts the integers up to the end, without moving.
+func (c cursor) len() (n int) {
+	for c.p < c.end {
+		c.uint()
+		n++
+	}
+	return n
+}
+
 // ints reads a list of signed integers.
 func (c *cursor) ints() []int64 {
 	v := make([]int64, c.count())

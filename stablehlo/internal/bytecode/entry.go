@@ -158,7 +158,15 @@ func (r *reader) text(e *entry) string {
 	return strings.TrimSuffix(string(r.data[e.from:e.to]), "\x00")
 }
 
+// asmAttr is an attribute that stands as text, as those of dialects do that have no encoding. Of CHLO's there are only
+// enums: #chlo<comparison_direction EQ>.
 func asmAttr(dialect, text string) mlir.Attr {
+	if in, ok := strings.CutPrefix(text, "#chlo<"); ok {
+		name, value, ok := strings.Cut(strings.TrimSuffix(in, ">"), " ")
+		if ok && !strings.ContainsAny(name+value, " <>") {
+			return mlir.Enum{Name: name, Value: value}
+		}
+	}
 	return mlir.OpaqueAttr{Dialect: dialect, Text: text}
 }
 

@@ -329,7 +329,11 @@ func (r *reader) properties(c *cursor, op string, name *opName) []mlir.NamedAttr
 	}
 	p := &cursor{r: r, p: s.from, end: s.to}
 	attrs := make([]mlir.NamedAttr, 0, len(name.def.fields)+2)
-	for _, f := range name.def.fields {
+	fields := name.def.fields
+	if len(fields) > 0 && fields[0].late && p.len() < len(fields) {
+		fields = fields[1:]
+	}
+	for _, f := range fields {
 		if f.optional {
 			if a := p.optionalAttr(); a != nil {
 				attrs = append(attrs, mlir.NamedAttr{Name: f.name, Attr: a})

@@ -18,6 +18,7 @@ type field struct {
 	as       conversion
 	drop     rule
 	optional bool
+	late     bool // not there in older programs of a dialect without versions
 }
 
 // conversion is what an attribute of VHLO becomes in StableHLO.
@@ -444,15 +445,45 @@ var vhloOps = map[string]opDef{
 
 // otherOps are the operations of other dialects that programs of mixed dialects have, with their properties.
 var otherOps = map[string]*opDef{
-	moduleOp:    {fields: optional("sym_name", "sym_visibility")},
+	moduleOp:    {fields: []field{{name: "sym_name", optional: true}, {name: "sym_visibility", optional: true}}},
 	funcOp:      {fields: []field{{name: "arg_attrs", optional: true}, {name: "function_type"}, {name: "no_inline", optional: true}, {name: "res_attrs", optional: true}, {name: "sym_name"}, {name: "sym_visibility", optional: true}}},
 	"func.call": {fields: []field{{name: "arg_attrs", optional: true}, {name: "callee"}, {name: "no_inline", optional: true}, {name: "res_attrs", optional: true}}},
+
+	"chlo.broadcast_add":                    &broadcastOp,
+	"chlo.broadcast_and":                    &broadcastOp,
+	"chlo.broadcast_atan2":                  &broadcastOp,
+	"chlo.broadcast_complex":                &broadcastOp,
+	"chlo.broadcast_divide":                 &broadcastOp,
+	"chlo.broadcast_maximum":                &broadcastOp,
+	"chlo.broadcast_minimum":                &broadcastOp,
+	"chlo.broadcast_multiply":               &broadcastOp,
+	"chlo.broadcast_next_after":             &broadcastOp,
+	"chlo.broadcast_or":                     &broadcastOp,
+	"chlo.broadcast_polygamma":              &broadcastOp,
+	"chlo.broadcast_power":                  &broadcastOp,
+	"chlo.broadcast_remainder":              &broadcastOp,
+	"chlo.broadcast_shift_left":             &broadcastOp,
+	"chlo.broadcast_shift_right_arithmetic": &broadcastOp,
+	"chlo.broadcast_shift_right_logical":    &broadcastOp,
+	"chlo.broadcast_subtract":               &broadcastOp,
+	"chlo.broadcast_xor":                    &broadcastOp,
+	"chlo.broadcast_zeta":                   &broadcastOp,
+	"chlo.broadcast_compare": {fields: []field{
+		{name: "broadcast_dimensions", optional: true}, {name: "compare_type", optional: true}, {name: "comparison_direction"},
+	}},
+	"chlo.constant":      {fields: []field{{name: "value"}}},
+	"chlo.constant_like": {fields: []field{{name: "value"}}},
+	"chlo.top_k":         {fields: []field{{name: "is_stable", optional: true, late: true}, {name: "k"}}},
+
+	"sdy.mesh":                {fields: []field{{name: "mesh"}, {name: "sym_name"}}},
+	"sdy.sharding_constraint": {fields: []field{{name: "sharding"}}},
+	"sdy.reshard":             {fields: []field{{name: "sharding"}}},
+	"sdy.manual_computation":  {fields: []field{{name: "in_shardings"}, {name: "manual_axes"}, {name: "out_shardings"}}},
+	"sdy.sharding_group":      {fields: []field{{name: "group_id"}}},
+	"sdy.propagation_barrier": {fields: []field{{name: "allowed_direction"}}},
+	"sdy.named_computation": {fields: []field{
+		{name: "in_shardings", optional: true}, {name: "name"}, {name: "out_shardings", optional: true},
+	}},
 }
 
-func optional(names ...string) []field {
-	fs := make([]field, len(names))
-	for i, n := range names {
-		fs[i] = field{name: n, optional: true}
-	}
-	return fs
-}
+var broadcastOp = opDef{fields: []field{{name: "broadcast_dimensions", optional: true}}}
