@@ -1,5 +1,5 @@
 // Package corpus reads testdata/corpus: 72 JAX functions as programs, with inputs, the results of XLA's CPU backend,
-// and the tolerance within which another device agrees with them.
+// and the tolerance within which another device agrees with them. The programs of the examples are there in the same form.
 //
 // A test takes the cases with [Load], runs each on its device, and asks [Case.Compare] about the outputs.
 package corpus
@@ -19,7 +19,8 @@ import (
 type Corpus struct {
 	// Version is the StableHLO version of the artifacts.
 	Version string
-	Cases   []Case
+	// Cases are the 72 functions, Examples the programs of the folder examples with their own data.
+	Cases, Examples []Case
 }
 
 // Spec is the type and shape of an argument or result of @main.
@@ -38,7 +39,8 @@ type Case struct {
 	Inputs      []Spec
 	Outputs     []Spec
 
-	dir        string
+	base       string   // the path of the program without its ending
+	in, out    []string // arrays: members of the archive base.npz, or files beside base when they end in .npy
 	tolerances map[dtype.Type]tolerance
 }
 
@@ -100,6 +102,7 @@ func LoadDir(dir string) (*Corpus, error) {
 		return out, nil
 	}
 	c := &Corpus{Version: m.Version}
+	classes := map[string]map[dtype.Type]tolerance{}
 	for _, e := range m.Cases {
 		class, ok := m.Tolerances[e.Tolerance]
 		if !ok {
@@ -121,39 +124,78 @@ func LoadDir(dir string) (*Corpus, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Cases = append(c.Cases, Case{e.Name, e.Tolerance, e.CustomCalls, ins, outs, dir, tolerances})
+		c.Cases = append(c.Cases, Case{
+			Name: e.Name, Class: e.Tolerance, CustomCalls: e.CustomCalls, Inputs: ins, Outputs: outs,
+			base: filepath.Join(dir, e.Name), in: numbered("in", len(ins)), out: numbered("out", len(outs)), tolerances: tolerances,
+		})
+		classes[e.Tolerance] = tolerances
+	}
+	examples := filepath.Join(dir, "..", "..", "examples")
+	c.Examples = []Case{
+		{
+			Name: "examples/digits", Class: "accumulate",
+			Inputs:  []Spec{{dtype.F32, []int64{1797, 8, 8}}},
+			Outputs: []Spec{{dtype.F32, []int64{1797, 10}}, {dtype.I32, []int64{1797}}},
+			base:    filepath.Join(examples, "digits", "digits"),
+			in:      []string{"images.npy"}, out: []string{"logits.npy", "predictions.npy"},
+		},
+		{
+			Name: "examples/transformer", Class: "exact",
+			Inputs:  []Spec{{dtype.I32, []int64{32}}, {dtype.I32, nil}},
+			Outputs: []Spec{{dtype.I32, []int64{128}}},
+			base:    filepath.Join(examples, "transformer", "transformer"),
+			in:      []string{"prompt.npy", "length.npy"}, out: []string{"tokens.npy"},
+		},
+	}
+	for i := range c.Examples {
+		c.Examples[i].tolerances = classes[c.Examples[i].Class]
 	}
 	return c, nil
 }
 
+func numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint(prefix, i)
+	}
+	return names
+}
+
 // Text returns the program as JAX prints it.
-func (c *Case) Text() ([]byte, error) { return os.ReadFile(filepath.Join(c.dir, c.Name+".mlir")) }
+func (c *Case) Text() ([]byte, error) { return os.ReadFile(c.base + ".mlir") }
 
 // Bytecode returns the portable artifact as JAX hands it to a plugin.
-func (c *Case) Bytecode() ([]byte, error) { return os.ReadFile(filepath.Join(c.dir, c.Name+".mlir.bc")) }
+func (c *Case) Bytecode() ([]byte, error) { return os.ReadFile(c.base + ".mlir.bc") }
 
 // Arrays returns the arguments of @main and the results that XLA's CPU backend gave for them.
 func (c *Case) Arrays() (inputs, want []npy.Array, err error) {
-	if len(c.Inputs)+len(c.Outputs) == 0 {
-		return nil, nil, nil
-	}
-	z, err := npy.OpenArchive(filepath.Join(c.dir, c.Name+".npz"), npy.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer z.Close()
-	read := func(prefix string, specs []Spec) ([]npy.Array, error) {
-		arrays := make([]npy.Array, len(specs))
-		for i := range specs {
-			if arrays[i], err = z.Read(fmt.Sprint(prefix, i)); err != nil {
+	var archive *npy.Archive
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	read := func(names []string) ([]npy.Array, error) {
+		arrays := make([]npy.Array, len(names))
+		for i, name := range names {
+			var err error
+			if filepath.Ext(name) == ".npy" {
+				arrays[i], err = npy.ReadFile(filepath.Join(filepath.Dir(c.base), name), npy.Options{})
+			} else {
+				if archive == nil {
+					if archive, err = npy.OpenArchive(c.base+".npz", npy.Options{}); err != nil {
+						return nil, err
+					}
+				}
+				arrays[i], err = archive.Read(name)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
 		return arrays, nil
 	}
-	if inputs, err = read("in", c.Inputs); err != nil {
+	if inputs, err = read(c.in); err != nil {
 		return nil, nil, err
 	}
-	want, err = read("out", c.Outputs)
-	return inputs, want, err
+	if want, err = read(c.out); err != nil {
+		return nil, nil, err
+	}
+	return inputs, want, nil
 }

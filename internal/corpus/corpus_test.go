@@ -21,7 +21,7 @@ func load(t *testing.T) []corpus.Case {
 	if len(c.Cases) != 72 || c.Version != "1.17.0" {
 		t.Fatalf("%d cases of version %s, want 72 of 1.17.0", len(c.Cases), c.Version)
 	}
-	return c.Cases
+	return append(c.Cases, c.Examples...)
 }
 
 func TestEveryCaseIsComplete(t *testing.T) {
