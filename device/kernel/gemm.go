@@ -45,6 +45,9 @@ type Gemm[T Float] struct {
 	Batch                  int
 	BatchA, BatchB, BatchC int
 
+	// Packed, when not nil, stands for B, which is then not read; BatchB must be 0.
+	Packed *Packed[T]
+
 	Accumulate bool
 
 	// The epilogue, in this order: add ColBias[j] (length N), add RowBias[i] (length M), take the maximum with zero.
@@ -58,6 +61,11 @@ type micro[T Float] struct {
 	mr, nr int
 	kc, nc int // depth and width of the block of B that is packed at a time; nc is a multiple of nr
 	run    func(k int, a, b, c []T, ldc int, acc bool)
+
+	// runRows is run with A not packed: rows of contiguous elements, lda apart. It and packRows may be nil.
+	runRows func(k int, a []T, lda int, b, c []T, ldc int, acc bool)
+	// packRows makes a panel of B from k rows, stride apart, of nr contiguous elements.
+	packRows func(dst, src []T, stride, k int)
 }
 
 // scratch lends buffers for packed blocks, so that a product allocates nothing once warm.
@@ -78,60 +86,159 @@ func (s *scratch[T]) get(n int) *[]T {
 func (s *scratch[T]) put(p *[]T) { s.pool.Put(p) }
 
 // Gemm32 computes a product of float32 matrices. The order of additions depends on the shape alone.
-func (t *Table) Gemm32(g *Gemm[float32], par Par) { gemm(&t.F32, &t.micro32, &t.pool32, g, par) }
+func (t *Table) Gemm32(g *Gemm[float32], par Par) {
+	newProduct(&t.F32, &t.micro32, &t.pool32, &t.job32, g).start(par)
+}
 
 // Gemm64 computes a product of float64 matrices, as Gemm32 does.
-func (t *Table) Gemm64(g *Gemm[float64], par Par) { gemm(&t.F64, &t.micro64, &t.pool64, g, par) }
+func (t *Table) Gemm64(g *Gemm[float64], par Par) {
+	newProduct(&t.F64, &t.micro64, &t.pool64, &t.job64, g).start(par)
+}
+
+// Packed is a matrix B prepared for products: packing costs about as much as multiplying by a few rows, so a matrix
+// used many times (weights, a convolution's filter) is better packed once. It is immutable and safe for concurrent
+// use; the view it was made from must not change while it is in use.
+type Packed[T Float] struct {
+	k, n int
+	view View[T]
+	data []T
+}
+
+// PackB32 prepares the K x N matrix b; use the result as [Gemm.Packed] with the same table.
+func (t *Table) PackB32(b View[float32], k, n int) *Packed[float32] {
+	return packAll(&t.F32, &t.micro32, b, k, n)
+}
+
+// PackB64 is PackB32 for float64.
+func (t *Table) PackB64(b View[float64], k, n int) *Packed[float64] {
+	return packAll(&t.F64, &t.micro64, b, k, n)
+}
+
+func packAll[T Float](ops *Ops[T], mk *micro[T], b View[T], k, n int) *Packed[T] {
+	if k <= 0 || n <= 0 {
+		return &Packed[T]{view: b}
+	}
+	out := &Packed[T]{k: k, n: n, view: b, data: make([]T, k*((n+mk.nr-1)/mk.nr*mk.nr))}
+	p := product[T]{Gemm: Gemm[T]{K: k, N: n, B: b}, ops: ops, mk: mk}
+	kc, nc := evenPart(k, mk.kc, 1), evenPart(n, mk.nc, mk.nr)
+	for j0 := 0; j0 < n; j0 += nc {
+		for k0 := 0; k0 < k; k0 += kc {
+			p.setBlock(j0, min(nc, n-j0), k0, min(kc, k-k0))
+			p.packed = out.block(&p)
+			for q := range p.panels {
+				p.packPanel(q)
+			}
+		}
+	}
+	return out
+}
+
+// block returns the place of the block that p is at.
+func (b *Packed[T]) block(p *product[T]) []T {
+	wide := p.panels * p.mk.nr
+	at := p.j0*b.k + wide*p.k0
+	return b.data[at : at+wide*p.kb]
+}
 
 // Sizes that decide how a product is computed. They depend on the shape alone, so the result does too.
 const (
-	smallProduct = 1 << 9  // M*N*K below which packing costs more than it saves
+	tinyProduct  = 1 << 8  // M*N*K below which packing costs more than it saves
+	smallProduct = 1 << 15 // M*N*K below which a product is not spread over workers
 	bigProduct   = 1 << 20 // M*N*K from which one product of a batch is spread over workers by itself
 	taskPanels   = 2       // panels of A, mr rows each, in one task
 	minTasks     = 16      // tasks to aim at when the rows alone give fewer
+	fewPanels    = 8       // panels of B in a task up to which A is read in place, not packed
 )
 
+// product is one running Gemm. It is reused, with its task functions, so that a product allocates nothing.
 type product[T Float] struct {
-	*Gemm[T]
-	ops *Ops[T]
-	mk  *micro[T]
-	mem *scratch[T]
+	Gemm[T]
+	ops  *Ops[T]
+	mk   *micro[T]
+	mem  *scratch[T]
+	jobs *sync.Pool
+
+	// the block of B in work: columns j0 to j0+nb in panels of nr, depth k0 to k0+kb
+	packed         []T
+	j0, nb, k0, kb int
+	panels         int
+	rows           int // panels of mr rows of C
+	split          int // tasks that share the panels of B for the same rows
+	per            int // products of a batch in a task
+	x              []T // the vector of a product with one row
+
+	packTask, rowTask, vectorTask, batchTask func(task int)
 }
 
-func gemm[T Float](ops *Ops[T], mk *micro[T], mem *scratch[T], g *Gemm[T], par Par) {
-	if g.M <= 0 || g.N <= 0 {
-		return
+func newProduct[T Float](ops *Ops[T], mk *micro[T], mem *scratch[T], jobs *sync.Pool, g *Gemm[T]) *product[T] {
+	p, _ := jobs.Get().(*product[T])
+	if p == nil {
+		p = &product[T]{ops: ops, mk: mk, mem: mem, jobs: jobs}
+		p.packTask = func(task int) {
+			p.packPanel(2 * task)
+			if 2*task+1 < p.panels {
+				p.packPanel(2*task + 1)
+			}
+		}
+		p.rowTask = p.computeRows
+		p.vectorTask = p.vectorPart
+		p.batchTask = p.batchPart
 	}
-	if g.Batch <= 1 {
-		(&product[T]{g, ops, mk, mem}).compute(par)
-		return
+	p.Gemm = *g
+	if g.Packed != nil {
+		p.B = g.Packed.view
 	}
-	item := func(i int) *product[T] {
-		one := *g
-		one.Batch = 0
-		one.A.Data, one.B.Data, one.C.Data = g.A.Data[i*g.BatchA:], g.B.Data[i*g.BatchB:], g.C.Data[i*g.BatchC:]
-		return &product[T]{&one, ops, mk, mem}
+	return p
+}
+
+// start computes the product or the batch, and gives p back.
+func (p *product[T]) start(par Par) {
+	if p.M > 0 && p.N > 0 {
+		if p.Batch > 1 {
+			p.batch(par)
+		} else {
+			p.compute(par)
+		}
 	}
-	work := g.M * g.N * max(g.K, 1)
-	if work >= bigProduct && g.Batch < minTasks {
-		for i := range g.Batch {
-			item(i).compute(par)
+	p.Gemm, p.packed, p.x = Gemm[T]{}, nil, nil
+	p.jobs.Put(p)
+}
+
+// item starts product i of the batch.
+func (p *product[T]) item(i int, par Par) {
+	g := p.Gemm
+	g.Batch = 0
+	g.A.Data, g.C.Data = g.A.Data[i*g.BatchA:], g.C.Data[i*g.BatchC:]
+	if g.Packed == nil {
+		g.B.Data = g.B.Data[i*g.BatchB:]
+	}
+	newProduct(p.ops, p.mk, p.mem, p.jobs, &g).start(par)
+}
+
+func (p *product[T]) batch(par Par) {
+	work := p.M * p.N * max(p.K, 1)
+	if work >= bigProduct && p.Batch < minTasks {
+		for i := range p.Batch {
+			p.item(i, par)
 		}
 		return
 	}
-	per := max(1, min(bigProduct/8/work, (g.Batch+minTasks-1)/minTasks))
-	par.run((g.Batch+per-1)/per, func(task int) {
-		for i := task * per; i < min(g.Batch, (task+1)*per); i++ {
-			item(i).compute(nil)
-		}
-	})
+	p.per = max(1, min(bigProduct/8/work, (p.Batch+minTasks-1)/minTasks))
+	par.run((p.Batch+p.per-1)/p.per, p.batchTask)
+}
+
+func (p *product[T]) batchPart(task int) {
+	for i := task * p.per; i < min(p.Batch, (task+1)*p.per); i++ {
+		p.item(i, nil)
+	}
 }
 
 func (p *product[T]) compute(par Par) {
+	if p.M*p.N*p.K < smallProduct {
+		par = nil
+	}
 	switch {
-	case p.K <= 0:
-		p.byElement()
-	case p.M*p.N*p.K < smallProduct:
+	case p.K <= 0, p.M*p.N*p.K < tinyProduct:
 		p.byElement()
 	case p.M == 1 || p.N == 1:
 		p.vector(par)
@@ -174,44 +281,40 @@ func (p *product[T]) finish(s T, i, j int) T {
 	return s
 }
 
+// vectorChunk is the most columns that one task of a product with one row computes.
+const vectorChunk = 256
+
 // vector computes a product with one row or one column: every element of the matrix is used once, so nothing is packed.
 func (p *product[T]) vector(par Par) {
-	q := *p
 	if p.N == 1 { // C^T = B^T * A^T: one row again
-		g := *p.Gemm
-		g.M, g.N = 1, p.M
-		g.A, g.B, g.C = p.B.T(), p.A.T(), p.C.T()
-		g.ColBias, g.RowBias = p.RowBias, p.ColBias
-		q.Gemm = &g
+		p.M, p.N = 1, p.M
+		p.A, p.B, p.C = p.B.T(), p.A.T(), p.C.T()
+		p.ColBias, p.RowBias = p.RowBias, p.ColBias
 	}
-	x, held := q.dense(q.A, q.K)
+	var held *[]T
+	if p.A.ColStride == 1 {
+		p.x = p.A.Data[:p.K]
+	} else {
+		held = p.mem.get(p.K)
+		p.x = *held
+		CopyStrided(p.x, 1, p.A.Data, p.A.ColStride, p.K)
+	}
+	p.per = vectorChunk
+	if p.B.RowStride == 1 {
+		p.per = max(1, min(64, 1<<16/p.K))
+	}
+	par.run((p.N+p.per-1)/p.per, p.vectorTask)
 	if held != nil {
-		defer p.mem.put(held)
+		p.mem.put(held)
 	}
-	chunk := 256
-	if q.B.RowStride == 1 {
-		chunk = max(1, min(64, 1<<16/q.K))
-	}
-	par.run((q.N+chunk-1)/chunk, func(task int) {
-		lo := task * chunk
-		q.vectorPart(x, lo, min(q.N, lo+chunk))
-	})
 }
 
-// dense returns the n elements of a one-row view as a contiguous slice, and the buffer to give back if it was copied.
-func (p *product[T]) dense(v View[T], n int) ([]T, *[]T) {
-	if v.ColStride == 1 {
-		return v.Data[:n], nil
-	}
-	held := p.mem.get(n)
-	CopyStrided(*held, 1, v.Data, v.ColStride, n)
-	return *held, held
-}
-
-func (p *product[T]) vectorPart(x []T, lo, hi int) {
+func (p *product[T]) vectorPart(task int) {
+	lo := task * p.per
+	hi := min(p.N, lo+p.per)
 	if p.B.RowStride == 1 { // columns are contiguous: dot products
 		for j := lo; j < hi; j++ {
-			s := p.ops.Dot(x, p.B.Data[j*p.B.ColStride:][:p.K])
+			s := p.ops.Dot(p.x, p.B.Data[j*p.B.ColStride:][:p.K])
 			at := j * p.C.ColStride
 			if p.Accumulate {
 				s += p.C.Data[at]
@@ -220,19 +323,21 @@ func (p *product[T]) vectorPart(x []T, lo, hi int) {
 		}
 		return
 	}
-	var buf [256]T
-	y := buf[:hi-lo]
+	held := p.mem.get(vectorChunk)
+	defer p.mem.put(held)
+	y := (*held)[:hi-lo]
+	clear(y)
 	if p.Accumulate {
 		CopyStrided(y, 1, p.C.Data[lo*p.C.ColStride:], p.C.ColStride, len(y))
 	}
 	if p.B.ColStride == 1 {
-		for k, s := range x {
+		for k, s := range p.x {
 			p.ops.Axpy(y, s, p.B.Data[k*p.B.RowStride+lo:][:len(y)])
 		}
 	} else {
 		for j := range y {
 			at := (lo + j) * p.B.ColStride
-			for _, s := range x {
+			for _, s := range p.x {
 				y[j] += s * p.B.Data[at]
 				at += p.B.RowStride
 			}
@@ -244,37 +349,53 @@ func (p *product[T]) vectorPart(x []T, lo, hi int) {
 }
 
 // blocked computes C block by block: a block of B, at most kc x nc, is packed once into panels of nr columns and stays
-// in the second-level cache; tasks pack mr rows of A at a time and run the register tile along the panels.
+// in the second-level cache; tasks take mr rows of A at a time, packed or in place, and run the register tile along
+// the panels.
 func (p *product[T]) blocked(par Par) {
 	mr, nr := p.mk.mr, p.mk.nr
-	kc := evenPart(p.K, p.mk.kc, 1)
-	nc := evenPart(p.N, p.mk.nc, nr)
-	packed := p.mem.get(kc * (nc + nr))
-	defer p.mem.put(packed)
-	rows := (p.M + mr - 1) / mr
-	rowTasks := (rows + taskPanels - 1) / taskPanels
+	kc, nc := evenPart(p.K, p.mk.kc, 1), evenPart(p.N, p.mk.nc, nr)
+	var held *[]T
+	if p.Packed == nil {
+		held = p.mem.get(kc * nc)
+	}
+	p.rows = (p.M + mr - 1) / mr
+	tasks := (p.rows + taskPanels - 1) / taskPanels
 	for j0 := 0; j0 < p.N; j0 += nc {
-		nb := min(nc, p.N-j0)
-		panels := (nb + nr - 1) / nr
-		split := 1
-		if rowTasks < minTasks {
-			split = min(panels, (minTasks+rowTasks-1)/rowTasks)
-		}
 		for k0 := 0; k0 < p.K; k0 += kc {
-			kb := min(kc, p.K-k0)
-			par.run((panels+1)/2, func(task int) {
-				for q := 2 * task; q < min(panels, 2*task+2); q++ {
-					w := min(nr, nb-q*nr)
-					pack((*packed)[q*nr*kb:(q+1)*nr*kb], p.B.from(k0, j0+q*nr).T(), w, kb, nr, p.ops)
-				}
-			})
-			b := block[T]{packed: *packed, j0: j0, nb: nb, k0: k0, kb: kb}
-			par.run(rowTasks*split, func(task int) {
-				r, s := task/split, task%split
-				p.rows(&b, r*taskPanels, min(rows, (r+1)*taskPanels), s*panels/split, (s+1)*panels/split)
-			})
+			p.setBlock(j0, min(nc, p.N-j0), k0, min(kc, p.K-k0))
+			p.split = 1
+			if tasks < minTasks {
+				p.split = min(p.panels, (minTasks+tasks-1)/tasks)
+			}
+			if p.Packed != nil {
+				p.packed = p.Packed.block(p)
+			} else {
+				p.packed = *held
+				par.run((p.panels+1)/2, p.packTask)
+			}
+			par.run(tasks*p.split, p.rowTask)
 		}
 	}
+	if held != nil {
+		p.mem.put(held)
+	}
+}
+
+func (p *product[T]) setBlock(j0, nb, k0, kb int) {
+	p.j0, p.nb, p.k0, p.kb = j0, nb, k0, kb
+	p.panels = (nb + p.mk.nr - 1) / p.mk.nr
+}
+
+// packPanel packs panel q of the block of B.
+func (p *product[T]) packPanel(q int) {
+	nr := p.mk.nr
+	w := min(nr, p.nb-q*nr)
+	dst, v := p.packed[q*nr*p.kb:(q+1)*nr*p.kb], p.B.from(p.k0, p.j0+q*nr)
+	if w == nr && v.ColStride == 1 && p.mk.packRows != nil {
+		p.mk.packRows(dst, v.Data, v.RowStride, p.kb)
+		return
+	}
+	pack(dst, v.T(), w, p.kb, nr, p.ops)
 }
 
 // evenPart cuts n into equal parts of at most limit, each a multiple of unit.
@@ -284,39 +405,45 @@ func evenPart(n, limit, unit int) int {
 	return (each + unit - 1) / unit * unit
 }
 
-// block is one packed block of B: columns j0 to j0+nb, depth k0 to k0+kb.
-type block[T any] struct {
-	packed         []T
-	j0, nb, k0, kb int
-}
-
-// rows computes the panels q0 to q1 of the block for the mr-row panels r0 to r1 of A.
-func (p *product[T]) rows(b *block[T], r0, r1, q0, q1 int) {
+// computeRows computes taskPanels panels of rows of A by a part of the panels of the block of B.
+func (p *product[T]) computeRows(task int) {
 	mr, nr := p.mk.mr, p.mk.nr
-	held := p.mem.get(mr*b.kb + mr*nr)
-	defer p.mem.put(held)
-	ap, edge := (*held)[:mr*b.kb], (*held)[mr*b.kb:]
-	acc := p.Accumulate || b.k0 > 0
-	last := b.k0+b.kb == p.K
-	for r := r0; r < r1; r++ {
+	first, part := task/p.split*taskPanels, task%p.split
+	q0, q1 := part*p.panels/p.split, (part+1)*p.panels/p.split
+	held := p.mem.get(mr*p.kb + mr*nr)
+	ap, edge := (*held)[:mr*p.kb], (*held)[mr*p.kb:]
+	acc := p.Accumulate || p.k0 > 0
+	inPlace := p.mk.runRows != nil && p.A.ColStride == 1 && q1-q0 <= fewPanels
+	for r := first; r < min(p.rows, first+taskPanels); r++ {
 		i := r * mr
 		h := min(mr, p.M-i)
-		pack(ap, p.A.from(i, b.k0), h, b.kb, mr, p.ops)
-		for q := q0; q < q1; q++ {
-			j := b.j0 + q*nr
-			w := min(nr, b.nb-q*nr)
-			bp := b.packed[q*nr*b.kb:]
-			if h == mr && w == nr && p.C.ColStride == 1 {
-				p.mk.run(b.kb, ap, bp, p.C.Data[i*p.C.RowStride+j:], p.C.RowStride, acc)
-				continue
-			}
-			p.mk.run(b.kb, ap, bp, edge, nr, false)
-			p.store(edge, i, h, j, w, acc)
+		a := p.A.from(i, p.k0)
+		packed := !inPlace || h < mr
+		if packed {
+			pack(ap, a, h, p.kb, mr, p.ops)
 		}
-		if last {
-			p.epilogue(i, h, b.j0+q0*nr, min(b.nb, q1*nr)-q0*nr)
+		for q := q0; q < q1; q++ {
+			j := p.j0 + q*nr
+			w := min(nr, p.nb-q*nr)
+			c, ldc, add := edge, nr, false
+			whole := h == mr && w == nr && p.C.ColStride == 1
+			if whole {
+				c, ldc, add = p.C.Data[i*p.C.RowStride+j:], p.C.RowStride, acc
+			}
+			if packed {
+				p.mk.run(p.kb, ap, p.packed[q*nr*p.kb:], c, ldc, add)
+			} else {
+				p.mk.runRows(p.kb, a.Data, a.RowStride, p.packed[q*nr*p.kb:], c, ldc, add)
+			}
+			if !whole {
+				p.store(edge, i, h, j, w, acc)
+			}
+		}
+		if p.k0+p.kb == p.K {
+			p.epilogue(i, h, p.j0+q0*nr, min(p.nb, q1*nr)-q0*nr)
 		}
 	}
+	p.mem.put(held)
 }
 
 // store moves the used part of an edge tile to C.

@@ -143,6 +143,43 @@ func TestGemm(t *testing.T) {
 	})
 }
 
+func TestGemmPacked(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	levels(t, func(t *testing.T, k *kernel.Table) {
+		for x, s := range [][3]int{{1, 40, 30}, {30, 1, 20}, {5, 7, 2}, {9, 33, 400}, {70, 600, 800}, {3, 5, 0}} {
+			m, n, kk := s[0], s[1], s[2]
+			b := matrix[float32](r, kk, n, x%4)
+			g := &kernel.Gemm[float32]{
+				M: m, N: n, K: kk, A: matrix[float32](r, m, kk, 0), B: b, C: matrix[float32](r, m, n, 0), Batch: 1 + x%2,
+			}
+			want := slices.Clone(g.C.Data)
+			k.Gemm32(g, nil)
+			copy(want, g.C.Data)
+			clear(g.C.Data)
+			g.Packed, g.B = k.PackB32(b, kk, n), kernel.View[float32]{}
+			k.Gemm32(g, nil)
+			if !slices.Equal(g.C.Data, want) {
+				t.Errorf("%dx%dx%d: the packed product differs", m, n, kk)
+			}
+		}
+	})
+}
+
+func TestGemmAllocatesNothing(t *testing.T) {
+	k := kernel.Best()
+	const n = 40
+	x := make([]float32, n*n)
+	for _, m := range []int{1, 3, n} {
+		g := &kernel.Gemm[float32]{
+			M: m, N: n, K: n, A: kernel.RowMajor(x, n), B: kernel.RowMajor(x, n), C: kernel.RowMajor(make([]float32, n*n), n),
+		}
+		k.Gemm32(g, nil)
+		if got := testing.AllocsPerRun(100, func() { k.Gemm32(g, nil) }); got >= 1 {
+			t.Errorf("%dx%dx%d: %v allocations, want 0", m, n, n, got)
+		}
+	}
+}
+
 func TestGemmNotANumber(t *testing.T) {
 	levels(t, func(t *testing.T, k *kernel.Table) {
 		const n = 40

@@ -20,7 +20,10 @@
 // A Table is immutable after it is made and is safe for concurrent use.
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 //go:generate go -C gen run . -dir ..
 
@@ -236,6 +239,8 @@ type Table struct {
 	micro64 micro[float64]
 	pool32  scratch[float32]
 	pool64  scratch[float64]
+	job32   sync.Pool // of *product
+	job64   sync.Pool
 }
 
 // Level returns the level of the table.

@@ -692,10 +692,22 @@ func maxI32AVX2(x *int32, n int) int32
 func minI32AVX2(x *int32, n int) int32
 
 //go:noescape
-func gemmF32AVX2_6x16(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func gemmF32AVX2(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
 
 //go:noescape
-func gemmF64AVX2_6x8(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func gemmRowsF32AVX2(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
+
+//go:noescape
+func packRowsF32AVX2(dst *float32, src *float32, stride int, k int)
+
+//go:noescape
+func gemmF64AVX2(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+
+//go:noescape
+func gemmRowsF64AVX2(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
+
+//go:noescape
+func packRowsF64AVX2(dst *float64, src *float64, stride int, k int)
 
 //go:noescape
 func threefryAVX2(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)
@@ -1430,22 +1442,22 @@ func maxI32AVX512(x *int32, n int) int32
 func minI32AVX512(x *int32, n int) int32
 
 //go:noescape
-func gemmF32AVX512_8x32(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func gemmF32AVX512(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
 
 //go:noescape
-func gemmF32AVX512_12x32(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func gemmRowsF32AVX512(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
 
 //go:noescape
-func gemmF32AVX512_14x32(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func packRowsF32AVX512(dst *float32, src *float32, stride int, k int)
 
 //go:noescape
-func gemmF64AVX512_8x16(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func gemmF64AVX512(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
 
 //go:noescape
-func gemmF64AVX512_12x16(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func gemmRowsF64AVX512(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
 
 //go:noescape
-func gemmF64AVX512_14x16(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func packRowsF64AVX512(dst *float64, src *float64, stride int, k int)
 
 //go:noescape
 func threefryAVX512(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)

@@ -7,19 +7,52 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-// gemm writes a register tile of mr rows and two vectors of columns.
-func (e *emitter) gemm(mr int) string {
-	full := fmt.Sprintf("gemm%s%s_%dx%d", e.t.name, e.level(), mr, 2*e.lanes())
-	e.beginAs(full, fmt.Sprintf("func(k int, a, b, c *%s, ldc int, acc bool)", e.t.gotype))
+// gemm writes a register tile of mr rows and two vectors of columns. A is a packed panel or, with strided, rows of
+// contiguous elements lda apart.
+func (e *emitter) gemm(mr int, strided bool) string {
+	name, signature := "gemm", "func(k int, a, b, c *%s, ldc int, acc bool)"
+	if strided {
+		name, signature = "gemmRows", "func(k int, a *%[1]s, lda int, b, c *%[1]s, ldc int, acc bool)"
+	}
+	full := fmt.Sprintf("%s%s%s", name, e.t.name, e.level())
+	e.beginAs(full, fmt.Sprintf(signature, e.t.gotype))
 	k, a, b := Load(Param("k"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
 	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
-	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[e.t.size]), ldc)
+	bytes := Imm(map[int]uint64{4: 2, 8: 3}[e.t.size])
+	SHLQ(bytes, ldc)
 	row := GP64()
 	MOVQ(c, row)
 	for range mr { // the tile of C is needed at the end: ask for it now
 		PREFETCHT0(Mem{Base: row})
 		PREFETCHT0(Mem{Base: row, Disp: 2*e.bytes() - 1})
 		ADDQ(ldc, row)
+	}
+	element := func(r int) Mem { return Mem{Base: a, Disp: e.t.size * r} }
+	next := func() { ADDQ(U32(uint64(e.t.size*mr)), a) }
+	if strided {
+		lda := Load(Param("lda"), GP64())
+		SHLQ(bytes, lda)
+		three, a5 := GP64(), GP64()
+		LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, three)
+		LEAQ(Mem{Base: a, Index: lda, Scale: 4}, a5)
+		ADDQ(lda, a5)
+		element = func(r int) Mem {
+			base := a
+			if r >= 5 {
+				base, r = a5, r-5
+			}
+			switch r {
+			case 0:
+				return Mem{Base: base}
+			case 3:
+				return Mem{Base: base, Index: three, Scale: 1}
+			}
+			return Mem{Base: base, Index: lda, Scale: uint8(r)}
+		}
+		next = func() {
+			ADDQ(Imm(uint64(e.t.size)), a)
+			ADDQ(Imm(uint64(e.t.size)), a5)
+		}
 	}
 	sum := make([]vec, 2*mr)
 	for i := range sum {
@@ -35,18 +68,12 @@ func (e *emitter) gemm(mr int) string {
 	VMOVUPS(Mem{Base: b}, b0)
 	VMOVUPS(Mem{Base: b, Disp: e.bytes()}, b1)
 	for r := range mr {
-		m := Mem{Base: a, Disp: e.t.size * r}
-		if e.zmm && 2*mr+3 > 32 {
-			e.pick(VFMADD231PS_BCST, VFMADD231PD_BCST, m, b0, sum[2*r])
-			e.pick(VFMADD231PS_BCST, VFMADD231PD_BCST, m, b1, sum[2*r+1])
-			continue
-		}
 		x := e.v()
-		e.broadcast(m, x)
+		e.broadcast(element(r), x)
 		e.addMul(sum[2*r], b0, x)
 		e.addMul(sum[2*r+1], b1, x)
 	}
-	ADDQ(U32(uint64(e.t.size*mr)), a)
+	next()
 	ADDQ(U32(uint64(2*e.bytes())), b)
 	DECQ(k)
 	JNE(LabelRef("loop"))
@@ -69,19 +96,35 @@ func (e *emitter) gemm(mr int) string {
 	return full
 }
 
+// packRows writes the copy of k rows of two vectors, src rows stride apart, to a dense panel.
+func (e *emitter) packRows() string {
+	full := e.begin("packRows", fmt.Sprintf("func(dst, src *%s, stride, k int)", e.t.gotype))
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	stride, k := Load(Param("stride"), GP64()), Load(Param("k"), GP64())
+	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[e.t.size]), stride)
+	Label("loop")
+	x, y := e.v(), e.v()
+	VMOVUPS(Mem{Base: src}, x)
+	VMOVUPS(Mem{Base: src, Disp: e.bytes()}, y)
+	VMOVUPS(x, Mem{Base: dst})
+	VMOVUPS(y, Mem{Base: dst, Disp: e.bytes()})
+	ADDQ(stride, src)
+	ADDQ(U32(uint64(2*e.bytes())), dst)
+	DECQ(k)
+	JNE(LabelRef("loop"))
+	end()
+	return full
+}
+
 func gemms(zmm bool) {
 	for _, t := range []elem{f32, f64} {
 		e := &emitter{zmm: zmm, t: t}
-		rows := []int{6}
+		mr := 6
 		if zmm {
-			rows = []int{8, 12, 14}
+			mr = 8
 		}
-		for _, mr := range rows {
-			full := e.gemm(mr)
-			if mr == 8 && zmm || !zmm {
-				bind(e, full, fmt.Sprintf("t.micro%d = tile(NAME, %d, %d)", 8*t.size, mr, 2*e.lanes()))
-			}
-		}
+		packed, rows, pack := e.gemm(mr, false), e.gemm(mr, true), e.packRows()
+		bind(e, packed, fmt.Sprintf("t.micro%d = tile(NAME, %s, %s, %d, %d)", 8*t.size, rows, pack, mr, 2*e.lanes()))
 	}
 }
 
