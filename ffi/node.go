@@ -115,8 +115,7 @@ func (n *node) endLocked() {
 // opens the node again; anything else ends it.
 func (n *node) destroyLocked() error {
 	err := n.protect()
-	var r *retryError
-	if errors.As(err, &r) {
+	if retryable(err) {
 		n.tellLocked(err)
 		n.word.Add(open)
 		return err
@@ -276,6 +275,15 @@ func Retry(err error) error {
 		return nil
 	}
 	return &retryError{err}
+}
+
+// retryable reports whether err says that the object was not destroyed.
+func retryable(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, ok := errors.AsType[*retryError](err)
+	return ok
 }
 
 type retryError struct{ err error }

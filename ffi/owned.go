@@ -126,11 +126,12 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 	return nil
 }
 
-// fail destroys an object that could not be taken over.
+// fail destroys an object that could not be taken over. There is nobody to retry a destroy that fails.
 func (s *state[H]) fail(err error) error {
-	if derr := s.destroyLocked(); derr != nil {
+	if derr := s.protect(); derr != nil {
 		err = fmt.Errorf("%w; and destroying it: %w", err, derr)
 	}
+	s.releaseLocked()
 	return err
 }
 
