@@ -6,10 +6,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -164,6 +166,55 @@ func TestInstallRemovesWhatAKilledOneLeft(t *testing.T) {
 		t.Errorf("error %v, want %v", err, plugins.ErrNotInstalled)
 	}
 	if _, err := s.Install(t.Context(), p, plugins.Options{Wheel: path}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"some/1.0/lib.so"}, files(t, s)); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
+}
+
+// killedPin, in the environment, makes TestInstallKilled the process that is to be killed.
+const killedPin = "ISTHMUS_TEST_KILLED_PIN"
+
+// A process killed with SIGKILL in the middle of a fetch holds no lock and leaves nothing that is taken for a library.
+func TestInstallKilled(t *testing.T) {
+	if text := os.Getenv(killedPin); text != "" {
+		var p plugins.Pin
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Fatal(err)
+		}
+		plugins.Store{Dir: os.Getenv(killedPin + "_STORE")}.Install(t.Context(), p, plugins.Options{})
+		t.Fatal("the installation ended")
+	}
+	p, file, s := pin(t)
+	started := filepath.Join(t.TempDir(), "started")
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path(t, map[string]string{"pip": arguments + "cp '" + file + "' \"$dir/half.part\"; : > '" + started + "'; exec sleep 10"})
+	cmd := exec.Command(os.Args[0], "-test.run=^TestInstallKilled$")
+	cmd.Env = append(os.Environ(), killedPin+"="+string(text), killedPin+"_STORE="+s.Dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(started); err == nil {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if left := files(t, s); len(left) == 0 {
+		t.Error("the killed process left nothing: it was not in the middle")
+	}
+	if _, err := s.FindPin(p); !errors.Is(err, plugins.ErrNotInstalled) {
+		t.Errorf("error %v, want %v", err, plugins.ErrNotInstalled)
+	}
+	if _, err := s.Install(t.Context(), p, plugins.Options{Wheel: file}); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"some/1.0/lib.so"}, files(t, s)); d != "" {
