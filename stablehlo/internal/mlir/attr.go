@@ -286,7 +286,7 @@ func (p *parser) hashAttr() Attr {
 	w := p.suffix("the name of an attribute after #")
 	if p.i >= len(p.src) || p.src[p.i] != '<' {
 		if a, ok := p.attrAlias[string(w)]; ok {
-			p.node(a.size)
+			p.expand(a.extent)
 			return a.attr
 		}
 		if bytes.IndexByte(w, '.') < 0 {

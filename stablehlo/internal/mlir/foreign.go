@@ -50,7 +50,11 @@ loop:
 			p.rawString()
 			text = append(text, string(p.src[b:p.i]))
 		case c == '#':
-			p.attr()
+			p.i++
+			p.suffix("the name of an attribute after #")
+			if p.i < len(p.src) && p.src[p.i] == '<' {
+				p.balanced()
+			}
 			text = append(text, string(p.src[b:p.i]))
 		case isDigit(c):
 			p.number()

@@ -170,10 +170,14 @@ func isIntList(name string) bool {
 	return false
 }
 
+// maxSplatList is the longest list of one repeated integer that is written out: longer ones have no use in a program,
+// and their text is short.
+const maxSplatList = 64
+
 // ints gives the elements of a list of integers; ok is false for what is none.
 func (d Dense) ints() (v Ints, ok bool) {
 	t := d.Type
-	if len(t.Dims) != 1 || t.Quant != nil || !t.Elem.IsInt() && t.Elem != dtype.I1 || d.Splat && t.Dims[0] > 1<<16 {
+	if len(t.Dims) != 1 || t.Quant != nil || !t.Elem.IsInt() && t.Elem != dtype.I1 || d.Splat && t.Dims[0] > maxSplatList {
 		return Ints{}, false
 	}
 	v = Ints{Elem: t.Elem}

@@ -22,13 +22,17 @@ type parser struct {
 	// The cursor of pos: it only moves forward, so that all positions together cost one pass.
 	line, lineStart, lineOff int
 
-	depth int
-	nodes int // attributes and types so far, with aliases counted as if written out
-	size  int // of the attribute or type in progress, in the same count
+	depth   int
+	deepest int // nesting of the attribute or type in progress, aliases included
+	nodes   int // attributes and types so far, with aliases counted as if written out
+	size    int // of the attribute or type in progress, in the same count
 
 	attrAlias map[string]attrAlias
 	typeAlias map[string]typeAlias
-	typeCache map[string]Type
+	typeCache map[string]Type // by the text between tensor< and >
+	interned  map[string]Type // large ones, by the text they print as with quantKey
+	quants    map[string]*Quant
+	quantKeys map[*Quant]int
 	names     map[string]string
 	forms     map[string]*form
 	blobs     map[string][]byte
@@ -46,13 +50,16 @@ type parser struct {
 
 type attrAlias struct {
 	attr Attr
-	size int
+	extent
 }
 
 type typeAlias struct {
-	typ  Type
-	size int
+	typ Type
+	extent
 }
+
+// extent is how large an attribute or type is with its aliases written out.
+type extent struct{ size, depth int }
 
 type binding struct {
 	vals []*Value
@@ -326,12 +333,22 @@ func hexVal(c byte) byte {
 
 // symbol reads @name or @"name" and nested references @a::@b.
 func (p *parser) symbol() string {
-	s := p.symbolPart()
-	for p.i+2 < len(p.src) && string(p.src[p.i:p.i+3]) == "::@" {
-		p.i += 2
-		s += "::@" + p.symbolPart()
+	first := p.symbolPart()
+	if !p.nestedAhead() {
+		return first
 	}
-	return s
+	var s strings.Builder
+	s.WriteString(first)
+	for p.nestedAhead() {
+		p.i += 2
+		s.WriteString("::@")
+		s.WriteString(p.symbolPart())
+	}
+	return s.String()
+}
+
+func (p *parser) nestedAhead() bool {
+	return p.i+2 < len(p.src) && string(p.src[p.i:p.i+3]) == "::@"
 }
 
 func (p *parser) symbolPart() string {
@@ -437,9 +454,17 @@ func (p *parser) integer() int64 {
 
 // enter counts one level of nesting; leave takes it back.
 func (p *parser) enter() {
-	if p.depth++; p.depth > maxDepth {
+	p.depth++
+	p.reach(0)
+}
+
+// reach notes that what stands here is nested that much further.
+func (p *parser) reach(depth int) {
+	depth += p.depth
+	if depth > maxDepth {
 		p.fail(p.i, "nested more than %d levels deep", maxDepth)
 	}
+	p.deepest = max(p.deepest, depth)
 }
 
 func (p *parser) leave() { p.depth-- }
@@ -449,9 +474,22 @@ func (p *parser) leave() { p.depth-- }
 func (p *parser) node(n int) {
 	p.nodes += n
 	p.size += n
-	if p.nodes > 1<<20 && p.nodes > 16*len(p.src) {
+	if p.nodes > 1<<20 && p.nodes > 4*len(p.src) {
 		p.fail(p.i, "attributes and types are too large once their aliases are expanded")
 	}
+}
+
+// measure calls f, which reads an attribute or type at the top of the file, and returns its extent.
+func (p *parser) measure(f func()) extent {
+	p.size, p.deepest = 0, 0
+	f()
+	return extent{p.size, p.deepest - p.depth}
+}
+
+// expand counts an alias at its use.
+func (p *parser) expand(e extent) {
+	p.node(e.size)
+	p.reach(e.depth)
 }
 
 // balanced skips bracketed text whose opening bracket stands next, and returns it with its brackets.
@@ -466,7 +504,10 @@ func (p *parser) balanced() []byte {
 			if c == '>' && p.src[p.i-1] == '-' {
 				break
 			}
-			open := map[byte]byte{'>': '<', ')': '(', ']': '[', '}': '{'}[c]
+			open := c - 2 // [ ] and { } and < > are two apart, ( ) one
+			if c == ')' {
+				open = '('
+			}
 			if len(stack) == 0 || stack[len(stack)-1] != open {
 				p.fail(p.i, "%q closes nothing here", string(c))
 			}

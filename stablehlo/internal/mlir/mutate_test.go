@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"testing"
 	"time"
@@ -72,19 +72,16 @@ func TestMutants(t *testing.T) {
 	var slowest time.Duration
 	var most uint64
 	errs := 0
-	var before, after runtime.MemStats
-	for i := range count {
+	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	for range count {
 		src := mutate(r, seeds[r.IntN(len(seeds))])
-		if i%64 == 0 {
-			runtime.ReadMemStats(&before)
-		}
+		metrics.Read(allocated)
+		before := allocated[0].Value.Uint64()
 		start := time.Now()
 		m, err := parseMutant(src)
 		slowest = max(slowest, time.Since(start))
-		if i%64 == 0 {
-			runtime.ReadMemStats(&after)
-			most = max(most, after.TotalAlloc-before.TotalAlloc)
-		}
+		metrics.Read(allocated)
+		most = max(most, allocated[0].Value.Uint64()-before)
 		if (m == nil) == (err == nil) {
 			t.Fatalf("tree %v and error %v for %q", m, err, src)
 		}
@@ -99,7 +96,7 @@ func TestMutants(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d mutants, %d errors, slowest %v, most memory of the sampled %d KiB", count, errs, slowest, most>>10)
+	t.Logf("%d mutants, %d errors, slowest %v, most memory %d KiB", count, errs, slowest, most>>10)
 	if slowest > time.Second || most > 1<<30 {
 		t.Errorf("slowest %v, most memory %d bytes; want at most 1 s and 1 GiB", slowest, most)
 	}

@@ -22,6 +22,9 @@ func ParseText(src []byte, opts Options) (module *Op, err error) {
 		attrAlias: map[string]attrAlias{},
 		typeAlias: map[string]typeAlias{},
 		typeCache: map[string]Type{},
+		interned:  map[string]Type{},
+		quants:    map[string]*Quant{},
+		quantKeys: map[*Quant]int{},
 		names:     map[string]string{},
 		forms:     map[string]*form{},
 		blobs:     map[string][]byte{},
@@ -83,9 +86,9 @@ func (p *parser) attrAliasDef() {
 		p.locs[name] = p.location()
 		return
 	}
-	p.size = 0
-	a := p.attr()
-	p.attrAlias[name] = attrAlias{a, p.size}
+	var a Attr
+	e := p.measure(func() { a = p.attr() })
+	p.attrAlias[name] = attrAlias{a, e}
 }
 
 func (p *parser) typeAliasDef() {
@@ -96,9 +99,9 @@ func (p *parser) typeAliasDef() {
 		p.fail(at, "alias !%s is defined twice", name)
 	}
 	p.expectByte('=')
-	p.size = 0
-	t := p.typ()
-	p.typeAlias[name] = typeAlias{t, p.size}
+	var t Type
+	e := p.measure(func() { t = p.typ() })
+	p.typeAlias[name] = typeAlias{t, e}
 }
 
 // A result as an operation binds it: %name or %name:count.
@@ -150,6 +153,14 @@ func (p *parser) op() *Op {
 		}
 		o.Name = p.intern(raw)
 		p.generic(o)
+		if o.Name == "builtin.module" {
+			if len(o.Regions) != 1 {
+				p.fail(at, "builtin.module has one region")
+			}
+			if len(o.Regions[0].Blocks) == 0 {
+				o.Regions[0].Blocks = []*Block{{}}
+			}
+		}
 	} else {
 		w := p.word()
 		if len(w) == 0 {
@@ -420,8 +431,6 @@ func (p *parser) region(args []*Value) *Region {
 			}
 			p.expectByte(':')
 			open(vals)
-		case '#':
-			p.attrAliasDef()
 		default:
 			if block == nil {
 				open(nil)

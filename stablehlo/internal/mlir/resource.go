@@ -26,6 +26,9 @@ func (p *parser) denseResource() Attr {
 	p.findBlobs()
 	blob, ok := p.blobs[key]
 	if !ok {
+		if key == "__elided__" {
+			p.fail(at, "the elements were left out when the program was printed; print it with all of them")
+		}
 		p.fail(at, "resource %s is not in the file", key)
 	}
 	d := Dense{Type: t}
@@ -34,21 +37,35 @@ func (p *parser) denseResource() Attr {
 	switch {
 	case n <= (1<<62)/max(size, 1) && l == n*size:
 		d.Data = blob
-		if w := t.Elem.Bits(); w < 8 {
-			d.Data = bytes.Clone(blob)
-			if w == 1 {
-				for i := range d.Data {
-					d.Data[i] &= 1
+		if t.Elem.Bits() < 8 {
+			d.Data = p.unpacked(key, t, func(data []byte) []byte {
+				if t.Elem.Bits() == 1 {
+					data, _ = p.predicates(data, n, at)
 				}
-			}
-			normalize(d.Data, t.Elem)
+				normalize(data, t.Elem)
+				return data
+			})
 		}
 	case t.Elem.Bits() == 1 && l == (n+7)/8:
-		d.Data, d.Splat = p.predicates(bytes.Clone(blob), n, at)
+		d.Data = p.unpacked(key, t, func(data []byte) []byte {
+			data, _ = p.predicates(data, n, at)
+			return data
+		})
 	default:
 		p.fail(at, "resource %s has %d bytes for %v, which takes %d elements of %d", key, l, t, n, size)
 	}
 	return d
+}
+
+// unpacked returns a changed copy of a resource, made once for all its uses in a type.
+func (p *parser) unpacked(key string, t Type, change func([]byte) []byte) []byte {
+	name := key + "\x00" + t.String()
+	data, ok := p.blobs[name]
+	if !ok {
+		data = change(bytes.Clone(p.blobs[key]))
+		p.blobs[name] = data
+	}
+	return data
 }
 
 // findBlobs reads the resources, which stand at the end of the file, before the first constant that uses them.

@@ -5,7 +5,8 @@
 // Both readers deliver one canonical form, whatever was written: operation names as in the generic form
 // ("stablehlo.add"), attributes under their generic names ("dot_dimension_numbers"), aliases and resources resolved,
 // VHLO upgraded to StableHLO, and the operands, results and their types complete. Nothing in the tree refers to the
-// input's memory except [Dense.Data].
+// input's memory except [Dense.Data], and then only that of the bytecode reader. The parts of a tree can share memory
+// (types, attributes, constants): it is not to be changed.
 package mlir
 
 import (
@@ -52,8 +53,8 @@ type Op struct {
 	Results  []*Value
 	Attrs    []NamedAttr // properties and attributes, merged; each name once
 	Regions  []*Region
-	Pos      Pos
-	Loc      string // the name or call site that a location gives, for messages; may be empty
+	Pos      Pos    // in text: of the operation's name, whatever its location says
+	Loc      string // what a location gives, for messages: "jit(f)/add at f.py:3:7"; may be empty
 }
 
 // Attr returns the attribute of that name, or nil.
@@ -80,7 +81,7 @@ type Value struct {
 	Type  Type
 	Op    *Op         // the operation that makes it; nil for a block argument
 	Index int         // which result or argument
-	Attrs []NamedAttr // attributes of a function argument
+	Attrs []NamedAttr // of a function's argument, unless it has no body: then its arg_attrs has them
 	Name  string      // as written, without %; empty in bytecode
 	Pos   Pos
 }
@@ -119,7 +120,9 @@ type Type struct {
 	Bounds []int64 // #stablehlo.bounds: -1 is no bound; nil without
 	Ins    []Type
 	Elems  []Type
-	Text   string
+	// Text is the whole of an opaque type. For a tensor it is an encoding that is not known here, or "index" if that
+	// is the element type; Elem is then i64.
+	Text string
 }
 
 // Quant is !quant.uniform<storage<min:max>:expressed:axis, {scale:zero, …}>.

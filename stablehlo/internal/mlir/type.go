@@ -34,9 +34,10 @@ func (q *Quant) equal(r *Quant) bool {
 }
 
 // String returns the type as MLIR writes it.
-func (t Type) String() string { return string(t.append(nil)) }
+func (t Type) String() string { return string(t.append(nil, appendQuant)) }
 
-func (t Type) append(b []byte) []byte {
+// append writes t to b, and the quantized types in it with quant.
+func (t Type) append(b []byte, quant func([]byte, *Quant) []byte) []byte {
 	switch t.Kind {
 	case Tensor, Buffer, Unranked:
 		if t.Kind == Buffer {
@@ -54,7 +55,7 @@ func (t Type) append(b []byte) []byte {
 				b = append(strconv.AppendInt(b, d, 10), 'x')
 			}
 		}
-		b = t.appendElem(b)
+		b = t.appendElem(b, quant)
 		if t.Bounds != nil {
 			b = append(b, ", #stablehlo.bounds<"...)
 			for i, d := range t.Bounds {
@@ -74,21 +75,21 @@ func (t Type) append(b []byte) []byte {
 		}
 		return append(b, '>')
 	case Scalar:
-		return t.appendElem(b)
+		return t.appendElem(b, quant)
 	case Index:
 		return append(b, "index"...)
 	case Token:
 		return append(b, "!stablehlo.token"...)
 	case Tuple:
-		return append(appendTypes(append(b, "tuple<"...), t.Elems), '>')
+		return append(appendTypes(append(b, "tuple<"...), t.Elems, quant), '>')
 	case Future:
-		return append(appendTypes(append(b, "!stablehlo.future<"...), t.Elems), '>')
+		return append(appendTypes(append(b, "!stablehlo.future<"...), t.Elems, quant), '>')
 	case Func:
-		b = append(appendTypes(append(b, '('), t.Ins), ") -> "...)
+		b = append(appendTypes(append(b, '('), t.Ins, quant), ") -> "...)
 		if len(t.Elems) == 1 && t.Elems[0].Kind != Func {
-			return t.Elems[0].append(b)
+			return t.Elems[0].append(b, quant)
 		}
-		return append(appendTypes(append(b, '('), t.Elems), ')')
+		return append(appendTypes(append(b, '('), t.Elems, quant), ')')
 	case None:
 		return append(b, "none"...)
 	case Opaque:
@@ -97,25 +98,27 @@ func (t Type) append(b []byte) []byte {
 	return append(b, "<invalid type>"...)
 }
 
-func appendTypes(b []byte, ts []Type) []byte {
+func appendTypes(b []byte, ts []Type, quant func([]byte, *Quant) []byte) []byte {
 	for i, t := range ts {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = t.append(b)
+		b = t.append(b, quant)
 	}
 	return b
 }
 
-func (t Type) appendElem(b []byte) []byte {
-	q := t.Quant
+func (t Type) appendElem(b []byte, quant func([]byte, *Quant) []byte) []byte {
 	switch {
-	case q != nil:
+	case t.Quant != nil:
+		return quant(b, t.Quant)
 	case t.Text == "index":
 		return append(b, "index"...)
-	default:
-		return append(b, t.Elem.String()...)
 	}
+	return append(b, t.Elem.String()...)
+}
+
+func appendQuant(b []byte, q *Quant) []byte {
 	b = append(b, "!quant.uniform<"...)
 	b = append(b, quantStorage(q.Storage)...)
 	if lo, hi := quantRange(q.Storage); q.Min != lo || q.Max != hi {
@@ -175,8 +178,27 @@ func elemType(name []byte) (dtype.Type, bool) {
 	return t, err == nil
 }
 
-// typ reads a type.
+// typ reads a type. Large ones are shared if they are equal, so that a comparison costs no more than the text did.
 func (p *parser) typ() Type {
+	at, size := p.i, p.size
+	t := p.typeText()
+	if p.i-at < 100 && p.size-size < 20 {
+		return t
+	}
+	key := t.append(nil, p.quantKey)
+	if old, ok := p.interned[string(key)]; ok {
+		return old
+	}
+	p.interned[string(key)] = t
+	return t
+}
+
+// quantKey stands for a quantized type, which can be long, in the key of a type that has it.
+func (p *parser) quantKey(b []byte, q *Quant) []byte {
+	return strconv.AppendInt(append(b, '#'), int64(p.quantKeys[q]), 10)
+}
+
+func (p *parser) typeText() Type {
 	p.node(1)
 	c := p.peek()
 	switch c {
@@ -282,6 +304,7 @@ func (p *parser) shaped(kind TypeKind) Type {
 		t.Kind = Unranked
 	} else {
 		t.Dims = p.dims()
+		p.node(len(t.Dims))
 	}
 	b := p.i
 	switch c := p.peek(); {
@@ -340,6 +363,9 @@ func (p *parser) opaqueShaped(t *Type, elem int) {
 	*t = Type{Kind: Opaque, Text: string(append(text, bytes.TrimSpace(p.src[elem:p.i])...))}
 }
 
+// maxRank bounds the dimensions of a type; programs have up to ten or so.
+const maxRank = 256
+
 // dims reads the dimensions in front of an element type, each with an x behind it.
 func (p *parser) dims() []int64 {
 	var buf [8]int64
@@ -356,6 +382,9 @@ func (p *parser) dims() []int64 {
 		}
 		if p.i >= len(p.src) || p.src[p.i] != 'x' {
 			p.want("'x' after a dimension")
+		}
+		if len(dims) > maxRank {
+			p.fail(p.i, "a type with more than %d dimensions", maxRank)
 		}
 		p.i++
 	}
@@ -409,7 +438,7 @@ func (p *parser) dialectType() Type {
 	w := p.suffix("the name of a type after !")
 	if p.i >= len(p.src) || p.src[p.i] != '<' {
 		if a, ok := p.typeAlias[string(w)]; ok {
-			p.node(a.size)
+			p.expand(a.extent)
 			return a.typ
 		}
 		switch {
@@ -496,6 +525,13 @@ func (p *parser) quant() (t Type, ok bool) {
 		p.expectByte('}')
 	}
 	p.expectByte('>')
+	key := string(appendQuant(nil, q))
+	if old, ok := p.quants[key]; ok {
+		q = old
+	} else {
+		p.quants[key] = q
+		p.quantKeys[q] = len(p.quants)
+	}
 	return Type{Kind: Scalar, Elem: q.Storage, Quant: q}, true
 }
 
