@@ -237,6 +237,9 @@ func (p *product[T]) compute(par Par) {
 	if p.M*p.N*p.K < smallProduct {
 		par = nil
 	}
+	if p.C.ColStride != 1 && p.C.RowStride == 1 && p.Packed == nil {
+		p.transpose()
+	}
 	switch {
 	case p.K <= 0, p.M*p.N*p.K < tinyProduct:
 		p.byElement()
@@ -245,6 +248,13 @@ func (p *product[T]) compute(par Par) {
 	default:
 		p.blocked(par)
 	}
+}
+
+// transpose turns the product round: C^T = B^T * A^T.
+func (p *product[T]) transpose() {
+	p.M, p.N = p.N, p.M
+	p.A, p.B, p.C = p.B.T(), p.A.T(), p.C.T()
+	p.ColBias, p.RowBias = p.RowBias, p.ColBias
 }
 
 // byElement computes a tiny product without packing.
@@ -286,10 +296,8 @@ const vectorChunk = 256
 
 // vector computes a product with one row or one column: every element of the matrix is used once, so nothing is packed.
 func (p *product[T]) vector(par Par) {
-	if p.N == 1 { // C^T = B^T * A^T: one row again
-		p.M, p.N = 1, p.M
-		p.A, p.B, p.C = p.B.T(), p.A.T(), p.C.T()
-		p.ColBias, p.RowBias = p.RowBias, p.ColBias
+	if p.M != 1 {
+		p.transpose()
 	}
 	var held *[]T
 	if p.A.ColStride == 1 {

@@ -12,7 +12,7 @@
 //   - dst may be the same slice as an operand of the same element type. Partly overlapping slices give unspecified
 //     values.
 //   - Elementwise results depend on the element alone, never on its position or neighbours. Reductions and
-//     [Table.Gemm32] add in an order that depends on the shape alone. So results do not change with the number of
+//     [Table.Gemm32] add in an order that depends on shapes and strides alone. So results do not change with the number of
 //     threads. Adding, multiplying, dividing, square roots and reductions are the same to the bit at every level;
 //     transcendental functions and matrix products may differ between levels in the last places.
 //   - An entry that makes no sense for a type, or is not provided, is nil.

@@ -25,9 +25,18 @@ func (t *Table) setMachine(l Level) {
 	}
 	if l >= LevelAVX2 {
 		bindPower(t)
+		bindArg(&t.F32)
+		bindArg(&t.F64)
+		bindArg(&t.I32)
 	}
 	t.Convert.F32Bool = func(dst []uint8, a []float32) { t.F32.CompareVS[NE](dst, a, 0) }
 	t.Convert.I32Bool = func(dst []uint8, a []int32) { t.I32.CompareVS[NE](dst, a, 0) }
+}
+
+// bindArg builds the positions of extremes on the reductions of the level.
+func bindArg[T Number](o *Ops[T]) {
+	o.ArgMax = argByBlocks(o.Reduce[Max], argMax[T], func(a, b T) bool { return a > b })
+	o.ArgMin = argByBlocks(o.Reduce[Min], argMin[T], func(a, b T) bool { return a < b })
 }
 
 // blocks is a transposing move: n blocks of columns of as many rows as its place in a list says.

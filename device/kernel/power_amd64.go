@@ -11,11 +11,20 @@ func bindPower(t *Table) {
 	exact := t.F64.VV[Pow]
 	block := func(x, y []float64) {
 		l := t.pool64.get(len(x))
-		t.F64.Unary[Log](*l, x)
+		t.F64.Unary[Abs](*l, x)
+		t.F64.Unary[Log](*l, *l)
 		t.F64.VV[Mul](*l, *l, y)
 		t.F64.Unary[Exp](*l, *l)
 		for i, a := range x {
-			if !(a > 0 && a <= math.MaxFloat64) || y[i]-y[i] != 0 {
+			if a < 0 && a >= -math.MaxFloat64 && math.Abs(y[i]) < 1<<52 {
+				// exp(b*log|a|) with the sign of an odd power; no other real power of a negative number
+				switch whole := math.Trunc(y[i]); {
+				case whole != y[i]:
+					(*l)[i] = math.NaN()
+				case int64(whole)&1 != 0:
+					(*l)[i] = -(*l)[i]
+				}
+			} else if !(a > 0 && a <= math.MaxFloat64) || y[i]-y[i] != 0 {
 				exact((*l)[i:i+1], x[i:i+1], y[i:i+1])
 			}
 		}
@@ -40,6 +49,10 @@ func bindPower(t *Table) {
 		}, dst)
 	}
 	t.F32.VS[Pow] = func(dst, a []float32, b float32) {
+		if b == 2 { // the square is exact in float64, so this is the same
+			t.F32.VV[Mul](dst, a, a)
+			return
+		}
 		run(len(dst), func(x, y []float64, at int) {
 			t.Convert.F32F64(x, a[at:])
 			t.F64.Fill(y, float64(b))

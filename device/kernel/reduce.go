@@ -15,23 +15,9 @@ func lanesOf[T Float]() int {
 	return laneBytes / 8
 }
 
-// foldLanes folds x into lanes that start at the identity.
-func foldLanes[T Float](x []T, identity T, f func(a, b T) T) T {
-	var acc [laneBytes / 4]T
-	n := lanesOf[T]()
-	lane := acc[:n]
-	fill(lane, identity)
-	for len(x) >= n {
-		row := x[:n]
-		for i := range lane {
-			lane[i] = f(lane[i], row[i])
-		}
-		x = x[n:]
-	}
-	for i, v := range x {
-		lane[i] = f(lane[i], v)
-	}
-	for h := n / 2; h > 0; h /= 2 {
+// foldTo folds the upper half of the lanes into the lower one until one is left.
+func foldTo[T Float](lane []T, f func(a, b T) T) T {
+	for h := len(lane) / 2; h > 0; h /= 2 {
 		for i := range h {
 			lane[i] = f(lane[i], lane[i+h])
 		}
@@ -40,11 +26,36 @@ func foldLanes[T Float](x []T, identity T, f func(a, b T) T) T {
 }
 
 func sumLanes[T Float](x []T) T {
-	return foldLanes(x, 0, func(a, b T) T { return a + b })
+	var acc [laneBytes / 4]T
+	lane := acc[:lanesOf[T]()]
+	for len(x) >= len(lane) {
+		row := x[:len(lane)]
+		for i := range lane {
+			lane[i] += row[i]
+		}
+		x = x[len(lane):]
+	}
+	for i, v := range x {
+		lane[i] += v
+	}
+	return foldTo(lane, func(a, b T) T { return a + b })
 }
 
 func productLanes[T Float](x []T) T {
-	return foldLanes(x, 1, func(a, b T) T { return a * b })
+	var acc [laneBytes / 4]T
+	lane := acc[:lanesOf[T]()]
+	fill(lane, 1)
+	for len(x) >= len(lane) {
+		row := x[:len(lane)]
+		for i := range lane {
+			lane[i] *= row[i]
+		}
+		x = x[len(lane):]
+	}
+	for i, v := range x {
+		lane[i] *= v
+	}
+	return foldTo(lane, func(a, b T) T { return a * b })
 }
 
 func maxFloat[T Float](x []T) T {
@@ -66,24 +77,18 @@ func minFloat[T Float](x []T) T {
 func dotLanes[T Float](a, b []T) T {
 	b = b[:len(a)]
 	var acc [laneBytes / 4]T
-	n := lanesOf[T]()
-	lane := acc[:n]
-	for len(a) >= n {
-		p, q := a[:n], b[:n]
+	lane := acc[:lanesOf[T]()]
+	for len(a) >= len(lane) {
+		p, q := a[:len(lane)], b[:len(lane)]
 		for i := range lane {
 			lane[i] += p[i] * q[i]
 		}
-		a, b = a[n:], b[n:]
+		a, b = a[len(lane):], b[len(lane):]
 	}
 	for i := range a {
 		lane[i] += a[i] * b[i]
 	}
-	for h := n / 2; h > 0; h /= 2 {
-		for i := range h {
-			lane[i] += lane[i+h]
-		}
-	}
-	return lane[0]
+	return foldTo(lane, func(a, b T) T { return a + b })
 }
 
 func axpy[T Float](dst []T, s T, x []T) {
@@ -142,4 +147,25 @@ func argMin[T Number](x []T) int {
 		}
 	}
 	return at
+}
+
+// argBlock is how many elements argByBlocks reduces at a time.
+const argBlock = 256
+
+// argByBlocks makes ArgMax or ArgMin from the reduction and the scan: the block that holds the answer is the only one
+// scanned.
+func argByBlocks[T Number](reduce func(x []T) T, scan func(x []T) int, better func(a, b T) bool) func(x []T) int {
+	return func(x []T) int {
+		if len(x) <= argBlock {
+			return scan(x)
+		}
+		at := 0
+		best := reduce(x[:argBlock])
+		for i := argBlock; i < len(x) && best == best; i += argBlock {
+			if m := reduce(x[i:min(len(x), i+argBlock)]); better(m, best) || m != m {
+				at, best = i, m
+			}
+		}
+		return at + scan(x[at:min(len(x), at+argBlock)])
+	}
 }
