@@ -1,0 +1,316 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/isthmus-ffi/isthmus/device/kernel"
+	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/stablehlo"
+)
+
+// convolution is a convolution of floats as matrix products: for a tile of output positions, the inputs under the window
+// are gathered into the rows of a matrix, which is multiplied by the kernel.
+type convolution struct {
+	in, kern, out  *value
+	inOff, kernOff int64
+	a              *stablehlo.ConvAttr
+
+	groups           int
+	channels, filter int // input channels and output features of a group
+	taps             []tap
+	depth            int // channels * taps: the length of a row
+
+	positions  int     // batch * output spatial size
+	outDims    []int64 // batch, then output spatial sizes
+	outStrides []int64 // of those
+	inDims     []int64 // input spatial sizes
+	inStrides  []int64
+	inBatch    int64
+	inChannel  int64
+	outChannel int64
+
+	// The kernel as a matrix depth x filter, in the order of its memory.
+	channelBy, tapBy int // where channel c of tap t stands in a row: c*channelBy + t*tapBy
+	kernRow, kernCol int
+	kernGroup        int
+	depthwise        bool
+}
+
+// tap is one position of the window: what it adds to the input coordinates.
+type tap struct{ at []int64 }
+
+// conv schedules a convolution, or returns nil where the evaluator must do it. Its operands lie in memory.
+func (s *scheduler) conv(i *inst) *unit {
+	a := i.attr.(*stablehlo.ConvAttr)
+	in, kern, out := i.in[0], i.in[1], i.out[0]
+	if !floating(out.typ.Elem) || !sameElem(i) || a.BatchGroupCount > 1 || out.typ.Len() == 0 || in.typ.Len() == 0 || kern.typ.Len() == 0 {
+		return nil
+	}
+	iv, kv := s.view(in), s.view(kern)
+	if !iv.contiguous() || !kv.contiguous() {
+		return nil
+	}
+	c := &convolution{in: iv.base, kern: kv.base, out: out, inOff: iv.off, kernOff: kv.off, a: a, groups: int(max(a.FeatureGroupCount, 1))}
+	is, ks, os := rowMajor(in.typ.Dims), rowMajor(kern.typ.Dims), rowMajor(out.typ.Dims)
+	c.channels = int(kern.typ.Dims[a.KernelInputFeature])
+	c.filter = int(kern.typ.Dims[a.KernelOutputFeature]) / c.groups
+	spatial := len(a.InputSpatial)
+	c.inBatch, c.inChannel = is[a.InputBatch], is[a.InputFeature]
+	c.outChannel = os[a.OutputFeature]
+	c.outDims = []int64{out.typ.Dims[a.OutputBatch]}
+	c.outStrides = []int64{os[a.OutputBatch]}
+	ntaps := 1
+	for d := range spatial {
+		c.inDims = append(c.inDims, in.typ.Dims[a.InputSpatial[d]])
+		c.inStrides = append(c.inStrides, is[a.InputSpatial[d]])
+		c.outDims = append(c.outDims, out.typ.Dims[a.OutputSpatial[d]])
+		c.outStrides = append(c.outStrides, os[a.OutputSpatial[d]])
+		ntaps *= int(kern.typ.Dims[a.KernelSpatial[d]])
+	}
+	c.positions = 1
+	for _, d := range c.outDims {
+		c.positions *= int(d)
+	}
+	c.depth = c.channels * ntaps
+	// The rows of the kernel matrix: channel and spatial dimensions, the slowest in memory first. They must be one
+	// run of memory with one stride.
+	type dim struct {
+		spatial      int // -1: channel
+		size, stride int64
+	}
+	rows := []dim{{-1, kern.typ.Dims[a.KernelInputFeature], ks[a.KernelInputFeature]}}
+	for d := range spatial {
+		rows = append(rows, dim{d, kern.typ.Dims[a.KernelSpatial[d]], ks[a.KernelSpatial[d]]})
+	}
+	slices.SortStableFunc(rows, func(x, y dim) int { return cmp.Compare(y.stride, x.stride) })
+	var dims, strides []int64
+	for _, r := range rows {
+		dims, strides = append(dims, r.size), append(strides, r.stride)
+	}
+	w := newWalk(dims, strides)
+	if len(w.dims) > 1 {
+		return nil
+	}
+	c.kernRow, c.kernCol = int(w.strides[0]), int(ks[a.KernelOutputFeature])
+	c.kernGroup = c.filter * c.kernCol
+	if len(w.dims) == 1 && w.dims[0] == 1 {
+		c.kernRow = 1
+	}
+	// The taps, in the order of the spatial rows; channel position by where its row stands among them.
+	var order []dim
+	channelAt := 0
+	inner := 1
+	for k := len(rows) - 1; k >= 0; k-- {
+		if rows[k].spatial < 0 {
+			channelAt = inner
+		}
+		inner *= int(rows[k].size)
+	}
+	c.channelBy = channelAt
+	for _, r := range rows {
+		if r.spatial >= 0 {
+			order = append(order, r)
+		}
+	}
+	idx := make([]int64, len(order))
+	for range ntaps {
+		at := make([]int64, spatial)
+		for k, o := range order {
+			j := idx[k]
+			if a.WindowReversal != nil && a.WindowReversal[o.spatial] {
+				j = o.size - 1 - j
+			}
+			at[o.spatial] = j*a.RHSDilation[o.spatial] - a.Padding[o.spatial][0]
+		}
+		c.taps = append(c.taps, tap{at})
+		for k := len(order) - 1; k >= 0; k-- {
+			if idx[k]++; idx[k] < order[k].size {
+				break
+			}
+			idx[k] = 0
+		}
+	}
+	switch channelAt {
+	case 1: // channels innermost: taps are runs of channels
+		c.tapBy = c.channels
+	case ntaps: // channels outermost
+		c.tapBy = 1
+	default: // channels between spatial dimensions: no one stride for taps
+		if c.channels > 1 {
+			return nil
+		}
+		c.tapBy = 1
+	}
+	c.depthwise = c.channels == 1 && c.filter == 1 && c.groups > 1 && c.inChannel == 1 && c.outChannel == 1 && c.kernCol == 1
+	u := &unit{out: i.out, reads: []*value{c.in, c.kern}}
+	if out.typ.Elem == dtype.F32 {
+		u.step = convStep(c, &s.kernels.F32, s.kernels.Gemm32)
+	} else {
+		u.step = convStep(c, &s.kernels.F64, s.kernels.Gemm64)
+	}
+	return u
+}
+
+func convStep[T kernel.Float](c *convolution, o *kernel.Ops[T], gemm func(*kernel.Gemm[T], kernel.Par)) step {
+	tile := min(max(32, (1<<15)/c.depth), 1024, c.positions)
+	tasks := (c.positions + tile - 1) / tile
+	return func(r *run) error {
+		in, kern, out := as[T](r.bytes(c.in))[c.inOff:], as[T](r.bytes(c.kern))[c.kernOff:], as[T](r.bytes(c.out))
+		r.pool.Run(tasks, func(t int) {
+			if r.stopped() {
+				return
+			}
+			lo := t * tile
+			n := min(tile, c.positions-lo)
+			if c.depthwise {
+				c.each(lo, n, func(p int, at int64, base int64, pos []int64) {
+					depthwise(c, o, in, kern, out, at, base, pos)
+				})
+				return
+			}
+			var zero T
+			tmp := r.scratch(int64(n*c.depth) * int64(sizeOf(zero)))
+			defer r.release(tmp)
+			rows := as[T](tmp.b)
+			for g := range c.groups {
+				outAt := make([]int64, n)
+				c.each(lo, n, func(p int, at int64, base int64, pos []int64) {
+					outAt[p] = at
+					patch(c, rows[p*c.depth:(p+1)*c.depth], in[base+int64(g*c.channels)*c.inChannel:], pos)
+				})
+				product := &kernel.Gemm[T]{
+					M: n, N: c.filter, K: c.depth,
+					A: kernel.RowMajor(rows, c.depth),
+					B: kernel.View[T]{Data: kern[g*c.kernGroup:], RowStride: c.kernRow, ColStride: c.kernCol},
+				}
+				// Output positions that follow each other at one distance are the rows of one matrix.
+				for p := 0; p < n; {
+					q, by := p+1, int64(1)
+					if q < n {
+						by = outAt[q] - outAt[p]
+						for q < n && outAt[q]-outAt[q-1] == by {
+							q++
+						}
+					}
+					one := *product
+					one.M = q - p
+					one.A.Data = rows[p*c.depth:]
+					one.C = kernel.View[T]{
+						Data:      out[outAt[p]+int64(g*c.filter)*c.outChannel:],
+						RowStride: int(by), ColStride: int(c.outChannel),
+					}
+					if by < 0 {
+						q = p + 1
+						one.M, one.C.RowStride = 1, 1
+					}
+					gemm(&one, nil)
+					p = q
+				}
+			}
+		})
+		return r.err()
+	}
+}
+
+func sizeOf[T kernel.Float](x T) int {
+	if _, ok := any(x).(float32); ok {
+		return 4
+	}
+	return 8
+}
+
+// each calls f for output positions lo to lo+n-1 with the place in the output, the place of the batch in the input, and
+// the input coordinates of the window's corner before padding.
+func (c *convolution) each(lo, n int, f func(p int, at, base int64, pos []int64)) {
+	idx := make([]int64, len(c.outDims))
+	rest := int64(lo)
+	for k := len(c.outDims) - 1; k >= 0; k-- {
+		idx[k] = rest % c.outDims[k]
+		rest /= c.outDims[k]
+	}
+	pos := make([]int64, len(c.outDims)-1)
+	for p := range n {
+		at := int64(0)
+		for k, x := range idx {
+			at += x * c.outStrides[k]
+		}
+		for k := range pos {
+			pos[k] = idx[k+1] * c.a.WindowStrides[k]
+		}
+		f(p, at, idx[0]*c.inBatch, pos)
+		for k := len(idx) - 1; k >= 0; k-- {
+			if idx[k]++; idx[k] < c.outDims[k] {
+				break
+			}
+			idx[k] = 0
+		}
+	}
+}
+
+// place returns where in the input a tap of the window at pos reads; ok is false in the padding and between dilated
+// elements.
+func (c *convolution) place(pos []int64, t tap) (at int64, ok bool) {
+	for k, p := range pos {
+		x := p + t.at[k]
+		if d := c.a.LHSDilation[k]; d != 1 {
+			if x < 0 || x%d != 0 {
+				return 0, false
+			}
+			x /= d
+		}
+		if uint64(x) >= uint64(c.inDims[k]) {
+			return 0, false
+		}
+		at += x * c.inStrides[k]
+	}
+	return at, true
+}
+
+// patch stores the inputs under the window at pos as a row.
+func patch[T kernel.Float](c *convolution, row, in []T, pos []int64) {
+	for k, t := range c.taps {
+		at, ok := c.place(pos, t)
+		if c.channelBy == 1 {
+			dst := row[k*c.tapBy:][:c.channels]
+			switch {
+			case !ok:
+				clear(dst)
+			case c.inChannel == 1:
+				copy(dst, in[at:])
+			default:
+				for j := range dst {
+					dst[j] = in[at+int64(j)*c.inChannel]
+				}
+			}
+			continue
+		}
+		for j := range c.channels {
+			var x T
+			if ok {
+				x = in[at+int64(j)*c.inChannel]
+			}
+			row[k*c.tapBy+j*c.channelBy] = x
+		}
+	}
+}
+
+// depthwise computes one output position where every channel has a filter of its own.
+func depthwise[T kernel.Float](c *convolution, o *kernel.Ops[T], in, kern, out []T, at, base int64, pos []int64) {
+	dst := out[at : at+int64(c.groups)]
+	clear(dst)
+	var tmp [256]T
+	for k, t := range c.taps {
+		from, ok := c.place(pos, t)
+		if !ok {
+			continue
+		}
+		x := in[base+from:][:c.groups]
+		w := kern[k*c.kernRow:][:c.groups]
+		for j := 0; j < len(dst); j += len(tmp) {
+			n := min(len(tmp), len(dst)-j)
+			o.VV[kernel.Mul](tmp[:n], x[j:j+n], w[j:j+n])
+			o.VV[kernel.Add](dst[j:j+n], dst[j:j+n], tmp[:n])
+		}
+	}
+}
