@@ -158,6 +158,13 @@ func (e *Event) String() string {
 	return fmt.Sprintf("pjrt.Event(%s)", e.op)
 }
 
+// waitOut waits until the event has fired, if it can fire.
+func (e *Event) waitOut() {
+	if e != nil && e.done != nil && e.start() == nil {
+		<-e.done.Done()
+	}
+}
+
 // fired makes e an event that has fired.
 func (e *Event) fired(p *Plugin, op string) {
 	e.plugin, e.op, e.done = p, op, &ffi.Event{}

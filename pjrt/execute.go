@@ -129,7 +129,7 @@ type run struct {
 	h      pjrtc.Ptr[pjrtc.LoadedExecutable]
 	args   [][]*Buffer
 	outs   [][]*Buffer
-	on     *Device // where a portable program runs
+	on     *Device                              // where a portable program runs
 	native *pjrtc.LoadedExecutableExecuteArgs   // in the frame, as are:
 	lists  []pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]] // the output lists
 	events []pjrtc.Ptr[pjrtc.Event]

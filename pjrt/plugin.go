@@ -142,7 +142,7 @@ func FromTable(name string, t *pjrtc.Table) (*Plugin, error) {
 // required are the functions without which nothing works.
 var required = []pjrtc.Slot{
 	pjrtc.SlotErrorDestroy, pjrtc.SlotErrorMessage, pjrtc.SlotErrorGetCode, pjrtc.SlotClientCreate, pjrtc.SlotClientDestroy,
-	pjrtc.SlotEventDestroy, pjrtc.SlotEventAwait, pjrtc.SlotBufferDestroy, pjrtc.SlotLoadedExecutableDestroy,
+	pjrtc.SlotEventDestroy, pjrtc.SlotEventAwait, pjrtc.SlotBufferDestroy, pjrtc.SlotLoadedExecutableDestroy, pjrtc.SlotExecutableDestroy,
 }
 
 func open(name string, t *pjrtc.Table) (*Plugin, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
@@ -106,13 +107,38 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 	if !d.addressable {
 		return nil, invalid(op, "%s belongs to process %d", d, d.process)
 	}
-	pin := &mem.Pin{}
-	lent := false
-	defer func() {
-		if !lent {
-			pin.Unpin()
+	var pin mem.Pin
+	defer pin.Unpin()
+	var loan *ffi.Loan
+	addr := mem.Addr(0)
+	if how == DuringCall {
+		addr = mem.PinSlice(&pin, data)
+	} else {
+		access := ffi.Shared
+		if how == WhileAliveMutable {
+			access = ffi.Exclusive
 		}
-	}()
+		if loan, err = ffi.Lend(data, access); err != nil {
+			return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+		}
+		addr = mem.AddrOf(data)
+	}
+	e, err := b.putLent(d, h, t, typ, addr, how)
+	switch {
+	case err != nil || e == nil:
+		loan.Return()
+	default:
+		loan.ReturnOn(e.done)
+	}
+	return e, err
+}
+
+// putLent is put for memory that stays where it is as long as the plugin uses it. With an error the plugin uses it no
+// more.
+func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc.BufferType, data mem.Addr, how Lend) (*Event, error) {
+	const op = "put"
+	c := d.client
+	p := c.plugin
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.ClientBufferFromHostBufferArgs](f)
@@ -129,7 +155,7 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 	a.Client, a.Device, a.Type = h, d.h, typ
 	a.Dims, a.NumDims = pjrtc.ToSlice(dims), uint64(len(t.Dims))
 	a.HostBufferSemantics = pjrtc.HostBufferSemantics(how)
-	if a.Data = pjrtc.Addr(mem.PinSlice(pin, data)); a.Data == 0 {
+	if a.Data = pjrtc.Addr(data); a.Data == 0 {
 		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
 	}
 	if err := do(p, f, op, a); err != nil {
@@ -144,21 +170,24 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 		}
 		return nil, b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
 	}
-	e := &Event{}
 	if ev == 0 {
 		// No event: the plugin is done with the memory.
+		e := &Event{}
 		e.fired(p, op)
-	} else {
-		if e, err = c.newEvent(op, ev); err != nil {
-			return nil, errors.Join(err, p.destroyBuffer(buf))
-		}
-		lent = true
-		loans.hold(pin, e)
-		if err := e.start(); err != nil {
-			return nil, errors.Join(err, p.destroyBuffer(buf))
-		}
+		return e, b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
 	}
-	if err := b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)}); err != nil {
+	e, err := c.newEvent(op, ev)
+	if err == nil {
+		err = e.start()
+	}
+	if err == nil {
+		err = b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
+	} else {
+		err = errors.Join(err, p.destroyBuffer(buf))
+	}
+	if err != nil {
+		// Only our own invariants fail here; the plugin may still read the memory.
+		e.waitOut()
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
