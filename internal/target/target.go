@@ -1,5 +1,5 @@
-// Package target finds the device that a user names: the embedded one, a plugin that was installed by name, or a
-// plugin's library by its path.
+// Package target finds the device that a user names: the embedded one, a plugin that was installed by name, JAX's plugin
+// for CUDA, or a plugin's library by its path.
 package target
 
 import (
@@ -17,11 +17,11 @@ import (
 const Embedded = "embedded"
 
 // Usage describes the names, for the help of a flag.
-const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), or the path of a PJRT plugin"
+const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), cuda (JAX's plugin), or the path of a PJRT plugin"
 
 // Open makes a client of the named device. The caller closes it.
 func Open(ctx context.Context, name string) (*pjrt.Client, error) {
-	p, err := Plugin(name)
+	p, err := Plugin(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +30,16 @@ func Open(ctx context.Context, name string) (*pjrt.Client, error) {
 
 // Plugin finds the plugin of the named device and loads it. A name with a path separator, or the ending of a library,
 // is a path; loading it runs its code.
-func Plugin(name string) (*pjrt.Plugin, error) {
-	if name == Embedded {
+func Plugin(ctx context.Context, name string) (*pjrt.Plugin, error) {
+	switch name {
+	case Embedded:
 		return embedded()
+	case CUDA:
+		path, err := cuda(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return pjrt.Load(path)
 	}
 	if isPath(name) {
 		return pjrt.Load(name)
@@ -44,7 +51,7 @@ func Plugin(name string) (*pjrt.Plugin, error) {
 	found, err := store.Find(name)
 	switch {
 	case errors.Is(err, plugins.ErrUnknown):
-		return nil, fmt.Errorf("target: no device is called %.40q; use embedded, a name that isthmus plugin install takes, or the path of a plugin's library: %w", name, err)
+		return nil, fmt.Errorf("target: no device is called %.40q; use embedded, cuda, a name that isthmus plugin install takes, or the path of a plugin's library: %w", name, err)
 	case err != nil:
 		return nil, err
 	}
