@@ -11,15 +11,13 @@ import (
 
 // Codes of builtin attributes that are locations.
 const (
-	locCallSite   = 10
-	locFile       = 11
-	locFused      = 12
-	locFusedMeta  = 13
-	locName       = 14
-	locUnknown    = 15
-	locFileRange  = 22
-	locDistinct   = 21 // no location, but the code between
-	locAttrOpaque = "loc(?)"
+	locCallSite  = 10
+	locFile      = 11
+	locFused     = 12
+	locFusedMeta = 13
+	locName      = 14
+	locUnknown   = 15
+	locFileRange = 22
 )
 
 // builtinAttr reads an attribute of MLIR's own dialect.
@@ -46,12 +44,12 @@ func (r *reader) builtinAttr(c *cursor) mlir.Attr {
 	case 7:
 		return mlir.Unit{}
 	case 8:
-		return r.intAttr(c, true)
+		return r.intAttr(c)
 	case 9:
 		return r.floatAttr(c)
 	case locCallSite, locFile, locFused, locFusedMeta, locName, locUnknown, locFileRange:
 		c.p = c.end
-		return mlir.OpaqueAttr{Dialect: "builtin", Text: locAttrOpaque}
+		return mlir.OpaqueAttr{Dialect: "builtin", Text: "loc(?)"}
 	case 16:
 		return r.resourceAttr(c)
 	case 17:
@@ -62,24 +60,16 @@ func (r *reader) builtinAttr(c *cursor) mlir.Attr {
 	case 19:
 		return r.denseStrings(c)
 	case 20:
-		c.typ()
-		c.attr()
-		c.attr()
 		r.fail(at, "sparse elements are not supported")
-	case locDistinct:
-		return mlir.OpaqueAttr{Dialect: "builtin", Text: "distinct[" + strconv.Itoa(at) + "]" + distinctText(c.attr())}
+	case 21:
+		c.attr()
+		return mlir.OpaqueAttr{Dialect: "builtin", Text: "distinct[" + strconv.Itoa(at) + "]<?>"}
 	}
 	r.fail(at, "attribute %d of builtin is not known", code)
 	return nil
 }
 
-func distinctText(a mlir.Attr) string {
-	if _, ok := a.(mlir.Unit); ok {
-		return "<>"
-	}
-	return "<...>"
-}
-
+// nestedSymbol reads @a::@b.
 func (r *reader) nestedSymbol(c *cursor) mlir.Attr {
 	var b strings.Builder
 	b.WriteString(c.stringAttr())
@@ -95,8 +85,8 @@ func (r *reader) nestedSymbol(c *cursor) mlir.Attr {
 	return mlir.Symbol(b.String())
 }
 
-// intAttr reads a number with its type. A number of type i1 is a bool in MLIR's own dialect.
-func (r *reader) intAttr(c *cursor, isBool bool) mlir.Attr {
+// intAttr reads a number with its type. A number of type i1 is a bool.
+func (r *reader) intAttr(c *cursor) mlir.Attr {
 	at := c.p
 	t := c.typ()
 	switch {
@@ -117,11 +107,7 @@ func (r *reader) intAttr(c *cursor, isBool bool) mlir.Attr {
 	case t.Kind == mlir.Scalar && t.Quant == nil:
 		switch k := t.Elem.Kind(); k {
 		case dtype.Bool:
-			v := c.apint(1)
-			if isBool {
-				return mlir.Bool(v != 0)
-			}
-			return mlir.Int{Value: int64(v), Type: t}
+			return mlir.Bool(c.apint(1) != 0)
 		case dtype.Signed, dtype.Unsigned:
 			w := t.Elem.Bits()
 			return mlir.Int{Value: extend(c.apint(w), w, k == dtype.Signed), Type: t}
@@ -216,7 +202,7 @@ func (r *reader) vhloAttr(c *cursor) mlir.Attr {
 	case 8:
 		return r.floatAttr(c)
 	case 9:
-		return r.intAttr(c, false)
+		return r.intAttr(c)
 	case 10:
 		return outputOperandAlias(c)
 	case 11:

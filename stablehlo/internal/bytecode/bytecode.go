@@ -115,7 +115,7 @@ func Read(data []byte) (module *mlir.Op, info *Info, err error) {
 }
 
 func (r *reader) fail(at int, format string, args ...any) {
-	panic(&mlir.Error{Offset: at, Msg: "bytecode: " + fmt.Sprintf(format, args...)})
+	panic(&mlir.Error{Offset: at, Msg: fmt.Sprintf(format, args...)})
 }
 
 // charge counts nodes of the tree.

@@ -104,8 +104,8 @@ func (c *cursor) apint(width int) uint64 {
 	return 0
 }
 
-func (c *cursor) align(at int) {
-	a := c.uint()
+// align moves to a multiple of a in the file.
+func (c *cursor) align(at int, a uint64) {
 	if a == 0 || a&(a-1) != 0 || a > 1<<31 {
 		c.r.fail(at, "alignment %d is not a power of two", a)
 	}
@@ -123,7 +123,7 @@ func (c *cursor) section() (id int, s span) {
 		c.r.fail(at, "section %d is not known", id)
 	}
 	if b&0x80 != 0 {
-		c.align(at)
+		c.align(at, c.uint())
 	}
 	return id, c.span(n)
 }

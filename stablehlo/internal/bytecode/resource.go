@@ -46,14 +46,8 @@ func (r *reader) readResources() {
 func (r *reader) blob(s span) span {
 	c := &cursor{r: r, p: s.from, end: s.to}
 	// The length stands between the alignment and the padding.
-	a := c.uint()
-	n := c.uint()
-	if a == 0 || a&(a-1) != 0 || a > 1<<31 {
-		r.fail(s.from, "alignment %d is not a power of two", a)
-	}
-	for uint64(c.p)&(a-1) != 0 {
-		c.byte()
-	}
+	a, n := c.uint(), c.uint()
+	c.align(s.from, a)
 	b := c.span(n)
 	c.done("resource")
 	return b

@@ -112,12 +112,12 @@ func (r *reader) builtinType(c *cursor) mlir.Type {
 		return r.complexType(c)
 	case 10:
 		t := r.shaped(c, mlir.Buffer, nil)
-		c.attr() // layout
+		c.uint() // layout
 		return t
 	case 11:
-		c.attr() // memory space
+		c.uint() // memory space
 		t := r.shaped(c, mlir.Buffer, nil)
-		c.attr()
+		c.uint()
 		return t
 	case 12:
 		return mlir.Type{Kind: mlir.None}
@@ -130,7 +130,7 @@ func (r *reader) builtinType(c *cursor) mlir.Type {
 	case 16:
 		return r.opaqueShape(at, "memref", "*x", c.typ(), "")
 	case 17:
-		c.attr()
+		c.uint()
 		return r.opaqueShape(at, "memref", "*x", c.typ(), "")
 	case 18:
 		return r.unranked(c)
