@@ -157,6 +157,53 @@ func allReduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, erro
 	return outs, nil
 }
 
+// collectiveReduce is all_reduce of which only the root keeps the result; the others have zeros.
+func collectiveReduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
+	n := len(op.Results)
+	if len(in) < n {
+		return nil, fmt.Errorf("has %d operands for %d results", len(in), n)
+	}
+	_, group, all, err := r.meet(op, byReduction, in)
+	if err != nil {
+		return nil, err
+	}
+	outs, err := r.zeros(op, in)
+	if err != nil || group == nil {
+		return outs, err
+	}
+	for i := range n {
+		root, err := rootOf(group, in, n, i)
+		if err != nil {
+			return nil, err
+		}
+		if root != r.id {
+			continue
+		}
+		release(outs[i])
+		if outs[i], err = r.fold(op, group, all, i, f); err != nil {
+			return nil, err
+		}
+	}
+	return outs, nil
+}
+
+// rootOf is the process that result i is about: the first of the group, or the one that an operand after the n data
+// operands names.
+func rootOf(group []process, in []Value, n, i int) (process, error) {
+	if len(in) == n {
+		return group[0], nil
+	}
+	ts, err := tensors(in[n:])
+	if err != nil {
+		return process{}, err
+	}
+	roots, err := intsOf(ts[0])
+	if err != nil || i >= len(roots) || roots[i] < 0 || int(roots[i]) >= len(group) {
+		return process{}, fmt.Errorf("root of result %d is not in the group", i)
+	}
+	return group[roots[i]], nil
+}
+
 // part is piece k of n equal pieces of t along dimension d.
 func (r *runner) part(op *stablehlo.Op, t *Tensor, d int64, k, n int) (*Tensor, error) {
 	if d < 0 || int(d) >= t.Type.Rank() || n <= 0 || t.Type.Dims[d]%int64(n) != 0 {
@@ -256,17 +303,9 @@ func collectiveBroadcast(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]V
 	n := len(op.Results)
 	outs := make([]Value, n)
 	for i := range n {
-		root := group[0]
-		if len(in) > n { // the last operand names the root for each result
-			ts, err := tensors(in[n:])
-			if err != nil {
-				return nil, err
-			}
-			roots, err := intsOf(ts[0])
-			if err != nil || i >= len(roots) || roots[i] < 0 || int(roots[i]) >= len(group) {
-				return nil, fmt.Errorf("root of result %d is not in the group", i)
-			}
-			root = group[roots[i]]
+		root, err := rootOf(group, in, n, i)
+		if err != nil {
+			return nil, err
 		}
 		if outs[i], err = r.received(op, i, all[root]); err != nil {
 			return nil, err

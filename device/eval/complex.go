@@ -23,6 +23,14 @@ func mulComplex(a, b complex128) complex128 {
 	return complex(real(a)*real(b)-imag(a)*imag(b), real(a)*imag(b)+imag(a)*real(b))
 }
 
+// mulComplex64 rounds each product and each sum to float32, as the specification's multiply and add of the parts do.
+func mulComplex64(a, b complex128) complex128 {
+	x, y := float32(real(a)), float32(imag(a))
+	u, v := float32(real(b)), float32(imag(b))
+	xu, yv, xv, yu := float32(x*u), float32(y*v), float32(x*v), float32(y*u)
+	return complex(float64(xu-yv), float64(xv+yu))
+}
+
 // divComplex divides as C's Annex G does: infinities and zeros give infinities and zeros where they can.
 func divComplex(x, y complex128) complex128 {
 	a, b, c, d := real(x), imag(x), real(y), imag(y)
@@ -63,13 +71,7 @@ func expComplex(z complex128) complex128 {
 	if y == 0 {
 		return complex(exp(x), y)
 	}
-	if math.IsInf(x, -1) && (math.IsInf(y, 0) || math.IsNaN(y)) {
-		return 0
-	}
-	if math.IsInf(x, 1) && (math.IsInf(y, 0) || math.IsNaN(y)) {
-		return complex(x, math.NaN())
-	}
-	s, c := math.Sincos(y)
+	s, c := sincos(y) // NaN for an infinite y, and then so is the result
 	if x > 709 && !math.IsInf(x, 0) {
 		h := exp(x / 2)
 		return complex(h*c*h, h*s*h)
@@ -84,8 +86,8 @@ func expm1Complex(z complex128) complex128 {
 	if y == 0 {
 		return complex(math.Expm1(x), y)
 	}
-	s, c := math.Sincos(y)
-	h := math.Sin(y / 2)
+	s, c := sincos(y)
+	h := sin(y / 2)
 	e := expComplex(z)
 	re := real(e) - 1
 	if math.Abs(x) < 700 {
@@ -126,13 +128,13 @@ func logAbs(x, y float64) float64 {
 }
 
 func logComplex(z complex128) complex128 {
-	return complex(logAbs(real(z), imag(z)), math.Atan2(imag(z), real(z)))
+	return complex(logAbs(real(z), imag(z)), atan2(imag(z), real(z)))
 }
 
 // log1pComplex is log(1+z): the real part is log1p(x*(2+x) + y*y)/2.
 func log1pComplex(z complex128) complex128 {
 	x, y := real(z), imag(z)
-	im := math.Atan2(y, 1+x)
+	im := atan2(y, 1+x)
 	if y == 0 && x > -1 {
 		return complex(math.Log1p(x), im)
 	}
@@ -183,11 +185,13 @@ func sqrtComplex(z complex128) complex128 {
 	rlo := ((h.hi - p.hi) - p.lo + h.lo) / (2 * r)
 	s := twoSum(r, math.Abs(sx))
 	t := math.Sqrt((s.hi + (s.lo + rlo)) / 2)
-	re, im := t, sy/(2*t)
+	t = math.Ldexp(t, e/2)
+	// The scaled sy may have vanished where y/(2t) has not.
+	re, im := t, y/(2*t)
 	if x < 0 {
 		re, im = math.Abs(im), math.Copysign(t, y)
 	}
-	return complex(math.Ldexp(re, e/2), math.Ldexp(im, e/2))
+	return complex(re, im)
 }
 
 func rsqrtComplex(z complex128) complex128 {
@@ -202,9 +206,9 @@ func rsqrtComplex(z complex128) complex128 {
 }
 
 func cbrtComplex(z complex128) complex128 {
-	t := math.Atan2(imag(z), real(z)) / 3
+	t := atan2(imag(z), real(z)) / 3
 	r := cbrt(math.Hypot(real(z), imag(z)))
-	s, c := math.Sincos(t)
+	s, c := sincos(t)
 	return complex(r*c, r*s)
 }
 
@@ -238,13 +242,13 @@ func sinhcosh(y float64) (sh, ch, scale float64) {
 }
 
 func sinComplex(z complex128) complex128 {
-	s, c := math.Sincos(real(z))
+	s, c := sincos(real(z))
 	sh, ch, k := sinhcosh(imag(z))
 	return complex(times(s, ch)*k, times(sh, c)*k)
 }
 
 func cosComplex(z complex128) complex128 {
-	s, c := math.Sincos(real(z))
+	s, c := sincos(real(z))
 	sh, ch, k := sinhcosh(imag(z))
 	return complex(times(c, ch)*k, -times(s, sh)*k)
 }
@@ -256,14 +260,14 @@ func tanhComplex(z complex128) complex128 {
 		if math.IsInf(y, 0) || y != y {
 			return complex(math.Copysign(1, x), 0)
 		}
-		s, c := math.Sincos(y)
+		s, c := sincos(y)
 		e := exp(-math.Abs(x))
 		return complex(math.Copysign(1, x), 4*s*c*e*e)
 	}
 	if x == 0 {
-		return complex(x, math.Tan(y))
+		return complex(x, tan(y))
 	}
-	t := math.Tan(y)
+	t := tan(y)
 	b := 1 + t*t
 	s := math.Sinh(x)
 	r := math.Sqrt(1 + s*s)
@@ -304,6 +308,6 @@ func powComplex(a, b complex128) complex128 {
 	re := twoProd(real(b), real(l)).add(twoProd(-imag(b), imag(l)))
 	im := twoProd(real(b), imag(l)).add(twoProd(imag(b), real(l)))
 	r := exp(re.hi) * (1 + re.lo)
-	s, c := math.Sincos(im.hi)
+	s, c := sincos(im.hi)
 	return complex(r*(c-s*im.lo), r*(s+c*im.lo))
 }

@@ -123,6 +123,7 @@ type conv struct {
 	in, kernel, out   []int64 // spatial sizes
 	batch, inFeatures int
 	groupIn, features int
+	stepwise          bool // round every product and sum to float32 (see longSum)
 }
 
 // runConv convolves and returns the result in the layout of out.
@@ -131,6 +132,7 @@ func runConv[T number](
 ) ([]T, error) {
 	x, _ := permuted(lhs, lp, decode)
 	w, _ := permuted(rhs, rp, decode)
+	c.stepwise = out.Type.Elem == dtype.F32 && product(c.kernel)*c.groupIn <= longSum
 	y, err := convolve(c, x, w)
 	if err != nil {
 		return nil, err
@@ -190,6 +192,10 @@ func convolve[T number](c *conv, x, w []T) ([]T, error) {
 							for i, v := range row {
 								ws := weights[i*c.features:][lo:hi]
 								dst := acc[lo:hi]
+								if d, ok := any(dst).([]float64); ok && c.stepwise {
+									addRounded(d, any(ws).([]float64), any(v).(float64))
+									continue
+								}
 								for f, u := range ws {
 									dst[f] += v * u
 								}
@@ -203,6 +209,13 @@ func convolve[T number](c *conv, x, w []T) ([]T, error) {
 		}
 	}
 	return y, nil
+}
+
+func addRounded(dst, ws []float64, v float64) {
+	for f, u := range ws {
+		p := float32(float32(v) * float32(u))
+		dst[f] = float64(float32(dst[f]) + p)
+	}
 }
 
 // tap is the place in the input that kernel place k meets for output place o, or -1 for padding and dilation holes.

@@ -86,9 +86,7 @@ func (r *runner) probe(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in []Value
 		id, _ = x.Text()
 	}
 	r.grid.mu.Lock()
-	if _, seen := r.grid.probes[id]; !seen {
-		r.grid.probes[id] = ts[0]
-	}
+	r.grid.probes[id] = append(r.grid.probes[id], ts[0])
 	r.grid.mu.Unlock()
 	if r.opts.Probe != nil {
 		r.opts.Probe(id, ts[0])

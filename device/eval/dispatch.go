@@ -117,6 +117,8 @@ func manyOps(k stablehlo.Kind) manyOp {
 		return allToAll
 	case stablehlo.CollectiveBroadcast:
 		return collectiveBroadcast
+	case stablehlo.CollectiveReduce:
+		return collectiveReduce
 	case stablehlo.CollectivePermute:
 		return collectivePermute
 	case stablehlo.ReduceScatter:

@@ -151,8 +151,11 @@ func dotGeneral(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 		x, _ := permuted(lhs, lp, asFloats)
 		y, _ := permuted(rhs, rp, asFloats)
 		dot := dotPlain[float64]
-		if elem == dtype.F64 {
+		switch {
+		case elem == dtype.F64 && k > longSum:
 			dot = dotExact
+		case elem == dtype.F32 && k <= longSum:
+			dot = dotFloat32
 		}
 		z, err := matmul(s, x, y, dot)
 		if err != nil {
@@ -162,7 +165,11 @@ func dotGeneral(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 	case dtype.Complex:
 		x, _ := permuted(lhs, lp, asComplexes)
 		y, _ := permuted(rhs, rp, asComplexes)
-		z, err := matmul(s, x, y, dotPlain[complex128])
+		dot := dotPlain[complex128]
+		if elem == dtype.C64 && k <= longSum {
+			dot = dotComplex64
+		}
+		z, err := matmul(s, x, y, dot)
 		if err != nil {
 			return nil, err
 		}
@@ -210,6 +217,31 @@ func matmul[T number](s dotShape, x, y []T, dot func(x, y []T) T) ([]T, error) {
 		}
 	}
 	return z, nil
+}
+
+// longSum is the number of terms above which sums of f32 and f64 are made in twice the precision of their type and
+// rounded once. Shorter ones are rounded at each step, as the specification's own interpreter does: where the terms
+// cancel, programs that were checked against such sums see the difference. Narrower types are always summed in float64.
+const longSum = 64
+
+// dotFloat32 rounds every product and every sum to float32.
+func dotFloat32(x, y []float64) float64 {
+	var sum float32
+	for i, v := range x {
+		sum += float32(float32(v) * float32(y[i]))
+	}
+	return float64(sum)
+}
+
+// dotComplex64 rounds every step to float32.
+func dotComplex64(x, y []complex128) complex128 {
+	var re, im float32
+	for i, v := range x {
+		p := mulComplex64(v, y[i])
+		re += float32(real(p))
+		im += float32(imag(p))
+	}
+	return complex(float64(re), float64(im))
 }
 
 // dotPlain sums the products from first to last. For types narrower than the domain the products are exact.

@@ -17,7 +17,7 @@ var floatUnary = map[stablehlo.Kind]func(float64) float64{
 	stablehlo.Abs:                 math.Abs,
 	stablehlo.Cbrt:                cbrt,
 	stablehlo.Ceil:                math.Ceil,
-	stablehlo.Cosine:              math.Cos,
+	stablehlo.Cosine:              cos,
 	stablehlo.Exponential:         exp,
 	stablehlo.ExponentialMinusOne: math.Expm1,
 	stablehlo.Floor:               math.Floor,
@@ -31,7 +31,7 @@ var floatUnary = map[stablehlo.Kind]func(float64) float64{
 	stablehlo.RoundNearestEven:    math.RoundToEven,
 	stablehlo.Rsqrt:               func(x float64) float64 { return 1 / math.Sqrt(x) },
 	stablehlo.Sign:                signFloat,
-	stablehlo.Sine:                math.Sin,
+	stablehlo.Sine:                sin,
 	stablehlo.Sqrt:                math.Sqrt,
 	stablehlo.Tan:                 tan,
 	stablehlo.Tanh:                tanh,
@@ -39,7 +39,7 @@ var floatUnary = map[stablehlo.Kind]func(float64) float64{
 
 var floatBinary = map[stablehlo.Kind]func(a, b float64) float64{
 	stablehlo.Add:       func(a, b float64) float64 { return a + b },
-	stablehlo.Atan2:     math.Atan2,
+	stablehlo.Atan2:     atan2,
 	stablehlo.Divide:    func(a, b float64) float64 { return a / b },
 	stablehlo.Maximum:   maxFloat,
 	stablehlo.Minimum:   minFloat,
@@ -379,7 +379,14 @@ func complexOp(k stablehlo.Kind, t dtype.Type) elementOp {
 			}
 		}
 	}
-	_ = t
+	if k == stablehlo.Multiply && t == dtype.C64 {
+		return func(dst *lane, src []*lane, n int) {
+			a, b := src[0].c[:n], src[1].c[:n]
+			for k := range a {
+				dst.c[k] = mulComplex64(a[k], b[k])
+			}
+		}
+	}
 	if f := complexUnary[k]; f != nil {
 		return func(dst *lane, src []*lane, n int) {
 			for k, z := range src[0].c[:n] {

@@ -19,8 +19,8 @@ type grid struct {
 	mu       sync.Mutex
 	meetings map[string]*meeting
 	channels map[int64]chan []Value
-	feed     []*stablehlo.Func  // what infeed runs, in order
-	probes   map[string]*Tensor // first value of each interpreter.probe
+	feed     []*stablehlo.Func    // what infeed runs, in order
+	probes   map[string][]*Tensor // what passed each interpreter.probe
 }
 
 // meeting is one rendezvous: it is complete when every member has brought its values.
@@ -33,7 +33,7 @@ func newGrid(replicas, partitions int) *grid {
 	return &grid{
 		replicas: replicas, partitions: partitions,
 		meetings: map[string]*meeting{}, channels: map[int64]chan []Value{},
-		probes: map[string]*Tensor{},
+		probes: map[string][]*Tensor{},
 	}
 }
 

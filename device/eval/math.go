@@ -1,12 +1,24 @@
 package eval
 
-import "math"
+import (
+	"math"
+	"math/big"
+	"sync"
+)
 
 // The functions here are those of package math where they are accurate to about one unit in the last place, and
 // better ones where they are not. Types narrower than f64 are computed in float64 and rounded once.
 
-func exp(x float64) float64  { return math.Exp(x) }
-func log(x float64) float64  { return math.Log(x) }
+func exp(x float64) float64 { return math.Exp(x) }
+
+// log is math.Log, which on amd64 is wrong for subnormal numbers.
+func log(x float64) float64 {
+	if x > 0 && x < 0x1p-1022 {
+		return math.Log(x*0x1p54) - 54*math.Ln2
+	}
+	return math.Log(x)
+}
+
 func cbrt(x float64) float64 { return math.Cbrt(x) }
 
 // tanh follows fdlibm: through expm1, so that no digits cancel.
@@ -27,7 +39,98 @@ func tanh(x float64) float64 {
 	return math.Copysign(z, x)
 }
 
-func tan(x float64) float64 { return math.Tan(x) }
+// atan2 has the sign of y also where y/x is too small for a float64, which math.Atan2 misses.
+func atan2(y, x float64) float64 {
+	if y != y || x != x {
+		return math.NaN()
+	}
+	return math.Copysign(math.Atan2(y, x), y)
+}
+
+func sin(x float64) float64 {
+	if math.Abs(x) > farAngle {
+		s, _ := sincos(x)
+		return s
+	}
+	return math.Sin(x)
+}
+
+func cos(x float64) float64 {
+	if math.Abs(x) > farAngle {
+		_, c := sincos(x)
+		return c
+	}
+	return math.Cos(x)
+}
+
+func tan(x float64) float64 {
+	if math.Abs(x) > farAngle && !math.IsInf(x, 0) {
+		r, quadrant := reduceAngle(x)
+		if quadrant%2 == 1 {
+			return -1 / math.Tan(r)
+		}
+		return math.Tan(r)
+	}
+	return math.Tan(x)
+}
+
+func sincos(x float64) (s, c float64) {
+	if math.Abs(x) <= farAngle || math.IsInf(x, 0) {
+		return math.Sincos(x)
+	}
+	r, quadrant := reduceAngle(x)
+	s, c = math.Sincos(r)
+	switch quadrant {
+	case 1:
+		return c, -s
+	case 2:
+		return -s, -c
+	case 3:
+		return -c, s
+	}
+	return s, c
+}
+
+// farAngle is the angle from which package math loses digits in reducing it.
+const farAngle = 1 << 20
+
+// halfPi has enough bits to reduce every float64 and keep more than 53 behind the point.
+var halfPi = sync.OnceValue(func() *big.Float {
+	const prec = 1400
+	// Machin: pi/4 = 4 atan(1/5) - atan(1/239)
+	atanInverse := func(n int64) *big.Float {
+		sum, term := new(big.Float).SetPrec(prec), new(big.Float).SetPrec(prec).Quo(
+			big.NewFloat(1).SetPrec(prec), new(big.Float).SetPrec(prec).SetInt64(n))
+		square := new(big.Float).SetPrec(prec).SetInt64(n * n)
+		for k := int64(1); term.MantExp(nil) > -prec; k += 2 {
+			t := new(big.Float).SetPrec(prec).Quo(term, new(big.Float).SetPrec(prec).SetInt64(k))
+			if k%4 == 3 {
+				t.Neg(t)
+			}
+			sum.Add(sum, t)
+			term.Quo(term, square)
+		}
+		return sum
+	}
+	a := atanInverse(5)
+	a.Mul(a, new(big.Float).SetInt64(8))
+	b := atanInverse(239)
+	return a.Sub(a, b.Mul(b, new(big.Float).SetInt64(2)))
+})
+
+// reduceAngle writes a finite x as quadrant*pi/2 + r with |r| <= pi/4.
+func reduceAngle(x float64) (r float64, quadrant int) {
+	const prec = 1400
+	q := new(big.Float).SetPrec(prec).SetFloat64(x)
+	q.Quo(q, halfPi())
+	q.Add(q, big.NewFloat(math.Copysign(0.5, x)))
+	n, _ := q.Int(nil)
+	rest := new(big.Float).SetPrec(prec).SetInt(n)
+	rest.Mul(rest, halfPi())
+	rest.Sub(new(big.Float).SetPrec(prec).SetFloat64(x), rest)
+	r, _ = rest.Float64()
+	return r, int(new(big.Int).And(n, big.NewInt(3)).Int64())
+}
 
 func pow(x, y float64) float64 { return math.Pow(x, y) }
 

@@ -80,7 +80,7 @@ func reductionOf(op *stablehlo.Op, in []Value) (*reduction, error) {
 }
 
 // reduce folds, for each element of the result, the elements along the reduced dimensions in row-major order onto the
-// initial value. Plain sums of floats are kept in float64 and rounded once.
+// initial value. Long plain sums of floats are kept in float64 and rounded once.
 func reduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
 	red, err := reductionOf(op, in)
 	if err != nil {
@@ -104,7 +104,9 @@ func reduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error) 
 	if err != nil {
 		return nil, err
 	}
-	m.keepWide()
+	if product(redDims) > longSum {
+		m.keepWide()
+	}
 	n := len(red.inputs)
 	outs := make([]Value, n)
 	for i := range red.inputs {
@@ -240,7 +242,9 @@ func reduceWindow(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, e
 	if err != nil {
 		return nil, err
 	}
-	m.keepWide()
+	if product(a.Dims) > longSum {
+		m.keepWide()
+	}
 	n := len(red.inputs)
 	outs := make([]Value, n)
 	acc, first := make([]*lane, n), make([]*lane, n)
@@ -331,7 +335,6 @@ func selectAndScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Valu
 	if err != nil {
 		return nil, err
 	}
-	add.keepWide()
 	one := *a
 	one.BaseDilations, one.WindowDilations = ones(len(a.Dims)), ones(len(a.Dims))
 	w, err := newWindow(&one, operand.Type.Dims)
@@ -342,7 +345,7 @@ func selectAndScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Valu
 	if err != nil {
 		return nil, err
 	}
-	sums := newLane(out.Type.Elem, out.Len()) // not rounded before the end
+	sums := newLane(out.Type.Elem, out.Len())
 	first := newLane(init.Type.Elem, 1)
 	first.load(init.Data, 0, 1)
 	sums.fill(first, out.Len())

@@ -311,7 +311,6 @@ func signedOps[T Signed](o *Ops[T]) {
 	})
 	each(o, Pow, powSigned[T])
 	o.Unary[Neg] = unary(func(x T) T { return -x })
-	o.Unary[Abs] = unary(func(x T) T { return max(x, -x) })
 	o.Unary[Sign] = unary(func(x T) T {
 		switch {
 		case x > 0:
@@ -418,26 +417,64 @@ func unsignedOps[T Unsigned](o *Ops[T]) {
 }
 
 func compare[T Number](o *Ops[T]) {
-	set := func(d Direction, f func(a, b T) bool) {
-		o.CompareVV[d] = func(dst []byte, a, b []T) {
-			a, b = a[:len(dst)], b[:len(dst)]
-			for i := range dst {
-				dst[i] = bit(f(a[i], b[i]))
-			}
-		}
-		o.CompareVS[d] = func(dst []byte, a []T, b T) {
-			a = a[:len(dst)]
-			for i := range dst {
-				dst[i] = bit(f(a[i], b))
-			}
+	v, s := &o.CompareVV, &o.CompareVS
+	v[EQ], v[NE] = equalVV[T], func(dst []byte, a, b []T) { equalVV(dst, a, b); invert(dst) }
+	v[LT], v[GT] = lessVV[T], func(dst []byte, a, b []T) { lessVV(dst, b, a) }
+	v[LE], v[GE] = atMostVV[T], func(dst []byte, a, b []T) { atMostVV(dst, b, a) }
+	s[EQ], s[NE] = equalVS[T], func(dst []byte, a []T, b T) { equalVS(dst, a, b); invert(dst) }
+	s[LT] = func(dst []byte, a []T, b T) {
+		for i, x := range a[:len(dst)] {
+			dst[i] = bit(x < b)
 		}
 	}
-	set(EQ, func(a, b T) bool { return a == b })
-	set(NE, func(a, b T) bool { return a != b })
-	set(LT, func(a, b T) bool { return a < b })
-	set(LE, func(a, b T) bool { return a <= b })
-	set(GT, func(a, b T) bool { return a > b })
-	set(GE, func(a, b T) bool { return a >= b })
+	s[LE] = func(dst []byte, a []T, b T) {
+		for i, x := range a[:len(dst)] {
+			dst[i] = bit(x <= b)
+		}
+	}
+	s[GT] = func(dst []byte, a []T, b T) {
+		for i, x := range a[:len(dst)] {
+			dst[i] = bit(x > b)
+		}
+	}
+	s[GE] = func(dst []byte, a []T, b T) {
+		for i, x := range a[:len(dst)] {
+			dst[i] = bit(x >= b)
+		}
+	}
+}
+
+func equalVV[T Number](dst []byte, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = bit(a[i] == b[i])
+	}
+}
+
+func lessVV[T Number](dst []byte, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = bit(a[i] < b[i])
+	}
+}
+
+func atMostVV[T Number](dst []byte, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = bit(a[i] <= b[i])
+	}
+}
+
+func equalVS[T Number](dst []byte, a []T, b T) {
+	for i, x := range a[:len(dst)] {
+		dst[i] = bit(x == b)
+	}
+}
+
+func invert(mask []byte) {
+	for i := range mask {
+		mask[i] ^= 1
+	}
 }
 
 func bit(b bool) byte {

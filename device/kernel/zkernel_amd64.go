@@ -305,6 +305,39 @@ func negI64AVX2(dst *int64, a *int64, n int)
 func notI64AVX2(dst *int64, a *int64, n int)
 
 //go:noescape
+func andVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func andVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func orVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func orVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func xorVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func xorVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func maxVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func maxVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func minVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func minVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func notU8AVX2(dst *uint8, a *uint8, n int)
+
+//go:noescape
 func compareEQVVF32AVX2(dst *byte, a *float32, b *float32, n int)
 
 //go:noescape
@@ -1053,6 +1086,39 @@ func negI64AVX512(dst *int64, a *int64, n int)
 
 //go:noescape
 func notI64AVX512(dst *int64, a *int64, n int)
+
+//go:noescape
+func andVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func andVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func orVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func orVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func xorVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func xorVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func maxVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func maxVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func minVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+
+//go:noescape
+func minVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+
+//go:noescape
+func notU8AVX512(dst *uint8, a *uint8, n int)
 
 //go:noescape
 func compareEQVVF32AVX512(dst *byte, a *float32, b *float32, n int)

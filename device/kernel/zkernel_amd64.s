@@ -5659,6 +5659,933 @@ DATA k64_ffffffffffffffff<>+48(SB)/8, $0xffffffffffffffff
 DATA k64_ffffffffffffffff<>+56(SB)/8, $0xffffffffffffffff
 GLOBL k64_ffffffffffffffff<>(SB), RODATA|NOPTR, $64
 
+// func andVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·andVVU8AVX2(SB), NOSPLIT, $96-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, BX
+	SUBQ $0x00000020, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, BX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, BX
+	TESTQ   BX, BX
+	JEQ     done
+	LEAQ    (SP), DI
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (DI)
+	MOVQ    SI, R9
+	XORQ    R8, R8
+
+copy1:
+	MOVB    (CX)(R9*1), R10
+	MOVB    R10, (DI)(R8*1)
+	INCQ    R9
+	INCQ    R8
+	CMPQ    R8, BX
+	JNE     copy1
+	VMOVUPS (DI), Y0
+	LEAQ    32(SP), CX
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (CX)
+	MOVQ    SI, R8
+	XORQ    DI, DI
+
+copy2:
+	MOVB    (DX)(R8*1), R9
+	MOVB    R9, (CX)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, BX
+	JNE     copy2
+	VMOVUPS (CX), Y1
+	VPAND   Y1, Y0, Y0
+	LEAQ    64(SP), CX
+	VMOVUPS Y0, (CX)
+	XORQ    DX, DX
+
+copy3:
+	MOVB (CX)(DX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ DX
+	CMPQ DX, BX
+	JNE  copy3
+
+done:
+	VZEROUPPER
+	RET
+
+// func andVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·andVSU8AVX2(SB), NOSPLIT, $64-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Y0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy4:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy4
+	VMOVUPS (SI), Y1
+	VPAND   Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy5:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy5
+
+done:
+	VZEROUPPER
+	RET
+
+// func orVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·orVVU8AVX2(SB), NOSPLIT, $96-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPOR    Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VPOR    Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, BX
+	SUBQ $0x00000020, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPOR    Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, BX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, BX
+	TESTQ   BX, BX
+	JEQ     done
+	LEAQ    (SP), DI
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (DI)
+	MOVQ    SI, R9
+	XORQ    R8, R8
+
+copy6:
+	MOVB    (CX)(R9*1), R10
+	MOVB    R10, (DI)(R8*1)
+	INCQ    R9
+	INCQ    R8
+	CMPQ    R8, BX
+	JNE     copy6
+	VMOVUPS (DI), Y0
+	LEAQ    32(SP), CX
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (CX)
+	MOVQ    SI, R8
+	XORQ    DI, DI
+
+copy7:
+	MOVB    (DX)(R8*1), R9
+	MOVB    R9, (CX)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, BX
+	JNE     copy7
+	VMOVUPS (CX), Y1
+	VPOR    Y1, Y0, Y0
+	LEAQ    64(SP), CX
+	VMOVUPS Y0, (CX)
+	XORQ    DX, DX
+
+copy8:
+	MOVB (CX)(DX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ DX
+	CMPQ DX, BX
+	JNE  copy8
+
+done:
+	VZEROUPPER
+	RET
+
+// func orVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·orVSU8AVX2(SB), NOSPLIT, $64-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Y0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPOR    Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPOR    Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPOR    Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy9:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy9
+	VMOVUPS (SI), Y1
+	VPOR    Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy10:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy10
+
+done:
+	VZEROUPPER
+	RET
+
+// func xorVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·xorVVU8AVX2(SB), NOSPLIT, $96-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPXOR   Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VPXOR   Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, BX
+	SUBQ $0x00000020, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPXOR   Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, BX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, BX
+	TESTQ   BX, BX
+	JEQ     done
+	LEAQ    (SP), DI
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (DI)
+	MOVQ    SI, R9
+	XORQ    R8, R8
+
+copy11:
+	MOVB    (CX)(R9*1), R10
+	MOVB    R10, (DI)(R8*1)
+	INCQ    R9
+	INCQ    R8
+	CMPQ    R8, BX
+	JNE     copy11
+	VMOVUPS (DI), Y0
+	LEAQ    32(SP), CX
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (CX)
+	MOVQ    SI, R8
+	XORQ    DI, DI
+
+copy12:
+	MOVB    (DX)(R8*1), R9
+	MOVB    R9, (CX)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, BX
+	JNE     copy12
+	VMOVUPS (CX), Y1
+	VPXOR   Y1, Y0, Y0
+	LEAQ    64(SP), CX
+	VMOVUPS Y0, (CX)
+	XORQ    DX, DX
+
+copy13:
+	MOVB (CX)(DX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ DX
+	CMPQ DX, BX
+	JNE  copy13
+
+done:
+	VZEROUPPER
+	RET
+
+// func xorVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·xorVSU8AVX2(SB), NOSPLIT, $64-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Y0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy14:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy14
+	VMOVUPS (SI), Y1
+	VPXOR   Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy15:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy15
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·maxVVU8AVX2(SB), NOSPLIT, $96-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPMAXUB Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VPMAXUB Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, BX
+	SUBQ $0x00000020, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPMAXUB Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, BX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, BX
+	TESTQ   BX, BX
+	JEQ     done
+	LEAQ    (SP), DI
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (DI)
+	MOVQ    SI, R9
+	XORQ    R8, R8
+
+copy16:
+	MOVB    (CX)(R9*1), R10
+	MOVB    R10, (DI)(R8*1)
+	INCQ    R9
+	INCQ    R8
+	CMPQ    R8, BX
+	JNE     copy16
+	VMOVUPS (DI), Y0
+	LEAQ    32(SP), CX
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (CX)
+	MOVQ    SI, R8
+	XORQ    DI, DI
+
+copy17:
+	MOVB    (DX)(R8*1), R9
+	MOVB    R9, (CX)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, BX
+	JNE     copy17
+	VMOVUPS (CX), Y1
+	VPMAXUB Y1, Y0, Y0
+	LEAQ    64(SP), CX
+	VMOVUPS Y0, (CX)
+	XORQ    DX, DX
+
+copy18:
+	MOVB (CX)(DX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ DX
+	CMPQ DX, BX
+	JNE  copy18
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·maxVSU8AVX2(SB), NOSPLIT, $64-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Y0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPMAXUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPMAXUB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPMAXUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy19:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy19
+	VMOVUPS (SI), Y1
+	VPMAXUB Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy20:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy20
+
+done:
+	VZEROUPPER
+	RET
+
+// func minVVU8AVX2(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·minVVU8AVX2(SB), NOSPLIT, $96-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPMINUB Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VPMINUB Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, BX
+	SUBQ $0x00000020, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VPMINUB Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, BX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, BX
+	TESTQ   BX, BX
+	JEQ     done
+	LEAQ    (SP), DI
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (DI)
+	MOVQ    SI, R9
+	XORQ    R8, R8
+
+copy21:
+	MOVB    (CX)(R9*1), R10
+	MOVB    R10, (DI)(R8*1)
+	INCQ    R9
+	INCQ    R8
+	CMPQ    R8, BX
+	JNE     copy21
+	VMOVUPS (DI), Y0
+	LEAQ    32(SP), CX
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (CX)
+	MOVQ    SI, R8
+	XORQ    DI, DI
+
+copy22:
+	MOVB    (DX)(R8*1), R9
+	MOVB    R9, (CX)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, BX
+	JNE     copy22
+	VMOVUPS (CX), Y1
+	VPMINUB Y1, Y0, Y0
+	LEAQ    64(SP), CX
+	VMOVUPS Y0, (CX)
+	XORQ    DX, DX
+
+copy23:
+	MOVB (CX)(DX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ DX
+	CMPQ DX, BX
+	JNE  copy23
+
+done:
+	VZEROUPPER
+	RET
+
+// func minVSU8AVX2(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·minVSU8AVX2(SB), NOSPLIT, $64-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Y0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy24:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy24
+	VMOVUPS (SI), Y1
+	VPMINUB Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy25:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy25
+
+done:
+	VZEROUPPER
+	RET
+
+// func notU8AVX2(dst *uint8, a *uint8, n int)
+// Requires: AVX, AVX2
+TEXT ·notU8AVX2(SB), NOSPLIT, $64-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VPBROADCASTB k8_ff<>+0(SB), Y0
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000040, DX
+	SUBQ $0x00000020, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Y1
+	VPXOR   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000020, DX
+	JGE     single
+
+singleEnd:
+	ADDQ    $0x00000020, DX
+	TESTQ   DX, DX
+	JEQ     done
+	LEAQ    (SP), SI
+	VPXOR   Y1, Y1, Y1
+	VMOVDQU Y1, (SI)
+	MOVQ    BX, R8
+	XORQ    DI, DI
+
+copy26:
+	MOVB    (CX)(R8*1), R9
+	MOVB    R9, (SI)(DI*1)
+	INCQ    R8
+	INCQ    DI
+	CMPQ    DI, DX
+	JNE     copy26
+	VMOVUPS (SI), Y1
+	VPXOR   Y0, Y1, Y0
+	LEAQ    32(SP), CX
+	VMOVUPS Y0, (CX)
+	MOVQ    BX, SI
+	XORQ    BX, BX
+
+copy27:
+	MOVB (CX)(BX*1), DI
+	MOVB DI, (AX)(SI*1)
+	INCQ SI
+	INCQ BX
+	CMPQ BX, DX
+	JNE  copy27
+
+done:
+	VZEROUPPER
+	RET
+
+DATA k8_ff<>+0(SB)/1, $0xff
+DATA k8_ff<>+1(SB)/1, $0xff
+DATA k8_ff<>+2(SB)/1, $0xff
+DATA k8_ff<>+3(SB)/1, $0xff
+DATA k8_ff<>+4(SB)/1, $0xff
+DATA k8_ff<>+5(SB)/1, $0xff
+DATA k8_ff<>+6(SB)/1, $0xff
+DATA k8_ff<>+7(SB)/1, $0xff
+DATA k8_ff<>+8(SB)/1, $0xff
+DATA k8_ff<>+9(SB)/1, $0xff
+DATA k8_ff<>+10(SB)/1, $0xff
+DATA k8_ff<>+11(SB)/1, $0xff
+DATA k8_ff<>+12(SB)/1, $0xff
+DATA k8_ff<>+13(SB)/1, $0xff
+DATA k8_ff<>+14(SB)/1, $0xff
+DATA k8_ff<>+15(SB)/1, $0xff
+DATA k8_ff<>+16(SB)/1, $0xff
+DATA k8_ff<>+17(SB)/1, $0xff
+DATA k8_ff<>+18(SB)/1, $0xff
+DATA k8_ff<>+19(SB)/1, $0xff
+DATA k8_ff<>+20(SB)/1, $0xff
+DATA k8_ff<>+21(SB)/1, $0xff
+DATA k8_ff<>+22(SB)/1, $0xff
+DATA k8_ff<>+23(SB)/1, $0xff
+DATA k8_ff<>+24(SB)/1, $0xff
+DATA k8_ff<>+25(SB)/1, $0xff
+DATA k8_ff<>+26(SB)/1, $0xff
+DATA k8_ff<>+27(SB)/1, $0xff
+DATA k8_ff<>+28(SB)/1, $0xff
+DATA k8_ff<>+29(SB)/1, $0xff
+DATA k8_ff<>+30(SB)/1, $0xff
+DATA k8_ff<>+31(SB)/1, $0xff
+DATA k8_ff<>+32(SB)/1, $0xff
+DATA k8_ff<>+33(SB)/1, $0xff
+DATA k8_ff<>+34(SB)/1, $0xff
+DATA k8_ff<>+35(SB)/1, $0xff
+DATA k8_ff<>+36(SB)/1, $0xff
+DATA k8_ff<>+37(SB)/1, $0xff
+DATA k8_ff<>+38(SB)/1, $0xff
+DATA k8_ff<>+39(SB)/1, $0xff
+DATA k8_ff<>+40(SB)/1, $0xff
+DATA k8_ff<>+41(SB)/1, $0xff
+DATA k8_ff<>+42(SB)/1, $0xff
+DATA k8_ff<>+43(SB)/1, $0xff
+DATA k8_ff<>+44(SB)/1, $0xff
+DATA k8_ff<>+45(SB)/1, $0xff
+DATA k8_ff<>+46(SB)/1, $0xff
+DATA k8_ff<>+47(SB)/1, $0xff
+DATA k8_ff<>+48(SB)/1, $0xff
+DATA k8_ff<>+49(SB)/1, $0xff
+DATA k8_ff<>+50(SB)/1, $0xff
+DATA k8_ff<>+51(SB)/1, $0xff
+DATA k8_ff<>+52(SB)/1, $0xff
+DATA k8_ff<>+53(SB)/1, $0xff
+DATA k8_ff<>+54(SB)/1, $0xff
+DATA k8_ff<>+55(SB)/1, $0xff
+DATA k8_ff<>+56(SB)/1, $0xff
+DATA k8_ff<>+57(SB)/1, $0xff
+DATA k8_ff<>+58(SB)/1, $0xff
+DATA k8_ff<>+59(SB)/1, $0xff
+DATA k8_ff<>+60(SB)/1, $0xff
+DATA k8_ff<>+61(SB)/1, $0xff
+DATA k8_ff<>+62(SB)/1, $0xff
+DATA k8_ff<>+63(SB)/1, $0xff
+GLOBL k8_ff<>(SB), RODATA|NOPTR, $64
+
 // func compareEQVVF32AVX2(dst *byte, a *float32, b *float32, n int)
 // Requires: AVX, AVX2
 TEXT ·compareEQVVF32AVX2(SB), NOSPLIT, $32-32
@@ -5702,13 +6629,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy1:
+copy28:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy1
+	JNE  copy28
 
 done:
 	VZEROUPPER
@@ -5822,13 +6749,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy2:
+copy29:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy2
+	JNE  copy29
 
 done:
 	VZEROUPPER
@@ -5877,13 +6804,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy3:
+copy30:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy3
+	JNE  copy30
 
 done:
 	VZEROUPPER
@@ -5931,13 +6858,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy4:
+copy31:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy4
+	JNE  copy31
 
 done:
 	VZEROUPPER
@@ -5986,13 +6913,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy5:
+copy32:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy5
+	JNE  copy32
 
 done:
 	VZEROUPPER
@@ -6040,13 +6967,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy6:
+copy33:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy6
+	JNE  copy33
 
 done:
 	VZEROUPPER
@@ -6095,13 +7022,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy7:
+copy34:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy7
+	JNE  copy34
 
 done:
 	VZEROUPPER
@@ -6149,13 +7076,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy8:
+copy35:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy8
+	JNE  copy35
 
 done:
 	VZEROUPPER
@@ -6204,13 +7131,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy9:
+copy36:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy9
+	JNE  copy36
 
 done:
 	VZEROUPPER
@@ -6258,13 +7185,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy10:
+copy37:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy10
+	JNE  copy37
 
 done:
 	VZEROUPPER
@@ -6313,13 +7240,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy11:
+copy38:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy11
+	JNE  copy38
 
 done:
 	VZEROUPPER
@@ -6367,13 +7294,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy12:
+copy39:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy12
+	JNE  copy39
 
 done:
 	VZEROUPPER
@@ -6418,13 +7345,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy13:
+copy40:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy13
+	JNE        copy40
 	VMOVQ      (R8), X1
 	VMASKMOVPS (DX)(DI*4), Y0, Y2
 	VMASKMOVPS (BX)(DI*4), Y0, Y3
@@ -6477,13 +7404,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy14:
+copy41:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy14
+	JNE        copy41
 	VMOVQ      (R8), X1
 	VMASKMOVPS (DX)(DI*4), Y0, Y2
 	VMASKMOVPS (BX)(DI*4), Y0, Y3
@@ -6536,13 +7463,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy15:
+copy42:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy15
+	JNE        copy42
 	VMOVQ      (R8), X1
 	VMASKMOVPS (DX)(DI*4), Y0, Y2
 	VMASKMOVPS (BX)(DI*4), Y0, Y3
@@ -6594,13 +7521,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy16:
+copy43:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy16
+	JNE        copy43
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6651,13 +7578,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy17:
+copy44:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy17
+	JNE        copy44
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6708,13 +7635,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy18:
+copy45:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy18
+	JNE        copy45
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6765,13 +7692,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy19:
+copy46:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy19
+	JNE        copy46
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6822,13 +7749,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy20:
+copy47:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy20
+	JNE        copy47
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6879,13 +7806,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy21:
+copy48:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy21
+	JNE        copy48
 	VMOVQ      (DI), X2
 	VMASKMOVPS (DX)(SI*4), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -6943,13 +7870,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy22:
+copy49:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy22
+	JNE  copy49
 
 done:
 	VZEROUPPER
@@ -6999,13 +7926,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy23:
+copy50:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy23
+	JNE  copy50
 
 done:
 	VZEROUPPER
@@ -7056,13 +7983,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy24:
+copy51:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy24
+	JNE  copy51
 
 done:
 	VZEROUPPER
@@ -7112,13 +8039,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy25:
+copy52:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy25
+	JNE  copy52
 
 done:
 	VZEROUPPER
@@ -7169,13 +8096,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy26:
+copy53:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy26
+	JNE  copy53
 
 done:
 	VZEROUPPER
@@ -7225,13 +8152,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy27:
+copy54:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy27
+	JNE  copy54
 
 done:
 	VZEROUPPER
@@ -7282,13 +8209,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy28:
+copy55:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy28
+	JNE  copy55
 
 done:
 	VZEROUPPER
@@ -7338,13 +8265,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy29:
+copy56:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy29
+	JNE  copy56
 
 done:
 	VZEROUPPER
@@ -7395,13 +8322,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy30:
+copy57:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy30
+	JNE  copy57
 
 done:
 	VZEROUPPER
@@ -7451,13 +8378,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy31:
+copy58:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy31
+	JNE  copy58
 
 done:
 	VZEROUPPER
@@ -7508,13 +8435,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy32:
+copy59:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy32
+	JNE  copy59
 
 done:
 	VZEROUPPER
@@ -7564,13 +8491,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy33:
+copy60:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy33
+	JNE  copy60
 
 done:
 	VZEROUPPER
@@ -7615,13 +8542,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy34:
+copy61:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy34
+	JNE        copy61
 	VMOVD      (R8), X1
 	VMASKMOVPD (DX)(DI*8), Y0, Y2
 	VMASKMOVPD (BX)(DI*8), Y0, Y3
@@ -7674,13 +8601,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy35:
+copy62:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy35
+	JNE        copy62
 	VMOVD      (R8), X1
 	VMASKMOVPD (DX)(DI*8), Y0, Y2
 	VMASKMOVPD (BX)(DI*8), Y0, Y3
@@ -7733,13 +8660,13 @@ singleEnd:
 	MOVQ    DI, R10
 	XORQ    R9, R9
 
-copy36:
+copy63:
 	MOVB       (CX)(R10*1), R11
 	MOVB       R11, (R8)(R9*1)
 	INCQ       R10
 	INCQ       R9
 	CMPQ       R9, SI
-	JNE        copy36
+	JNE        copy63
 	VMOVD      (R8), X1
 	VMASKMOVPD (DX)(DI*8), Y0, Y2
 	VMASKMOVPD (BX)(DI*8), Y0, Y3
@@ -7791,13 +8718,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy37:
+copy64:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy37
+	JNE        copy64
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -7848,13 +8775,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy38:
+copy65:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy38
+	JNE        copy65
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -7905,13 +8832,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy39:
+copy66:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy39
+	JNE        copy66
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -7962,13 +8889,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy40:
+copy67:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy40
+	JNE        copy67
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -8019,13 +8946,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy41:
+copy68:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy41
+	JNE        copy68
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -8076,13 +9003,13 @@ singleEnd:
 	MOVQ    SI, R9
 	XORQ    R8, R8
 
-copy42:
+copy69:
 	MOVB       (CX)(R9*1), R10
 	MOVB       R10, (DI)(R8*1)
 	INCQ       R9
 	INCQ       R8
 	CMPQ       R8, BX
-	JNE        copy42
+	JNE        copy69
 	VMOVD      (DI), X2
 	VMASKMOVPD (DX)(SI*8), Y1, Y3
 	VPXOR      Y4, Y4, Y4
@@ -8138,13 +9065,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy43:
+copy70:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy43
+	JNE  copy70
 
 done:
 	VZEROUPPER
@@ -8192,13 +9119,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy44:
+copy71:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy44
+	JNE  copy71
 
 done:
 	VZEROUPPER
@@ -8249,13 +9176,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy45:
+copy72:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy45
+	JNE  copy72
 
 done:
 	VZEROUPPER
@@ -8305,13 +9232,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy46:
+copy73:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy46
+	JNE  copy73
 
 done:
 	VZEROUPPER
@@ -8360,13 +9287,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy47:
+copy74:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy47
+	JNE  copy74
 
 done:
 	VZEROUPPER
@@ -8414,13 +9341,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy48:
+copy75:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy48
+	JNE  copy75
 
 done:
 	VZEROUPPER
@@ -8471,13 +9398,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy49:
+copy76:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy49
+	JNE  copy76
 
 done:
 	VZEROUPPER
@@ -8527,13 +9454,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy50:
+copy77:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy50
+	JNE  copy77
 
 done:
 	VZEROUPPER
@@ -8582,13 +9509,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy51:
+copy78:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy51
+	JNE  copy78
 
 done:
 	VZEROUPPER
@@ -8636,13 +9563,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy52:
+copy79:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy52
+	JNE  copy79
 
 done:
 	VZEROUPPER
@@ -8693,13 +9620,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy53:
+copy80:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy53
+	JNE  copy80
 
 done:
 	VZEROUPPER
@@ -8749,13 +9676,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy54:
+copy81:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy54
+	JNE  copy81
 
 done:
 	VZEROUPPER
@@ -8806,13 +9733,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy55:
+copy82:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy55
+	JNE  copy82
 
 done:
 	VZEROUPPER
@@ -8862,13 +9789,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy56:
+copy83:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy56
+	JNE  copy83
 
 done:
 	VZEROUPPER
@@ -8921,13 +9848,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy57:
+copy84:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy57
+	JNE  copy84
 
 done:
 	VZEROUPPER
@@ -8979,13 +9906,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy58:
+copy85:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy58
+	JNE  copy85
 
 done:
 	VZEROUPPER
@@ -9036,13 +9963,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy59:
+copy86:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy59
+	JNE  copy86
 
 done:
 	VZEROUPPER
@@ -9092,13 +10019,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy60:
+copy87:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy60
+	JNE  copy87
 
 done:
 	VZEROUPPER
@@ -9151,13 +10078,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy61:
+copy88:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy61
+	JNE  copy88
 
 done:
 	VZEROUPPER
@@ -9209,13 +10136,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy62:
+copy89:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy62
+	JNE  copy89
 
 done:
 	VZEROUPPER
@@ -9266,13 +10193,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy63:
+copy90:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy63
+	JNE  copy90
 
 done:
 	VZEROUPPER
@@ -9322,13 +10249,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy64:
+copy91:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy64
+	JNE  copy91
 
 done:
 	VZEROUPPER
@@ -9381,13 +10308,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy65:
+copy92:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy65
+	JNE  copy92
 
 done:
 	VZEROUPPER
@@ -9439,13 +10366,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy66:
+copy93:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy66
+	JNE  copy93
 
 done:
 	VZEROUPPER
@@ -9494,13 +10421,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy67:
+copy94:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy67
+	JNE  copy94
 
 done:
 	VZEROUPPER
@@ -9548,13 +10475,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy68:
+copy95:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy68
+	JNE  copy95
 
 done:
 	VZEROUPPER
@@ -9605,13 +10532,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy69:
+copy96:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy69
+	JNE  copy96
 
 done:
 	VZEROUPPER
@@ -9661,13 +10588,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy70:
+copy97:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy70
+	JNE  copy97
 
 done:
 	VZEROUPPER
@@ -9720,13 +10647,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy71:
+copy98:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy71
+	JNE  copy98
 
 done:
 	VZEROUPPER
@@ -9778,13 +10705,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy72:
+copy99:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy72
+	JNE  copy99
 
 done:
 	VZEROUPPER
@@ -9839,13 +10766,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy73:
+copy100:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy73
+	JNE  copy100
 
 done:
 	VZEROUPPER
@@ -9899,13 +10826,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy74:
+copy101:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy74
+	JNE  copy101
 
 done:
 	VZEROUPPER
@@ -9958,13 +10885,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy75:
+copy102:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy75
+	JNE  copy102
 
 done:
 	VZEROUPPER
@@ -10016,13 +10943,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy76:
+copy103:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy76
+	JNE  copy103
 
 done:
 	VZEROUPPER
@@ -10077,13 +11004,13 @@ singleEnd:
 	VMOVQ        X0, (CX)
 	XORQ         DX, DX
 
-copy77:
+copy104:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy77
+	JNE  copy104
 
 done:
 	VZEROUPPER
@@ -10137,13 +11064,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy78:
+copy105:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy78
+	JNE  copy105
 
 done:
 	VZEROUPPER
@@ -10194,13 +11121,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy79:
+copy106:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy79
+	JNE  copy106
 
 done:
 	VZEROUPPER
@@ -10250,13 +11177,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy80:
+copy107:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy80
+	JNE  copy107
 
 done:
 	VZEROUPPER
@@ -10309,13 +11236,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy81:
+copy108:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy81
+	JNE  copy108
 
 done:
 	VZEROUPPER
@@ -10367,13 +11294,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy82:
+copy109:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy82
+	JNE  copy109
 
 done:
 	VZEROUPPER
@@ -10428,13 +11355,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy83:
+copy110:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy83
+	JNE  copy110
 
 done:
 	VZEROUPPER
@@ -10488,13 +11415,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy84:
+copy111:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy84
+	JNE  copy111
 
 done:
 	VZEROUPPER
@@ -10551,13 +11478,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy85:
+copy112:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy85
+	JNE  copy112
 
 done:
 	VZEROUPPER
@@ -10613,13 +11540,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy86:
+copy113:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy86
+	JNE  copy113
 
 done:
 	VZEROUPPER
@@ -10674,13 +11601,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy87:
+copy114:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy87
+	JNE  copy114
 
 done:
 	VZEROUPPER
@@ -10734,13 +11661,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy88:
+copy115:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy88
+	JNE  copy115
 
 done:
 	VZEROUPPER
@@ -10797,13 +11724,13 @@ singleEnd:
 	VMOVD        X0, (CX)
 	XORQ         DX, DX
 
-copy89:
+copy116:
 	MOVB (CX)(DX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ DX
 	CMPQ DX, BX
-	JNE  copy89
+	JNE  copy116
 
 done:
 	VZEROUPPER
@@ -10859,13 +11786,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy90:
+copy117:
 	MOVB (CX)(BX*1), DI
 	MOVB DI, (AX)(SI*1)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy90
+	JNE  copy117
 
 done:
 	VZEROUPPER
@@ -13679,13 +14606,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy91:
+copy118:
 	MOVL       (CX)(R8*4), R9
 	MOVL       R9, (SI)(DI*4)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy91
+	JNE        copy118
 	VMOVUPS    (SI), X1
 	VCVTPS2PD  X1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(BX*8)
@@ -13727,13 +14654,13 @@ singleEnd:
 	MOVQ       BX, SI
 	XORQ       BX, BX
 
-copy92:
+copy119:
 	MOVL (CX)(BX*4), DI
 	MOVL DI, (AX)(SI*4)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy92
+	JNE  copy119
 
 done:
 	VZEROUPPER
@@ -13868,13 +14795,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy93:
+copy120:
 	MOVB       (CX)(R8*1), R9
 	MOVB       R9, (SI)(DI*1)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy93
+	JNE        copy120
 	VMOVQ      (SI), X1
 	VPMOVZXBD  X1, Y1
 	VCVTDQ2PS  Y1, Y1
@@ -13917,13 +14844,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy94:
+copy121:
 	MOVB       (CX)(R8*1), R9
 	MOVB       R9, (SI)(DI*1)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy94
+	JNE        copy121
 	VMOVQ      (SI), X1
 	VPMOVSXBD  X1, Y1
 	VCVTDQ2PS  Y1, Y1
@@ -13965,13 +14892,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy95:
+copy122:
 	MOVB       (CX)(R8*1), R9
 	MOVB       R9, (SI)(DI*1)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy95
+	JNE        copy122
 	VMOVQ      (SI), X1
 	VPMOVZXBD  X1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(BX*4)
@@ -14012,13 +14939,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy96:
+copy123:
 	MOVL       (CX)(R8*4), R9
 	MOVL       R9, (SI)(DI*4)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy96
+	JNE        copy123
 	VMOVUPS    (SI), X1
 	VPMOVSXDQ  X1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(BX*8)
@@ -14062,13 +14989,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy97:
+copy124:
 	MOVL (CX)(BX*4), DI
 	MOVL DI, (AX)(SI*4)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy97
+	JNE  copy124
 
 done:
 	VZEROUPPER
@@ -14107,13 +15034,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy98:
+copy125:
 	MOVW       (CX)(R8*2), R9
 	MOVW       R9, (SI)(DI*2)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy98
+	JNE        copy125
 	VMOVUPS    (SI), X1
 	VPMOVZXWD  X1, Y1
 	VPSLLD     $0x10, Y1, Y1
@@ -14174,13 +15101,13 @@ singleEnd:
 	MOVQ         BX, SI
 	XORQ         BX, BX
 
-copy99:
+copy126:
 	MOVW (CX)(BX*2), DI
 	MOVW DI, (AX)(SI*2)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy99
+	JNE  copy126
 
 done:
 	VZEROUPPER
@@ -14254,13 +15181,13 @@ singleEnd:
 	MOVQ    BX, R8
 	XORQ    DI, DI
 
-copy100:
+copy127:
 	MOVW       (CX)(R8*2), R9
 	MOVW       R9, (SI)(DI*2)
 	INCQ       R8
 	INCQ       DI
 	CMPQ       DI, DX
-	JNE        copy100
+	JNE        copy127
 	VMOVUPS    (SI), X1
 	VCVTPH2PS  X1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(BX*4)
@@ -14302,13 +15229,13 @@ singleEnd:
 	MOVQ       BX, SI
 	XORQ       BX, BX
 
-copy101:
+copy128:
 	MOVW (CX)(BX*2), DI
 	MOVW DI, (AX)(SI*2)
 	INCQ SI
 	INCQ BX
 	CMPQ BX, DX
-	JNE  copy101
+	JNE  copy128
 
 done:
 	VZEROUPPER
@@ -25286,6 +26213,576 @@ singleEnd:
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VPXORQ    Z0, Z1, Z0
 	VMOVUPD   Z0, K1, (AX)(BX*8)
+
+done:
+	VZEROUPPER
+	RET
+
+// func andVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·andVVU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000080, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPANDD  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VPANDD  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000080, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, BX
+	SUBQ $0x00000040, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPANDD  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, BX
+	TESTQ      BX, BX
+	JEQ        done
+	MOVQ       $-1, DI
+	BZHIQ      BX, DI, DI
+	KMOVQ      DI, K1
+	VMOVDQU8.Z (CX)(SI*1), K1, Z0
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPANDD     Z1, Z0, Z0
+	VMOVDQU8   Z0, K1, (AX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func andVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·andVSU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Z0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPANDD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPANDD  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPANDD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPANDD     Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func orVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·orVVU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000080, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPORD   Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VPORD   Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000080, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, BX
+	SUBQ $0x00000040, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPORD   Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, BX
+	TESTQ      BX, BX
+	JEQ        done
+	MOVQ       $-1, DI
+	BZHIQ      BX, DI, DI
+	KMOVQ      DI, K1
+	VMOVDQU8.Z (CX)(SI*1), K1, Z0
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPORD      Z1, Z0, Z0
+	VMOVDQU8   Z0, K1, (AX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func orVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·orVSU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Z0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPORD   Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPORD   Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPORD   Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPORD      Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func xorVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·xorVVU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000080, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPXORD  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VPXORD  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000080, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, BX
+	SUBQ $0x00000040, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPXORD  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, BX
+	TESTQ      BX, BX
+	JEQ        done
+	MOVQ       $-1, DI
+	BZHIQ      BX, DI, DI
+	KMOVQ      DI, K1
+	VMOVDQU8.Z (CX)(SI*1), K1, Z0
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPXORD     Z1, Z0, Z0
+	VMOVDQU8   Z0, K1, (AX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func xorVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·xorVSU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Z0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPXORD     Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·maxVVU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000080, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPMAXUB Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VPMAXUB Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000080, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, BX
+	SUBQ $0x00000040, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPMAXUB Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, BX
+	TESTQ      BX, BX
+	JEQ        done
+	MOVQ       $-1, DI
+	BZHIQ      BX, DI, DI
+	KMOVQ      DI, K1
+	VMOVDQU8.Z (CX)(SI*1), K1, Z0
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPMAXUB    Z1, Z0, Z0
+	VMOVDQU8   Z0, K1, (AX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·maxVSU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Z0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPMAXUB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPMAXUB Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPMAXUB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPMAXUB    Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minVVU8AVX512(dst *uint8, a *uint8, b *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·minVVU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000080, BX
+	JLT  unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPMINUB Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VPMINUB Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000080, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, BX
+	SUBQ $0x00000040, BX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VPMINUB Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, BX
+	TESTQ      BX, BX
+	JEQ        done
+	MOVQ       $-1, DI
+	BZHIQ      BX, DI, DI
+	KMOVQ      DI, K1
+	VMOVDQU8.Z (CX)(SI*1), K1, Z0
+	VMOVDQU8.Z (DX)(SI*1), K1, Z1
+	VPMINUB    Z1, Z0, Z0
+	VMOVDQU8   Z0, K1, (AX)(SI*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minVSU8AVX512(dst *uint8, a *uint8, b uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·minVSU8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VPBROADCASTB b+16(FP), Z0
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPMINUB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPMINUB Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPMINUB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPMINUB    Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func notU8AVX512(dst *uint8, a *uint8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·notU8AVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VPBROADCASTB k8_ff<>+0(SB), Z0
+	XORQ         BX, BX
+	SUBQ         $0x00000080, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000080, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $0x00000080, DX
+	SUBQ $0x00000040, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS (CX)(BX*1), Z1
+	VPXORD  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000040, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $0x00000040, DX
+	TESTQ      DX, DX
+	JEQ        done
+	MOVQ       $-1, SI
+	BZHIQ      DX, SI, SI
+	KMOVQ      SI, K1
+	VMOVDQU8.Z (CX)(BX*1), K1, Z1
+	VPXORD     Z0, Z1, Z0
+	VMOVDQU8   Z0, K1, (AX)(BX*1)
 
 done:
 	VZEROUPPER

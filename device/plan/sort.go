@@ -93,7 +93,7 @@ func constantIs(v *stablehlo.Value, is func(float64) bool) bool {
 // sort schedules a Sort whose comparator is recognised. It is always stable.
 func (s *scheduler) sort(i *inst) *unit {
 	o, ok := orderOf(i.op.Regions[0])
-	if !ok || len(i.captures) > 0 {
+	if !ok { // what a recognised comparator captures are constants that it has been compared with
 		return nil
 	}
 	dim := i.attr.(*stablehlo.SortAttr).Dim

@@ -27,10 +27,10 @@ import (
 
 // Program is one test program.
 type Program struct {
-	Set      string // testdata, quantized, interpret or math
-	Name     string // the file's name, with #n for part n of a file
-	Source   []byte
-	Disabled bool // the project does not run it on its own reference interpreter
+	Set      string   // testdata, quantized, interpret or math
+	Name     string   // the file's name, with #n for part n of a file
+	Parts    [][]byte // each a module of its own; all of them must pass
+	Disabled bool     // the project does not run it on its own reference interpreter
 }
 
 // A Runner runs a parsed program, the checks in it included. It returns nil if every check holds, and an error with
@@ -44,6 +44,9 @@ type Evaluator struct{}
 
 // Run calls main.
 func (Evaluator) Run(ctx context.Context, _ Program, m *stablehlo.Module) error {
+	if len(m.Funcs) == 0 {
+		return nil // the file begins with a comment and a separator
+	}
 	_, err := eval.Run(ctx, m, m.Main(), nil, eval.Options{})
 	return err
 }
@@ -136,13 +139,14 @@ func Load(file string) ([]Program, error) {
 // split takes a file apart at its separators; parts without checks are left out of the interpret set.
 func split(set, name string, src []byte) []Program {
 	disabled := bytes.Contains(src[:min(len(src), 400)], []byte("RUN-DISABLED"))
+	parts := bytes.Split(src, []byte("// -----"))
 	if set != "interpret" {
-		return []Program{{Set: set, Name: name, Source: src, Disabled: disabled}}
+		return []Program{{Set: set, Name: name, Parts: parts, Disabled: disabled}}
 	}
 	var programs []Program
-	for i, part := range bytes.Split(src, []byte("\n// -----")) {
+	for i, part := range parts {
 		if bytes.Contains(part, []byte("check.")) {
-			programs = append(programs, Program{set, fmt.Sprintf("%s#%02d", name, i), part, disabled})
+			programs = append(programs, Program{set, fmt.Sprintf("%s#%02d", name, i), [][]byte{part}, disabled})
 		}
 	}
 	return programs
@@ -170,14 +174,23 @@ func Run(ctx context.Context, programs []Program, r Runner, limit time.Duration)
 
 func one(ctx context.Context, p Program, r Runner, limit time.Duration) (res Result) {
 	res.Program = p
-	m, err := stablehlo.Parse(p.Source, stablehlo.Options{TestOps: true})
-	if err != nil {
-		res.Outcome, res.Err = Unparsed, err
-		return res
+	var modules []*stablehlo.Module
+	for _, src := range p.Parts {
+		m, err := stablehlo.Parse(src, stablehlo.Options{TestOps: true})
+		if err != nil {
+			res.Outcome, res.Err = Unparsed, err
+			return res
+		}
+		modules = append(modules, m)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err = r.Run(ctx, p, m)
+	var err error
+	for _, m := range modules {
+		if err = r.Run(ctx, p, m); err != nil {
+			break
+		}
+	}
 	var check *eval.CheckError
 	switch {
 	case err == nil:

@@ -292,6 +292,16 @@ func elementwise(zmm bool) {
 			return func(x vec) vec { return e.bitwise(VPXOR, VPXORD, VPXORQ)(x, ones) }
 		}, u)
 	}
+	e := &emitter{zmm: zmm, t: u8}
+	e.binary("And", true, e.bitwise(VPAND, VPANDD, VPANDQ))
+	e.binary("Or", true, e.bitwise(VPOR, VPORD, VPORQ))
+	e.binary("Xor", true, e.bitwise(VPXOR, VPXORD, VPXORQ))
+	e.binary("Max", true, func(a, b vec) vec { return e.three(VPMAXUB, nil, a, b) })
+	e.binary("Min", true, func(a, b vec) vec { return e.three(VPMINUB, nil, a, b) })
+	e.unary("Not", 2, func() func(vec) vec {
+		ones := e.reg(0xff)
+		return func(x vec) vec { return e.bitwise(VPXOR, VPXORD, VPXORQ)(x, ones) }
+	})
 	for _, t := range []elem{f32, f64, i32, i64, u32, u64} {
 		e := &emitter{zmm: zmm, t: t}
 		e.compares()

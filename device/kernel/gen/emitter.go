@@ -26,6 +26,7 @@ var (
 	i64 = elem{"I64", "int64", 8, false, false}
 	u32 = elem{"U32", "uint32", 4, false, true}
 	u64 = elem{"U64", "uint64", 8, false, true}
+	u8  = elem{"U8", "uint8", 1, false, true}
 )
 
 // emitter writes the body of one function over vectors of one element type.
@@ -128,9 +129,12 @@ func (e *emitter) reg(b uint64) vec {
 }
 
 func (e *emitter) broadcast(m Op, r vec) {
-	if e.t.size == 8 {
+	switch e.t.size {
+	case 1:
+		VPBROADCASTB(m, r)
+	case 8:
 		VBROADCASTSD(m, r)
-	} else {
+	default:
 		VBROADCASTSS(m, r)
 	}
 }
@@ -179,7 +183,7 @@ func (p *place) load(s stream) vec {
 		moveBytes(n, m, r)
 	case p.e.zmm:
 		maskedLoad(s.size, m, p.k, r)
-	case s.size == p.e.t.size:
+	case s.size == p.e.t.size && s.size >= 4:
 		if s.size == 8 {
 			VMASKMOVPD(m, p.m, r)
 		} else {
@@ -205,7 +209,7 @@ func (p *place) store(r vec, s stream) {
 		moveBytes(n, r, m)
 	case p.e.zmm:
 		maskedStore(s.size, r, p.k, m)
-	case s.size == p.e.t.size:
+	case s.size == p.e.t.size && s.size >= 4:
 		if s.size == 8 {
 			VMASKMOVPD(r, p.m, m)
 		} else {
@@ -336,7 +340,7 @@ func (e *emitter) sweep(n reg.Register, unroll int, body func(p *place), finish 
 	p := &place{e: e, index: index, rem: rem}
 	if e.zmm {
 		p.k = tailMask(rem)
-	} else {
+	} else if e.t.size >= 4 {
 		p.m = e.laneMask(rem)
 	}
 	body(p)
