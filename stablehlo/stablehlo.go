@@ -4,7 +4,3 @@
 //
 // Errors are [*Error] with the line and column of the operation that is wrong.
 package stablehlo
-
-import "strings"
-
-func printQuant(b *strings.Builder, q *Quant) { b.WriteString("!quant") }

@@ -1,0 +1,202 @@
+package stablehlo_test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/isthmus-ffi/isthmus/stablehlo"
+)
+
+// program is a file of the StableHLO project's own tests, or of this repository.
+type program struct {
+	name string
+	src  []byte
+}
+
+// testdata reads the StableHLO project's programs; the test is skipped where they are not on this machine.
+func testdata(t *testing.T) map[string][]program {
+	t.Helper()
+	file := os.Getenv("ISTHMUS_TESTDATA")
+	if file == "" {
+		file = filepath.Join("..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
+	}
+	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) && os.Getenv("ISTHMUS_TESTDATA") == "" {
+		t.Skip("no stablehlo-testdata.tar.gz; set ISTHMUS_TESTDATA to its path")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := map[string][]program{}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return sets
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := strings.TrimPrefix(path.Dir(path.Clean(h.Name)), "stablehlo/")
+		ext := path.Ext(h.Name)
+		if dir == "tests/vhlo" && ext != ".bc" || ext != ".mlir" && ext != ".bc" {
+			continue
+		}
+		src, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets[dir] = append(sets[dir], program{path.Base(h.Name), src})
+	}
+}
+
+// known are the parts of files that are refused on purpose, with a piece of the message that says why.
+var known = map[string]string{
+	"ragged_dot.mlir":             "ragged products are not supported",
+	"conv_general_dilated_1d_":    "window_strides must have 1 entries, not 2", // they have, and the reference looks away
+	"invalid_vhlo_future.mlir.bc": "is not known",
+	"stablehlo_legalize_to_vhlo":  "initial_state must be a tensor of integers",
+}
+
+// roundTrip parses src, prints it, and parses and prints that again: graphs and texts must be equal.
+func roundTrip(t *testing.T, src []byte, opts stablehlo.Options) error {
+	t.Helper()
+	m, err := stablehlo.Parse(src, opts)
+	if err != nil {
+		return err
+	}
+	text := m.String()
+	again, err := stablehlo.Parse([]byte(text), stablehlo.Options{File: opts.File + " printed", TestOps: true, SkipVerify: opts.SkipVerify})
+	if err != nil {
+		t.Errorf("%s: printed text: %v\n%.3000s", opts.File, err, text)
+		return nil
+	}
+	if !stablehlo.Equal(m, again) {
+		t.Errorf("%s: the printed program is another:\n%s", opts.File, diff(text, again.String()))
+	} else if text2 := again.String(); text != text2 {
+		t.Errorf("%s: printing twice gives two texts:\n%s", opts.File, diff(text, text2))
+	}
+	return nil
+}
+
+// diff shows the first line that differs.
+func diff(a, b string) string {
+	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(as), len(bs)) {
+		if as[i] != bs[i] {
+			return as[i] + "\n" + bs[i]
+		}
+	}
+	return "texts are equal\n" + a[:min(len(a), 2000)]
+}
+
+// TestTestdata parses, verifies and prints every program of the StableHLO project, and reports how many.
+func TestTestdata(t *testing.T) {
+	sets := testdata(t)
+	names := make([]string, 0, len(sets))
+	for name := range sets {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, set := range names {
+		t.Run(set, func(t *testing.T) {
+			good, parts := 0, 0
+			for _, p := range sets[set] {
+				pieces := [][]byte{p.src}
+				if !stablehlo.IsBytecode(p.src) {
+					pieces = stablehlo.SplitInput(p.src)
+				}
+				line := 1
+				for _, src := range pieces {
+					parts++
+					err := roundTrip(t, src, stablehlo.Options{File: p.name, FirstLine: line, TestOps: true})
+					line += strings.Count(string(src), "\n")
+					if err == nil {
+						good++
+						continue
+					}
+					reason := ""
+					for file, why := range known {
+						if strings.HasPrefix(p.name, file) {
+							reason = why
+						}
+					}
+					if reason == "" || !strings.Contains(err.Error(), reason) {
+						t.Errorf("%v", err)
+					}
+				}
+			}
+			t.Logf("%d of %d programs in %d files parsed, verified and printed", good, parts, len(sets[set]))
+		})
+	}
+}
+
+// TestBytecodeLifts makes sure that the samples of every bytecode version become graphs, though they hold operations
+// that do not verify (they exist to name every attribute, not to run).
+func TestBytecodeLifts(t *testing.T) {
+	for _, p := range testdata(t)["tests/vhlo"] {
+		if p.name == "invalid_vhlo_future.mlir.bc" {
+			continue
+		}
+		if err := roundTrip(t, p.src, stablehlo.Options{File: p.name, SkipVerify: true}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCorpus reads this repository's programs, which JAX made, in both forms. Writing bytecode simplified them, so the
+// two forms are compared by their types alone.
+func TestCorpus(t *testing.T) {
+	files, err := filepath.Glob("../testdata/corpus/*.mlir")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			var both [2][2][]string
+			for i, name := range []string{file, file + ".bc"} {
+				src, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := roundTrip(t, src, stablehlo.Options{File: name}); err != nil {
+					t.Fatal(err)
+				}
+				m, err := stablehlo.Parse(src, stablehlo.Options{File: name})
+				if err != nil {
+					t.Fatal(err)
+				}
+				both[i] = signature(m)
+			}
+			if d := cmp.Diff(both[0], both[1]); d != "" {
+				t.Errorf("text and bytecode have different types (-text +bytecode):\n%s", d)
+			}
+		})
+	}
+}
+
+// signature is the type of a program.
+func signature(m *stablehlo.Module) [2][]string {
+	var s [2][]string
+	for _, a := range m.Main().Args() {
+		s[0] = append(s[0], a.Type.String())
+	}
+	for _, r := range m.Main().Results {
+		s[1] = append(s[1], r.String())
+	}
+	return s
+}
