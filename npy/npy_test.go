@@ -272,3 +272,45 @@ func (l *limited) Write(p []byte) (int, error) {
 	l.room -= len(p)
 	return len(p), nil
 }
+
+// Each Go type stands for the element type of its name and goes to bytes and back.
+func TestElements(t *testing.T) {
+	element(t, dtype.I1, []bool{true, false})
+	element(t, dtype.I8, []int8{-128, 127})
+	element(t, dtype.I16, []int16{-1 << 15, 1})
+	element(t, dtype.I32, []int32{-1 << 31, 1})
+	element(t, dtype.I64, []int64{-1 << 63, 1})
+	element(t, dtype.U8, []uint8{0, 255})
+	element(t, dtype.U16, []uint16{1<<16 - 1, 1})
+	element(t, dtype.U32, []uint32{1<<32 - 1, 1})
+	element(t, dtype.U64, []uint64{1<<64 - 1, 1})
+	element(t, dtype.F32, []float32{-0.5, 3e38})
+	element(t, dtype.F64, []float64{-0.5, 1e308})
+	element(t, dtype.C64, []complex64{1 - 2i, 3})
+	element(t, dtype.C128, []complex128{1 - 2i, 3})
+}
+
+func element[T npy.Element](t *testing.T, want dtype.Type, values []T) {
+	t.Helper()
+	a, err := npy.FromSlice(values, 1, 2)
+	if err != nil || a.DType != want || len(a.Data) != 2*want.Size() {
+		t.Fatalf("%s: array of %s, %d bytes, %v", want, a.DType, len(a.Data), err)
+	}
+	got, err := npy.Values[T](a)
+	if d := cmp.Diff(values, got); d != "" || err != nil {
+		t.Errorf("%s: %v (-want +got):\n%s", want, err, d)
+	}
+}
+
+func TestOpenMissing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing")
+	if _, err := npy.ReadFile(path, npy.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("array: error %v, want not exist", err)
+	}
+	if _, err := npy.OpenArchive(path, npy.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("archive: error %v, want not exist", err)
+	}
+	if err := npy.WriteFile(filepath.Join(path, "a.npy"), npy.Array{DType: dtype.I8, Data: []byte{1}}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("write into no folder: error %v, want not exist", err)
+	}
+}
