@@ -52,9 +52,9 @@ var (
 	censusList [censusShards]censusShard
 )
 
-// Enter records the object with its creation site, skip 0 being the caller of Enter. Under [CheckOff] it records
-// only kind and identity. Enter on an entered Entry does nothing. It must not race with other calls on e.
-func (e *Entry) Enter(kind string, skip int) {
+// Enter records the object with the calling place. Under [CheckOff] it records only kind and identity. Enter on an
+// entered Entry does nothing. It must not race with other calls on e.
+func (e *Entry) Enter(kind string) {
 	if e.entered {
 		return
 	}
@@ -62,7 +62,7 @@ func (e *Entry) Enter(kind string, skip int) {
 	if CurrentCheck() == CheckOff {
 		return
 	}
-	e.site.record(skip)
+	e.site.record()
 	e.entered = true
 	s := &censusList[e.id%censusShards]
 	s.mu.Lock()

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	siteDepth  = 8
+	siteDepth  = 12 // the assembly knows it
 	modulePath = "github.com/isthmus-ffi/isthmus"
 )
 
@@ -18,14 +18,14 @@ type Site struct {
 	pc [siteDepth]uintptr
 }
 
-// record fills s; skip 0 is the caller of record's caller.
-func (s *Site) record(skip int) { s.n = runtime.Callers(skip+3, s.pc[:]) }
+// record fills s with the calling stack.
+func (s *Site) record() { s.n = callers(&s.pc) }
 
-// Here returns the calling place; skip 0 is the caller of Here. Under [CheckOff] it returns the unknown site.
-func Here(skip int) Site {
+// Here returns the calling place. Under [CheckOff] it returns the unknown site.
+func Here() Site {
 	var s Site
 	if CurrentCheck() != CheckOff {
-		s.record(skip)
+		s.record()
 	}
 	return s
 }

@@ -46,7 +46,7 @@ func NewArena(chunk int) (*Arena, error) {
 		return nil, fmt.Errorf("ffi: arena chunks of %d bytes: %w", chunk, isthmus.ErrBounds)
 	}
 	st := &arena{chunk: chunk}
-	st.entry.Enter("ffi.Arena", 1)
+	st.entry.Enter("ffi.Arena")
 	a := &Arena{st: st}
 	runtime.AddCleanup(a, (*arena).forgotten, st)
 	return a, nil

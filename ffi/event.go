@@ -175,7 +175,7 @@ func (r *Reaper) Adopt(e *Event, what string, release func(error)) {
 	r.pending++
 	r.mu.Unlock()
 	entry := &isthmus.Entry{}
-	entry.Enter(what, 1)
+	entry.Enter(what)
 	e.OnDone(func(err error) {
 		defer r.drop(entry)
 		release(err)

@@ -90,7 +90,7 @@ func lend(b []byte, a Access, owner *node) (*Loan, error) {
 	st := &lent{bytes: b, access: a, owner: owner}
 	st.start = uintptr(mem.PinSlice(&st.pin, b))
 	st.end = st.start + uintptr(len(b))
-	st.entry.Enter("ffi.Loan", 2)
+	st.entry.Enter("ffi.Loan")
 	if owner != nil {
 		st.entry.AddParent(&owner.entry)
 	}

@@ -99,7 +99,7 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.class, s.h = c, h
-	s.entry.Enter(c.Name, 1)
+	s.entry.Enter(c.Name)
 	s.parents = s.inline[:0]
 	for _, p := range parents {
 		var n *node

@@ -643,7 +643,7 @@ func TestOwnedModel(t *testing.T) {
 				o.o.Done()
 			}
 		}
-		for range 3 { // a retryable failure needs another round
+		for range 2*len(all) + 1 { // a retryable failure needs another round, and so do its parents
 			for _, o := range all {
 				_ = o.o.CloseLater()
 			}

@@ -1,0 +1,9 @@
+//go:build !amd64 && !arm64
+
+package isthmus
+
+import "runtime"
+
+// callers fills pc with the return addresses of the calling goroutine's stack, innermost first, and returns how
+// many there are.
+func callers(pc *[siteDepth]uintptr) int { return runtime.Callers(2, pc[:]) }
