@@ -322,7 +322,34 @@ func (p *parser) hashAttr() Attr {
 		p.expectByte('>')
 		return e
 	}
+	if string(w) == "complex.number" {
+		return p.complexNumber()
+	}
 	p.balanced()
 	p.optionalType()
 	return OpaqueAttr{Dialect: p.intern(dialect), Text: string(p.src[b:p.i])}
+}
+
+// complexNumber reads the <:f32 1.0, 2.0> : complex<f32> of #complex.number, as an element of a tensor.
+func (p *parser) complexNumber() Attr {
+	p.expectByte('<')
+	p.expectByte(':')
+	p.space()
+	b := p.i
+	e := elements{t: dtype.C64}
+	if t := p.elem(); t == dtype.F64 {
+		e.t = dtype.C128
+	} else if t != dtype.F32 {
+		p.fail(b, "the parts of a complex number are f32 or f64")
+	}
+	p.scalar(&e, e.t.Real())
+	p.expectByte(',')
+	p.scalar(&e, e.t.Real())
+	p.expectByte('>')
+	p.space()
+	b = p.i
+	if t, ok := p.optionalType(); ok && (t.Kind != Scalar || t.Elem != e.t) {
+		p.fail(b, "a complex number of type %v with parts of %v", t, e.t.Real())
+	}
+	return Dense{Type: Type{Kind: Tensor, Elem: e.t}, Data: e.data, Splat: true}
 }

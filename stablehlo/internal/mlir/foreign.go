@@ -93,7 +93,9 @@ loop:
 		p.setResults(o, p.resultTypes())
 		return
 	}
-	p.checkOperands(o, ts, typeAt)
+	if len(ts) != 1 { // one type may be that of all
+		p.checkOperands(o, ts, typeAt)
+	}
 	p.setResults(o, ts)
 }
 

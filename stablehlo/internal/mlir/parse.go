@@ -123,7 +123,7 @@ func (p *parser) op() *Op {
 				p.want("a value")
 			}
 			p.i++
-			r.name = string(p.suffix("the name of a value after %"))
+			r.name = p.intern(p.suffix("the name of a value after %"))
 			if p.eatByte(':') {
 				if r.count = p.uint("a number of results"); r.count == 0 {
 					p.fail(r.off, "a binding has one result at least")
@@ -463,7 +463,7 @@ func (p *parser) blockArg(index int) *Value {
 	at := p.i
 	p.i++
 	v := p.arena.value()
-	*v = Value{Name: string(p.suffix("the name of a value after %")), Index: index, Pos: p.pos(at)}
+	*v = Value{Name: p.intern(p.suffix("the name of a value after %")), Index: index, Pos: p.pos(at)}
 	p.expectByte(':')
 	v.Type = p.typ()
 	p.argTail(v)

@@ -314,6 +314,9 @@ func (p *parser) reduce(o *Op) {
 			p.want("a commutative operation of two operands after applies")
 		}
 	}
+	if inner != "" && len(ins) != 1 {
+		p.fail(innerAt, "an operation that applies to one input, not %d", len(ins))
+	}
 	p.expectWord("across")
 	p.expectWord("dimensions")
 	p.expectByte('=')
@@ -380,7 +383,7 @@ func (p *parser) while(o *Op) {
 			}
 			at := p.i
 			p.i++
-			args = append(args, arg{string(p.suffix("the name of a value after %")), at})
+			args = append(args, arg{p.intern(p.suffix("the name of a value after %")), at})
 			p.expectByte('=')
 			vals = append(vals, p.operand())
 			if !p.eatByte(',') {
