@@ -99,6 +99,15 @@ func axpyOf[T any](f func(dst *T, s T, x *T, n int)) func(dst []T, s T, x []T) {
 	}
 }
 
+func axpyRowsOf[T any](f func(dst, x, b *T, stride, n int)) func(dst, x, b []T, stride int) {
+	return func(dst, x, b []T, stride int) {
+		if n := len(dst); n > 0 {
+			x, b = x[:4], b[:3*stride+n]
+			f(&dst[0], &x[0], &b[0], stride, n)
+		}
+	}
+}
+
 func dotOf[T any](f func(x, y *T, n int) T) func(a, b []T) T {
 	return func(a, b []T) (r T) {
 		if n := len(a); n > 0 {

@@ -64,6 +64,8 @@ type micro[T Float] struct {
 
 	// runRows is run with A not packed: rows of contiguous elements, lda apart. It and packRows may be nil.
 	runRows func(k int, a []T, lda int, b, c []T, ldc int, acc bool)
+	// axpyRows is dst += x[0]*row 0 of b + ... + x[3]*row 3, rows stride apart; it may be nil.
+	axpyRows func(dst, x, b []T, stride int)
 	// packRows makes a panel of B from k rows, stride apart, of nr contiguous elements.
 	packRows func(dst, src []T, stride, k int)
 }
@@ -148,6 +150,8 @@ const (
 	taskPanels   = 2       // panels of A, mr rows each, in one task
 	minTasks     = 16      // tasks to aim at when the rows alone give fewer
 	fewPanels    = 8       // panels of B in a task up to which A is read in place, not packed
+	fewRows      = 4       // rows of A up to which nothing is packed
+	wideRow      = 64      // columns of B, or terms of a dot product, from which that pays
 )
 
 // product is one running Gemm. It is reused, with its task functions, so that a product allocates nothing.
@@ -165,7 +169,7 @@ type product[T Float] struct {
 	rows           int // panels of mr rows of C
 	split          int // tasks that share the panels of B for the same rows
 	per            int // products of a batch in a task
-	x              []T // the vector of a product with one row
+	x              []T // the rows of A, dense, of a product with few
 
 	packTask, rowTask, vectorTask, batchTask func(task int)
 }
@@ -237,13 +241,15 @@ func (p *product[T]) compute(par Par) {
 	if p.M*p.N*p.K < smallProduct {
 		par = nil
 	}
-	if p.C.ColStride != 1 && p.C.RowStride == 1 && p.Packed == nil {
+	few := p.N <= fewRows && p.N < p.M
+	if p.Packed == nil && (few || p.C.ColStride != 1 && p.C.RowStride == 1 && p.M > fewRows) {
 		p.transpose()
 	}
 	switch {
 	case p.K <= 0, p.M*p.N*p.K < tinyProduct:
 		p.byElement()
-	case p.M == 1 || p.N == 1:
+	case p.M == 1 || p.N == 1, p.M <= fewRows && p.N >= wideRow && p.B.ColStride == 1,
+		p.M <= fewRows && p.K >= wideRow && p.B.RowStride == 1:
 		p.vector(par)
 	default:
 		p.blocked(par)
@@ -291,23 +297,26 @@ func (p *product[T]) finish(s T, i, j int) T {
 	return s
 }
 
-// vectorChunk is the most columns that one task of a product with one row computes.
-const vectorChunk = 256
+// vectorChunk is the most columns that one task of a product with few rows computes.
+const vectorChunk = 512
 
-// vector computes a product with one row or one column: every element of the matrix is used once, so nothing is packed.
+// vector computes a product with few rows or one column: every element of the matrix is used once or a few times, so
+// nothing is packed.
 func (p *product[T]) vector(par Par) {
-	if p.M != 1 {
-		p.transpose()
+	if p.N == 1 {
+		p.transpose() // one row again
 	}
 	var held *[]T
-	if p.A.ColStride == 1 {
+	if p.M == 1 && p.A.ColStride == 1 {
 		p.x = p.A.Data[:p.K]
 	} else {
-		held = p.mem.get(p.K)
+		held = p.mem.get(p.M * p.K)
 		p.x = *held
-		CopyStrided(p.x, 1, p.A.Data, p.A.ColStride, p.K)
+		for i := range p.M {
+			CopyStrided(p.x[i*p.K:], 1, p.A.Data[i*p.A.RowStride:], p.A.ColStride, p.K)
+		}
 	}
-	p.per = vectorChunk
+	p.per = min(vectorChunk, max(wideRow, p.N/minTasks))
 	if p.B.RowStride == 1 {
 		p.per = max(1, min(64, 1<<16/p.K))
 	}
@@ -322,28 +331,32 @@ func (p *product[T]) vectorPart(task int) {
 	hi := min(p.N, lo+p.per)
 	if p.B.RowStride == 1 { // columns are contiguous: dot products
 		for j := lo; j < hi; j++ {
-			s := p.ops.Dot(p.x, p.B.Data[j*p.B.ColStride:][:p.K])
-			at := j * p.C.ColStride
-			if p.Accumulate {
-				s += p.C.Data[at]
+			b := p.B.Data[j*p.B.ColStride:][:p.K]
+			for i := range p.M {
+				s := p.ops.Dot(p.x[i*p.K:(i+1)*p.K], b)
+				at := i*p.C.RowStride + j*p.C.ColStride
+				if p.Accumulate {
+					s += p.C.Data[at]
+				}
+				p.C.Data[at] = p.finish(s, i, j)
 			}
-			p.C.Data[at] = p.finish(s, 0, j)
 		}
 		return
 	}
-	held := p.mem.get(vectorChunk)
-	defer p.mem.put(held)
-	y := (*held)[:hi-lo]
-	clear(y)
-	if p.Accumulate {
-		CopyStrided(y, 1, p.C.Data[lo*p.C.ColStride:], p.C.ColStride, len(y))
+	held := p.mem.get(vectorChunk * p.M)
+	y := *held
+	for i := range p.M {
+		row := y[i*vectorChunk : i*vectorChunk+hi-lo]
+		if p.Accumulate {
+			CopyStrided(row, 1, p.C.Data[i*p.C.RowStride+lo*p.C.ColStride:], p.C.ColStride, len(row))
+		} else {
+			clear(row)
+		}
 	}
 	if p.B.ColStride == 1 {
-		for k, s := range p.x {
-			p.ops.Axpy(y, s, p.B.Data[k*p.B.RowStride+lo:][:len(y)])
-		}
-	} else {
-		for j := range y {
+		p.rowsInto(y, lo, hi-lo)
+	} else { // one row only
+		for j := range y[:hi-lo] {
 			at := (lo + j) * p.B.ColStride
 			for _, s := range p.x {
 				y[j] += s * p.B.Data[at]
@@ -351,8 +364,31 @@ func (p *product[T]) vectorPart(task int) {
 			}
 		}
 	}
-	for j, s := range y {
-		p.C.Data[(lo+j)*p.C.ColStride] = p.finish(s, 0, lo+j)
+	for i := range p.M {
+		for j, s := range y[i*vectorChunk : i*vectorChunk+hi-lo] {
+			p.C.Data[i*p.C.RowStride+(lo+j)*p.C.ColStride] = p.finish(s, i, lo+j)
+		}
+	}
+	p.mem.put(held)
+}
+
+// rowsInto adds the products with n columns of B from column lo to the rows of y, vectorChunk apart: rows of B, four
+// at a time, times an element of A each.
+func (p *product[T]) rowsInto(y []T, lo, n int) {
+	k := 0
+	if p.mk.axpyRows != nil {
+		for ; k+4 <= p.K; k += 4 {
+			b := p.B.Data[k*p.B.RowStride+lo:]
+			for i := range p.M {
+				p.mk.axpyRows(y[i*vectorChunk:i*vectorChunk+n], p.x[i*p.K+k:], b, p.B.RowStride)
+			}
+		}
+	}
+	for ; k < p.K; k++ {
+		b := p.B.Data[k*p.B.RowStride+lo:][:n]
+		for i := range p.M {
+			p.ops.Axpy(y[i*vectorChunk:i*vectorChunk+n], p.x[i*p.K+k], b)
+		}
 	}
 }
 

@@ -325,6 +325,8 @@ func bindAVX2(t *Table) {
 	t.I32.Reduce[Min] = reduceOf(minI32AVX2, t.I32.Reduce[Min](nil))
 	t.micro32 = tile(gemmF32AVX2, gemmRowsF32AVX2, packRowsF32AVX2, 6, 16)
 	t.micro64 = tile(gemmF64AVX2, gemmRowsF64AVX2, packRowsF64AVX2, 6, 8)
+	t.micro64.axpyRows = axpyRowsOf(axpyRowsF64AVX2)
+	t.micro32.axpyRows = axpyRowsOf(axpyRowsF32AVX2)
 	t.Threefry = threefryOf(threefryAVX2)
 }
 
@@ -674,5 +676,7 @@ func bindAVX512(t *Table) {
 	t.I32.Reduce[Min] = reduceOf(minI32AVX512, t.I32.Reduce[Min](nil))
 	t.micro32 = tile(gemmF32AVX512, gemmRowsF32AVX512, packRowsF32AVX512, 8, 32)
 	t.micro64 = tile(gemmF64AVX512, gemmRowsF64AVX512, packRowsF64AVX512, 8, 16)
+	t.micro64.axpyRows = axpyRowsOf(axpyRowsF64AVX512)
+	t.micro32.axpyRows = axpyRowsOf(axpyRowsF32AVX512)
 	t.Threefry = threefryOf(threefryAVX512)
 }

@@ -743,6 +743,12 @@ func gemmRowsF64AVX2(k int, a *float64, lda int, b *float64, c *float64, ldc int
 func packRowsF64AVX2(dst *float64, src *float64, stride int, k int)
 
 //go:noescape
+func axpyRowsF64AVX2(dst *float64, x *float64, b *float64, stride int, n int)
+
+//go:noescape
+func axpyRowsF32AVX2(dst *float32, x *float32, b *float32, stride int, n int)
+
+//go:noescape
 func threefryAVX2(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)
 
 //go:noescape
@@ -1524,6 +1530,12 @@ func gemmRowsF64AVX512(k int, a *float64, lda int, b *float64, c *float64, ldc i
 
 //go:noescape
 func packRowsF64AVX512(dst *float64, src *float64, stride int, k int)
+
+//go:noescape
+func axpyRowsF64AVX512(dst *float64, x *float64, b *float64, stride int, n int)
+
+//go:noescape
+func axpyRowsF32AVX512(dst *float32, x *float32, b *float32, stride int, n int)
 
 //go:noescape
 func threefryAVX512(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)

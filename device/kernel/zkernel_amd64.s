@@ -19879,6 +19879,182 @@ loop:
 	VZEROUPPER
 	RET
 
+// func axpyRowsF64AVX2(dst *float64, x *float64, b *float64, stride int, n int)
+// Requires: AVX, FMA3
+TEXT ·axpyRowsF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x03, BX
+	VBROADCASTSD (CX), Y0
+	MOVQ         b+16(FP), SI
+	VBROADCASTSD 8(CX), Y1
+	LEAQ         (SI)(BX*1), DI
+	VBROADCASTSD 16(CX), Y2
+	LEAQ         (DI)(BX*1), R8
+	VBROADCASTSD 24(CX), Y3
+	LEAQ         (R8)(BX*1), CX
+	XORQ         BX, BX
+	SUBQ         $0x00000008, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*8), Y4
+	VMOVUPS     (SI)(BX*8), Y5
+	VFMADD231PD Y5, Y0, Y4
+	VMOVUPS     (DI)(BX*8), Y5
+	VFMADD231PD Y5, Y1, Y4
+	VMOVUPS     (R8)(BX*8), Y5
+	VFMADD231PD Y5, Y2, Y4
+	VMOVUPS     (CX)(BX*8), Y5
+	VFMADD231PD Y5, Y3, Y4
+	VMOVUPS     Y4, (AX)(BX*8)
+	VMOVUPS     32(AX)(BX*8), Y4
+	VMOVUPS     32(SI)(BX*8), Y5
+	VFMADD231PD Y5, Y0, Y4
+	VMOVUPS     32(DI)(BX*8), Y5
+	VFMADD231PD Y5, Y1, Y4
+	VMOVUPS     32(R8)(BX*8), Y5
+	VFMADD231PD Y5, Y2, Y4
+	VMOVUPS     32(CX)(BX*8), Y5
+	VFMADD231PD Y5, Y3, Y4
+	VMOVUPS     Y4, 32(AX)(BX*8)
+	ADDQ        $0x00000008, BX
+	SUBQ        $0x00000008, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $0x00000008, DX
+	SUBQ $0x00000004, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*8), Y4
+	VMOVUPS     (SI)(BX*8), Y5
+	VFMADD231PD Y5, Y0, Y4
+	VMOVUPS     (DI)(BX*8), Y5
+	VFMADD231PD Y5, Y1, Y4
+	VMOVUPS     (R8)(BX*8), Y5
+	VFMADD231PD Y5, Y2, Y4
+	VMOVUPS     (CX)(BX*8), Y5
+	VFMADD231PD Y5, Y3, Y4
+	VMOVUPS     Y4, (AX)(BX*8)
+	ADDQ        $0x00000004, BX
+	SUBQ        $0x00000004, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $0x00000004, DX
+	TESTQ       DX, DX
+	JEQ         done
+	LEAQ        laneMask<>+0(SB), R9
+	MOVQ        $+4, R10
+	SUBQ        DX, R10
+	VMOVUPS     (R9)(R10*8), Y4
+	VMASKMOVPD  (AX)(BX*8), Y4, Y5
+	VMASKMOVPD  (SI)(BX*8), Y4, Y6
+	VFMADD231PD Y6, Y0, Y5
+	VMASKMOVPD  (DI)(BX*8), Y4, Y0
+	VFMADD231PD Y0, Y1, Y5
+	VMASKMOVPD  (R8)(BX*8), Y4, Y0
+	VFMADD231PD Y0, Y2, Y5
+	VMASKMOVPD  (CX)(BX*8), Y4, Y0
+	VFMADD231PD Y0, Y3, Y5
+	VMASKMOVPD  Y5, Y4, (AX)(BX*8)
+
+done:
+	VZEROUPPER
+	RET
+
+// func axpyRowsF32AVX2(dst *float32, x *float32, b *float32, stride int, n int)
+// Requires: AVX, FMA3
+TEXT ·axpyRowsF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x02, BX
+	VBROADCASTSS (CX), Y0
+	MOVQ         b+16(FP), SI
+	VBROADCASTSS 4(CX), Y1
+	LEAQ         (SI)(BX*1), DI
+	VBROADCASTSS 8(CX), Y2
+	LEAQ         (DI)(BX*1), R8
+	VBROADCASTSS 12(CX), Y3
+	LEAQ         (R8)(BX*1), CX
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Y4
+	VMOVUPS     (SI)(BX*4), Y5
+	VFMADD231PS Y5, Y0, Y4
+	VMOVUPS     (DI)(BX*4), Y5
+	VFMADD231PS Y5, Y1, Y4
+	VMOVUPS     (R8)(BX*4), Y5
+	VFMADD231PS Y5, Y2, Y4
+	VMOVUPS     (CX)(BX*4), Y5
+	VFMADD231PS Y5, Y3, Y4
+	VMOVUPS     Y4, (AX)(BX*4)
+	VMOVUPS     32(AX)(BX*4), Y4
+	VMOVUPS     32(SI)(BX*4), Y5
+	VFMADD231PS Y5, Y0, Y4
+	VMOVUPS     32(DI)(BX*4), Y5
+	VFMADD231PS Y5, Y1, Y4
+	VMOVUPS     32(R8)(BX*4), Y5
+	VFMADD231PS Y5, Y2, Y4
+	VMOVUPS     32(CX)(BX*4), Y5
+	VFMADD231PS Y5, Y3, Y4
+	VMOVUPS     Y4, 32(AX)(BX*4)
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000010, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000008, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Y4
+	VMOVUPS     (SI)(BX*4), Y5
+	VFMADD231PS Y5, Y0, Y4
+	VMOVUPS     (DI)(BX*4), Y5
+	VFMADD231PS Y5, Y1, Y4
+	VMOVUPS     (R8)(BX*4), Y5
+	VFMADD231PS Y5, Y2, Y4
+	VMOVUPS     (CX)(BX*4), Y5
+	VFMADD231PS Y5, Y3, Y4
+	VMOVUPS     Y4, (AX)(BX*4)
+	ADDQ        $0x00000008, BX
+	SUBQ        $0x00000008, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $0x00000008, DX
+	TESTQ       DX, DX
+	JEQ         done
+	LEAQ        laneMask<>+0(SB), R9
+	MOVQ        $+8, R10
+	SUBQ        DX, R10
+	VMOVUPS     (R9)(R10*4), Y4
+	VMASKMOVPS  (AX)(BX*4), Y4, Y5
+	VMASKMOVPS  (SI)(BX*4), Y4, Y6
+	VFMADD231PS Y6, Y0, Y5
+	VMASKMOVPS  (DI)(BX*4), Y4, Y0
+	VFMADD231PS Y0, Y1, Y5
+	VMASKMOVPS  (R8)(BX*4), Y4, Y0
+	VFMADD231PS Y0, Y2, Y5
+	VMASKMOVPS  (CX)(BX*4), Y4, Y0
+	VFMADD231PS Y0, Y3, Y5
+	VMASKMOVPS  Y5, Y4, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func threefryAVX2(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)
 // Requires: AVX, AVX2
 TEXT ·threefryAVX2(SB), NOSPLIT, $0-40
@@ -34688,6 +34864,180 @@ loop:
 	ADDQ    $0x00000080, AX
 	DECQ    BX
 	JNE     loop
+	VZEROUPPER
+	RET
+
+// func axpyRowsF64AVX512(dst *float64, x *float64, b *float64, stride int, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·axpyRowsF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x03, BX
+	VBROADCASTSD (CX), Z0
+	MOVQ         b+16(FP), SI
+	VBROADCASTSD 8(CX), Z1
+	LEAQ         (SI)(BX*1), DI
+	VBROADCASTSD 16(CX), Z2
+	LEAQ         (DI)(BX*1), R8
+	VBROADCASTSD 24(CX), Z3
+	LEAQ         (R8)(BX*1), CX
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*8), Z4
+	VMOVUPS     (SI)(BX*8), Z5
+	VFMADD231PD Z5, Z0, Z4
+	VMOVUPS     (DI)(BX*8), Z5
+	VFMADD231PD Z5, Z1, Z4
+	VMOVUPS     (R8)(BX*8), Z5
+	VFMADD231PD Z5, Z2, Z4
+	VMOVUPS     (CX)(BX*8), Z5
+	VFMADD231PD Z5, Z3, Z4
+	VMOVUPS     Z4, (AX)(BX*8)
+	VMOVUPS     64(AX)(BX*8), Z4
+	VMOVUPS     64(SI)(BX*8), Z5
+	VFMADD231PD Z5, Z0, Z4
+	VMOVUPS     64(DI)(BX*8), Z5
+	VFMADD231PD Z5, Z1, Z4
+	VMOVUPS     64(R8)(BX*8), Z5
+	VFMADD231PD Z5, Z2, Z4
+	VMOVUPS     64(CX)(BX*8), Z5
+	VFMADD231PD Z5, Z3, Z4
+	VMOVUPS     Z4, 64(AX)(BX*8)
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000010, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000008, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*8), Z4
+	VMOVUPS     (SI)(BX*8), Z5
+	VFMADD231PD Z5, Z0, Z4
+	VMOVUPS     (DI)(BX*8), Z5
+	VFMADD231PD Z5, Z1, Z4
+	VMOVUPS     (R8)(BX*8), Z5
+	VFMADD231PD Z5, Z2, Z4
+	VMOVUPS     (CX)(BX*8), Z5
+	VFMADD231PD Z5, Z3, Z4
+	VMOVUPS     Z4, (AX)(BX*8)
+	ADDQ        $0x00000008, BX
+	SUBQ        $0x00000008, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $0x00000008, DX
+	TESTQ       DX, DX
+	JEQ         done
+	MOVQ        $-1, R9
+	BZHIQ       DX, R9, R9
+	KMOVQ       R9, K1
+	VMOVUPD.Z   (AX)(BX*8), K1, Z4
+	VMOVUPD.Z   (SI)(BX*8), K1, Z5
+	VFMADD231PD Z5, Z0, Z4
+	VMOVUPD.Z   (DI)(BX*8), K1, Z0
+	VFMADD231PD Z0, Z1, Z4
+	VMOVUPD.Z   (R8)(BX*8), K1, Z0
+	VFMADD231PD Z0, Z2, Z4
+	VMOVUPD.Z   (CX)(BX*8), K1, Z0
+	VFMADD231PD Z0, Z3, Z4
+	VMOVUPD     Z4, K1, (AX)(BX*8)
+
+done:
+	VZEROUPPER
+	RET
+
+// func axpyRowsF32AVX512(dst *float32, x *float32, b *float32, stride int, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·axpyRowsF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x02, BX
+	VBROADCASTSS (CX), Z0
+	MOVQ         b+16(FP), SI
+	VBROADCASTSS 4(CX), Z1
+	LEAQ         (SI)(BX*1), DI
+	VBROADCASTSS 8(CX), Z2
+	LEAQ         (DI)(BX*1), R8
+	VBROADCASTSS 12(CX), Z3
+	LEAQ         (R8)(BX*1), CX
+	XORQ         BX, BX
+	SUBQ         $0x00000020, DX
+	JLT          unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Z4
+	VMOVUPS     (SI)(BX*4), Z5
+	VFMADD231PS Z5, Z0, Z4
+	VMOVUPS     (DI)(BX*4), Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     (R8)(BX*4), Z5
+	VFMADD231PS Z5, Z2, Z4
+	VMOVUPS     (CX)(BX*4), Z5
+	VFMADD231PS Z5, Z3, Z4
+	VMOVUPS     Z4, (AX)(BX*4)
+	VMOVUPS     64(AX)(BX*4), Z4
+	VMOVUPS     64(SI)(BX*4), Z5
+	VFMADD231PS Z5, Z0, Z4
+	VMOVUPS     64(DI)(BX*4), Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     64(R8)(BX*4), Z5
+	VFMADD231PS Z5, Z2, Z4
+	VMOVUPS     64(CX)(BX*4), Z5
+	VFMADD231PS Z5, Z3, Z4
+	VMOVUPS     Z4, 64(AX)(BX*4)
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000020, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $0x00000020, DX
+	SUBQ $0x00000010, DX
+	JLT  singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Z4
+	VMOVUPS     (SI)(BX*4), Z5
+	VFMADD231PS Z5, Z0, Z4
+	VMOVUPS     (DI)(BX*4), Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     (R8)(BX*4), Z5
+	VFMADD231PS Z5, Z2, Z4
+	VMOVUPS     (CX)(BX*4), Z5
+	VFMADD231PS Z5, Z3, Z4
+	VMOVUPS     Z4, (AX)(BX*4)
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000010, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $0x00000010, DX
+	TESTQ       DX, DX
+	JEQ         done
+	MOVQ        $-1, R9
+	BZHIQ       DX, R9, R9
+	KMOVQ       R9, K1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z4
+	VMOVUPS.Z   (SI)(BX*4), K1, Z5
+	VFMADD231PS Z5, Z0, Z4
+	VMOVUPS.Z   (DI)(BX*4), K1, Z0
+	VFMADD231PS Z0, Z1, Z4
+	VMOVUPS.Z   (R8)(BX*4), K1, Z0
+	VFMADD231PS Z0, Z2, Z4
+	VMOVUPS.Z   (CX)(BX*4), K1, Z0
+	VFMADD231PS Z0, Z3, Z4
+	VMOVUPS     Z4, K1, (AX)(BX*4)
+
+done:
 	VZEROUPPER
 	RET
 

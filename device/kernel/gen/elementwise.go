@@ -363,6 +363,35 @@ func (e *emitter) axpy() {
 	bind(e, full, fmt.Sprintf("t.%s.Axpy = axpyOf(NAME)", e.t.name))
 }
 
+// axpy4 writes dst += x[0]*b[0] + ... + x[3]*b[3] over four rows of b, stride apart, in the order of four axpy.
+func (e *emitter) axpy4() {
+	full := e.begin("axpyRows", fmt.Sprintf("func(dst, x, b *%s, stride, n int)", e.t.gotype))
+	dst, x, n := e.native("dst"), Load(Param("x"), GP64()), length()
+	stride := Load(Param("stride"), GP64())
+	SHLQ(Imm(map[int]uint64{4: 2, 8: 3}[e.t.size]), stride)
+	var rows [4]stream
+	var s [4]vec
+	for i := range rows {
+		s[i] = e.v()
+		e.broadcast(Mem{Base: x, Disp: i * e.t.size}, s[i])
+		if i == 0 {
+			rows[0] = e.native("b")
+			continue
+		}
+		next := GP64()
+		LEAQ(Mem{Base: rows[i-1].ptr, Index: stride, Scale: 1}, next)
+		rows[i] = stream{next, e.t.size}
+	}
+	e.sweep(n, 2, func(p *place) {
+		d := p.load(dst)
+		for i, r := range rows {
+			e.addMul(d, s[i], p.load(r))
+		}
+		p.store(d, dst)
+	}, end)
+	bind(e, full, fmt.Sprintf("t.micro%d.axpyRows = axpyRowsOf(NAME)", 8*e.t.size))
+}
+
 // compares writes the six directions, vector-vector and vector-scalar.
 func (e *emitter) compares() {
 	for i, name := range []string{"EQ", "NE", "LT", "LE", "GT", "GE"} {

@@ -123,6 +123,7 @@ func gemms(zmm bool) {
 		if zmm {
 			mr = 8
 		}
+		defer e.axpy4() // after the tile is bound: it is a part of it
 		packed, rows, pack := e.gemm(mr, false), e.gemm(mr, true), e.packRows()
 		bind(e, packed, fmt.Sprintf("t.micro%d = tile(NAME, %s, %s, %d, %d)", 8*t.size, rows, pack, mr, 2*e.lanes()))
 	}
