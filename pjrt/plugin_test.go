@@ -219,14 +219,16 @@ func TestP15ShortTables(t *testing.T) {
 		set  func(*pjrtfake.Fake)
 		want error
 	}{
-		"empty":        {func(f *pjrtfake.Fake) { f.StructSize = 8 }, isthmus.ErrInvalid},
-		"header only":  {func(f *pjrtfake.Fake) { f.StructSize = 40 }, isthmus.ErrInvalid},
-		"absurd":       {func(f *pjrtfake.Fake) { f.StructSize = 1 << 50 }, isthmus.ErrInvalid},
-		"other major":  {func(f *pjrtfake.Fake) { f.Major = 1 }, isthmus.ErrVersion},
-		"few slots":    {func(f *pjrtfake.Fake) { f.StructSize = 40 + 8*5 }, isthmus.ErrUnsupported},
-		"no destroy":   {func(f *pjrtfake.Fake) { f.Null = []pjrtc.Slot{pjrtc.SlotErrorDestroy} }, isthmus.ErrUnsupported},
-		"half a slot":  {func(f *pjrtfake.Fake) { f.StructSize = uint64(pjrtc.SlotBufferToHostBuffer.Offset()) + 4 }, nil},
-		"without some": {func(f *pjrtfake.Fake) { f.Null = []pjrtc.Slot{pjrtc.SlotPluginInitialize, pjrtc.SlotPluginAttributes, pjrtc.SlotEventOnReady} }, nil},
+		"empty":       {func(f *pjrtfake.Fake) { f.StructSize = 8 }, isthmus.ErrInvalid},
+		"header only": {func(f *pjrtfake.Fake) { f.StructSize = 40 }, isthmus.ErrInvalid},
+		"absurd":      {func(f *pjrtfake.Fake) { f.StructSize = 1 << 50 }, isthmus.ErrInvalid},
+		"other major": {func(f *pjrtfake.Fake) { f.Major = 1 }, isthmus.ErrVersion},
+		"few slots":   {func(f *pjrtfake.Fake) { f.StructSize = 40 + 8*5 }, isthmus.ErrUnsupported},
+		"no destroy":  {func(f *pjrtfake.Fake) { f.Null = []pjrtc.Slot{pjrtc.SlotErrorDestroy} }, isthmus.ErrUnsupported},
+		"half a slot": {func(f *pjrtfake.Fake) { f.StructSize = uint64(pjrtc.SlotBufferToHostBuffer.Offset()) + 4 }, nil},
+		"without some": {func(f *pjrtfake.Fake) {
+			f.Null = []pjrtc.Slot{pjrtc.SlotPluginInitialize, pjrtc.SlotPluginAttributes, pjrtc.SlotEventOnReady}
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := pjrtfake.New()

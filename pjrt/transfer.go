@@ -223,6 +223,13 @@ func Get[T Element](ctx context.Context, b *Buffer) ([]T, error) {
 	if b == nil {
 		return nil, invalid("get", "no buffer")
 	}
+	if _, err := b.use("get"); err != nil {
+		return nil, err
+	}
+	defer b.owned.Done()
+	if t := DType[T](); t != b.typ.DType {
+		return nil, invalid("get", "the buffer is %s, not of %s", b.typ, t)
+	}
 	n, err := b.typ.Len()
 	if err != nil {
 		return nil, fmt.Errorf("pjrt: get: %w", err)
@@ -262,6 +269,10 @@ func (b *Buffer) Bytes(ctx context.Context) ([]byte, error) {
 	if b == nil {
 		return nil, invalid("get", "no buffer")
 	}
+	if _, err := b.use("get"); err != nil {
+		return nil, err
+	}
+	defer b.owned.Done()
 	n, err := b.typ.Size()
 	if err != nil {
 		return nil, fmt.Errorf("pjrt: get: %w", err)

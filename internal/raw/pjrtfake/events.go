@@ -32,7 +32,7 @@ func (f *Fake) fire(e *object) {
 	close(e.done)
 	f.mu.Unlock()
 	for _, r := range ready {
-		go r()
+		f.calling.Go(r)
 	}
 }
 
@@ -45,6 +45,9 @@ func (f *Fake) onReady(e *object, fn pjrtc.Func, arg pjrtc.Addr) {
 	}
 	f.mu.Unlock()
 	call.Call(call.Fn(fn), uintptr(err), uintptr(arg))
+	if f.Twice {
+		call.Call(call.Fn(fn), 0, uintptr(arg))
+	}
 }
 
 // serve is every function of the table.

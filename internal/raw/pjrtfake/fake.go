@@ -27,8 +27,10 @@ type Fake struct {
 	Cycle      bool         // the chain's last link leads back to its first
 	Devices    int          // 0 is 2
 	Attributes []Value
+	Twice      bool // every callback is called twice
 	Programs   map[string]*Program
 
+	calling    sync.WaitGroup // callbacks in progress
 	mu         sync.Mutex
 	fail       map[pjrtc.Slot]*Failure
 	objects    map[uintptr]*object
@@ -283,6 +285,9 @@ func (f *Fake) Release() {
 		f.fire(e)
 	}
 }
+
+// Quiet waits until all callbacks have returned.
+func (f *Fake) Quiet() { f.calling.Wait() }
 
 // Violations lists what a correct client never does.
 func (f *Fake) Violations() []string {
