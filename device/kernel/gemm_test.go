@@ -165,21 +165,6 @@ func TestGemmPacked(t *testing.T) {
 	})
 }
 
-func TestGemmAllocatesNothing(t *testing.T) {
-	k := kernel.Best()
-	const n = 40
-	x := make([]float32, n*n)
-	for _, m := range []int{1, 3, n} {
-		g := &kernel.Gemm[float32]{
-			M: m, N: n, K: n, A: kernel.RowMajor(x, n), B: kernel.RowMajor(x, n), C: kernel.RowMajor(make([]float32, n*n), n),
-		}
-		k.Gemm32(g, nil)
-		if got := testing.AllocsPerRun(100, func() { k.Gemm32(g, nil) }); got >= 1 {
-			t.Errorf("%dx%dx%d: %v allocations, want 0", m, n, n, got)
-		}
-	}
-}
-
 func TestGemmNotANumber(t *testing.T) {
 	levels(t, func(t *testing.T, k *kernel.Table) {
 		const n = 40

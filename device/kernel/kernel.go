@@ -13,8 +13,9 @@
 //     values.
 //   - Elementwise results depend on the element alone, never on its position or neighbours. Reductions and
 //     [Table.Gemm32] add in an order that depends on shapes and strides alone. So results do not change with the number of
-//     threads. Adding, multiplying, dividing, square roots and reductions are the same to the bit at every level;
-//     transcendental functions and matrix products may differ between levels in the last places.
+//     threads. The assembly levels agree to the bit in everything. Plain Go agrees with them in arithmetic, square roots,
+//     roundings, comparisons, conversions and reductions; functions, dot products and matrix products may differ from
+//     it in the last places.
 //   - An entry that makes no sense for a type, or is not provided, is nil.
 //
 // A Table is immutable after it is made and is safe for concurrent use.

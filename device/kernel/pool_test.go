@@ -97,14 +97,3 @@ func TestPoolCloseWhileRunning(t *testing.T) {
 		}
 	}
 }
-
-func TestPoolRunAllocatesNothing(t *testing.T) {
-	p := kernel.NewPool(2)
-	defer p.Close()
-	var sum atomic.Int64
-	f := func(i int) { sum.Add(int64(i)) }
-	p.Run(100, f)
-	if got := testing.AllocsPerRun(200, func() { p.Run(100, f) }); got >= 1 {
-		t.Errorf("%v allocations a run, want 0", got)
-	}
-}
