@@ -1,0 +1,344 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus/internal/target"
+	"github.com/isthmus-ffi/isthmus/npy"
+	"github.com/isthmus-ffi/isthmus/pjrt"
+	"github.com/isthmus-ffi/isthmus/stablehlo"
+)
+
+type runCmd struct {
+	Program string   `arg:"" help:"StableHLO program: text (.mlir) or portable bytecode; - reads standard input."`
+	Device  string   `default:"embedded" placeholder:"NAME" help:"Device: embedded, cpu (after: isthmus plugin install cpu), cuda, or the path of a PJRT plugin."`
+	Input   []string `short:"i" sep:"none" placeholder:"FILE" help:"Arguments in order, .npy or .npz. A .npz gives all its arrays in natural order, FILE.npz:NAME one of them."`
+	Random  *uint64  `placeholder:"SEED" help:"Make the arguments that no --input gives: uniform in [0, 1), integers in [0, 10), from this seed."`
+	Output  string   `short:"o" placeholder:"DIR" help:"Write the results there as out0.npy, out1.npy, …; a name that ends in .npz makes one file."`
+	Repeat  int      `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
+	JSON    bool     `name:"json" help:"Print the report as JSON."`
+}
+
+// report is what run prints.
+type report struct {
+	Program  string       `json:"program"`
+	Function string       `json:"function,omitempty"`
+	Platform string       `json:"platform"`
+	Device   string       `json:"device"`
+	Inputs   []arrayNote  `json:"inputs"`
+	Outputs  []outputNote `json:"outputs"`
+	Timing   timing       `json:"timing_ms"`
+	Repeat   int          `json:"repeat"`
+	Memory   memoryNote   `json:"memory_bytes"`
+}
+
+type arrayNote struct {
+	Type   string `json:"type"`
+	Source string `json:"source"`
+}
+
+type outputNote struct {
+	Type string `json:"type"`
+	summary
+	File string `json:"file,omitempty"`
+}
+
+// timing is in milliseconds.
+type timing struct {
+	Load     float64 `json:"load"`         // the device: plugin and client
+	Read     float64 `json:"read"`         // program and inputs, from disk and checked
+	Compile  float64 `json:"compile"`
+	Transfer float64 `json:"transfer_in"`
+	Execute  float64 `json:"execute"` // the fastest
+	Median   float64 `json:"execute_median"`
+	Fetch    float64 `json:"transfer_out"`
+}
+
+type memoryNote struct {
+	PeakProcess int64 `json:"peak_process,omitempty"`
+	DeviceInUse int64 `json:"device_in_use,omitempty"`
+	DevicePeak  int64 `json:"device_peak,omitempty"`
+}
+
+func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1e6 }
+
+// Run compiles the program and runs it.
+func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
+	if c.Repeat < 1 || c.Repeat > 1e9 {
+		return fail(exitUsage, fmt.Errorf("--repeat %d: must be 1 or more", c.Repeat))
+	}
+	if c.Output != "" && !strings.HasSuffix(c.Output, ".npz") {
+		if info, err := os.Stat(c.Output); err == nil && !info.IsDir() {
+			return fail(exitUsage, fmt.Errorf("--output %s: is a file; name a folder, or a file that ends in .npz", c.Output))
+		}
+	}
+	rep := report{Program: c.Program, Repeat: c.Repeat}
+	p := newProgress(s)
+	defer p.stop()
+
+	p.phase("reading " + c.Program)
+	began := time.Now()
+	code, err := readProgram(c.Program)
+	if err != nil {
+		return fail(exitProgram, err)
+	}
+	// The program's own signature gives errors with source positions before a device sees anything. A foreign plugin
+	// may know more than this reader, so only for the embedded device is a program that cannot be read the end.
+	params, donated, name, err := signature(code, c.Program)
+	if err != nil {
+		if c.Device == target.Embedded {
+			return fail(exitProgram, err)
+		}
+		fmt.Fprintf(s.err, "isthmus: this program cannot be checked here, so %s alone judges it: %v\n", c.Device, err)
+		params, donated = nil, nil
+	}
+	rep.Function = name
+	inputs, err := c.inputs(params)
+	if err != nil {
+		return fail(exitInput, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	rep.Timing.Read = since(began)
+
+	p.phase("loading " + c.Device)
+	began = time.Now()
+	client, err := target.Open(ctx, c.Device)
+	if err != nil {
+		return fail(exitDevice, err)
+	}
+	defer func() { err = errors.Join(err, fail(exitDevice, client.Close())) }()
+	device := client.Device()
+	if device == nil {
+		return fail(exitDevice, fmt.Errorf("%s has no device that this process can use", c.Device))
+	}
+	rep.Platform, rep.Device = client.Platform(), device.String()
+	rep.Timing.Load = since(began)
+
+	p.phase("compiling")
+	began = time.Now()
+	exe, err := client.Compile(ctx, pjrt.MLIR(code), pjrt.CompileOptions{Params: params, Donated: donated})
+	if err != nil {
+		return fail(exitProgram, err)
+	}
+	defer func() { err = errors.Join(err, exe.Close()) }()
+	rep.Timing.Compile = since(began)
+
+	outs, err := c.execute(ctx, p, exe, device, inputs, donated, &rep)
+	if err != nil {
+		return fail(exitExecute, err)
+	}
+	if stats, err := device.MemoryStats(); err == nil {
+		rep.Memory.DeviceInUse, rep.Memory.DevicePeak = stats.InUse, max(stats.PeakInUse, 0)
+	}
+	rep.Memory.PeakProcess = peakMemory()
+
+	for _, in := range inputs {
+		rep.Inputs = append(rep.Inputs, arrayNote{in.typ().String(), in.source})
+	}
+	for _, out := range outs {
+		rep.Outputs = append(rep.Outputs, outputNote{Type: typeOf(out).String(), summary: summarize(out)})
+	}
+	if c.Output != "" {
+		p.phase("writing " + c.Output)
+		files, err := writeOutputs(c.Output, outs)
+		if err != nil {
+			return fail(exitOther, err)
+		}
+		for i, f := range files {
+			rep.Outputs[i].File = f
+		}
+	}
+	p.stop()
+	if c.JSON {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		return e.Encode(rep)
+	}
+	rep.print(s.out)
+	return nil
+}
+
+// execute moves the inputs, runs the program and brings the results back.
+func (c *runCmd) execute(ctx context.Context, p *progress, exe *pjrt.Executable, device *pjrt.Device, inputs []input, donated []bool, rep *report) (outs []npy.Array, err error) {
+	p.phase("moving inputs")
+	var args []*pjrt.Buffer
+	defer func() {
+		for _, a := range args {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	put := func(i int) error {
+		b, err := pjrt.PutBytes(ctx, device, inputs[i].typ(), inputs[i].array.Data)
+		if err != nil {
+			return fmt.Errorf("argument %d: %w", i, err)
+		}
+		if i < len(args) {
+			if err := args[i].Close(); err != nil {
+				return err
+			}
+			args[i] = b
+		} else {
+			args = append(args, b)
+		}
+		return nil
+	}
+	began := time.Now()
+	for i := range inputs {
+		if err := put(i); err != nil {
+			return nil, err
+		}
+	}
+	rep.Timing.Transfer = since(began)
+
+	p.phase("executing")
+	var results []*pjrt.Buffer
+	closeResults := func() {
+		for _, r := range results {
+			err = errors.Join(err, r.Close())
+		}
+		results = nil
+	}
+	defer closeResults()
+	times := make([]float64, 0, min(c.Repeat, 1<<16))
+	for n := range c.Repeat {
+		if n > 0 {
+			closeResults()
+			for i := range inputs { // a donated argument was used up
+				if i < len(donated) && donated[i] {
+					if err := put(i); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+		began = time.Now()
+		if results, err = exe.Execute(ctx, args, pjrt.ExecuteOptions{}); err != nil {
+			return nil, err
+		}
+		if t := since(began); len(times) < cap(times) {
+			times = append(times, t)
+		}
+		if c.Repeat > 1 {
+			p.phase(fmt.Sprintf("executing, %d of %d", n+1, c.Repeat))
+		}
+	}
+	slices.Sort(times)
+	rep.Timing.Execute, rep.Timing.Median = times[0], times[len(times)/2]
+
+	p.phase("moving results")
+	began = time.Now()
+	for i, r := range results {
+		data, err := r.Bytes(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("result %d: %w", i, err)
+		}
+		a := npy.Array{DType: r.DType(), Data: data}
+		for _, d := range r.Dims() {
+			a.Shape = append(a.Shape, int64(d))
+		}
+		outs = append(outs, a)
+	}
+	rep.Timing.Fetch = since(began)
+	return outs, err
+}
+
+// maxProgram bounds a program: its constants are in it.
+const maxProgram = 8 << 30
+
+func readProgram(path string) ([]byte, error) {
+	var r io.Reader = os.Stdin
+	if path != "-" {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case info.IsDir():
+			return nil, fmt.Errorf("%s is a folder; name a StableHLO program", path)
+		case info.Size() > maxProgram:
+			return nil, fmt.Errorf("%s has %d bytes, more than the %d that a program may have", path, info.Size(), int64(maxProgram))
+		case info.Mode().IsRegular():
+			return os.ReadFile(path)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r = f
+	}
+	code, err := io.ReadAll(io.LimitReader(r, maxProgram+1))
+	if err == nil && len(code) > maxProgram {
+		err = fmt.Errorf("%s has more than %d bytes", path, int64(maxProgram))
+	}
+	return code, err
+}
+
+// signature reads the types of the program's arguments, and which of them it may use up.
+func signature(code []byte, file string) (params []pjrt.Type, donated []bool, name string, err error) {
+	if len(code) == 0 {
+		return nil, nil, "", fmt.Errorf("%s is empty", file)
+	}
+	m, err := stablehlo.Parse(code, stablehlo.Options{File: file})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	fn := m.Main()
+	if fn == nil {
+		return nil, nil, "", fmt.Errorf("%s: no function to run: it has neither @main nor a single public function", file)
+	}
+	params, donated = []pjrt.Type{}, []bool{}
+	for i, a := range fn.Args() {
+		if a.Type.Kind != stablehlo.Tensor || !a.Type.Static() || a.Type.Quant != nil {
+			return nil, nil, fn.Name, fmt.Errorf("%s: argument %d of @%s is %v; only tensors of static shape can be given", at(fn.Pos, file), i, fn.Name, a.Type)
+		}
+		t := pjrt.Type{DType: a.Type.Elem}
+		for _, d := range a.Type.Dims {
+			t.Dims = append(t.Dims, int(d))
+		}
+		params = append(params, t)
+		donated = append(donated, fn.Donated(i))
+	}
+	return params, donated, fn.Name, nil
+}
+
+func at(pos stablehlo.Pos, file string) string {
+	if s := pos.String(); s != "" {
+		return s
+	}
+	return file
+}
+
+// writeOutputs writes each result to a file of its own in a folder, or all into one archive. Each file appears whole.
+func writeOutputs(to string, outs []npy.Array) ([]string, error) {
+	files := make([]string, len(outs))
+	if strings.HasSuffix(to, ".npz") {
+		entries := make([]npy.Entry, len(outs))
+		for i, a := range outs {
+			entries[i] = npy.Entry{Name: fmt.Sprintf("out%d", i), Array: a}
+			files[i] = to + ":" + entries[i].Name
+		}
+		return files, npy.WriteArchiveFile(to, entries, false)
+	}
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		return nil, err
+	}
+	for i, a := range outs {
+		files[i] = filepath.Join(to, fmt.Sprintf("out%d.npy", i))
+		if err := npy.WriteFile(files[i], a); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
