@@ -79,9 +79,18 @@ func TestMutants(t *testing.T) {
 		before := allocated[0].Value.Uint64()
 		start := time.Now()
 		m, err := parseMutant(src)
-		slowest = max(slowest, time.Since(start))
+		spent := time.Since(start)
 		metrics.Read(allocated)
 		most = max(most, allocated[0].Value.Uint64()-before)
+		for range 5 { // another process may have had the processor
+			if spent < time.Second {
+				break
+			}
+			start := time.Now()
+			parseMutant(src)
+			spent = min(spent, time.Since(start))
+		}
+		slowest = max(slowest, spent)
 		if (m == nil) == (err == nil) {
 			t.Fatalf("tree %v and error %v for %q", m, err, src)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // toInt converts n to an integer of that many bits. Without a sign of its own (MLIR's signless iN) a type takes the
-// values of both the signed and the unsigned reading.
+// values of both the signed and the unsigned reading, unless strict.
 func (p *parser) toInt(n number, bits int, signed, strict bool) int64 {
 	if n.float {
 		p.fail(n.off, "expected an integer, found %q", n.text)
