@@ -91,7 +91,9 @@ complete -o filenames -F _isthmus isthmus
 }
 
 func fish(w io.Writer, nodes []node) error {
-	quote := func(s string) string { return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", `\'`) + "'" }
+	quote := func(s string) string {
+		return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", `\'`) + "'"
+	}
 	for _, n := range nodes {
 		cond := "__fish_use_subcommand"
 		if n.path != "" {

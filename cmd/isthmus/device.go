@@ -63,6 +63,7 @@ func (c *devicesCmd) Run(ctx context.Context, s *streams) error {
 	if c.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
 		if err := e.Encode(notes); err != nil {
 			return err
 		}
@@ -154,6 +155,7 @@ func (c *doctorCmd) Run(ctx context.Context, s *streams) error {
 	if c.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
 		return e.Encode(found)
 	}
 	for _, f := range found {

@@ -54,8 +54,8 @@ type outputNote struct {
 
 // timing is in milliseconds.
 type timing struct {
-	Load     float64 `json:"load"`         // the device: plugin and client
-	Read     float64 `json:"read"`         // program and inputs, from disk and checked
+	Load     float64 `json:"load"` // the device: plugin and client
+	Read     float64 `json:"read"` // program and inputs, from disk and checked
 	Compile  float64 `json:"compile"`
 	Transfer float64 `json:"transfer_in"`
 	Execute  float64 `json:"execute"` // the fastest
@@ -163,6 +163,7 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	if c.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
 		return e.Encode(rep)
 	}
 	rep.print(s.out)
