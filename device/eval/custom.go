@@ -32,6 +32,10 @@ func customCall(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, err
 		return nil, nil
 	case "interpreter.run_parallel":
 		return r.runParallel(op, a, in)
+	case "Qr":
+		return r.algebra(op, a, in, "geqrf")
+	case "ProductOfElementaryHouseholderReflectors":
+		return r.algebra(op, a, in, "orgqr")
 	case "mhlo.topk", "TopK":
 		return r.topK(op, a, in)
 	case "shape_assertion":

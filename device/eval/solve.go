@@ -3,8 +3,9 @@ package eval
 import (
 	"fmt"
 	"math"
-	"math/cmplx"
 
+	"github.com/isthmus-ffi/isthmus/device/linalg"
+	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
@@ -15,51 +16,6 @@ func matrices(t *Tensor) (count, rows, cols int, err error) {
 		return 0, 0, 0, fmt.Errorf("operand %v is no matrix", t.Type)
 	}
 	return product(t.Type.Dims[:n-2]), int(t.Type.Dims[n-2]), int(t.Type.Dims[n-1]), nil
-}
-
-// cholesky factors each matrix into a triangle and its conjugate transpose. The other triangle of the result is zero;
-// a matrix that is not positive definite gives NaN.
-func cholesky(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
-	a, _ := op.Attr.(stablehlo.CholeskyAttr)
-	t := in[0]
-	count, n, m, err := matrices(t)
-	if err != nil || n != m {
-		return nil, fmt.Errorf("operand %v is not square", t.Type)
-	}
-	out, err := r.out(op, 0, t.Type.Dims)
-	if err != nil {
-		return nil, err
-	}
-	v := asComplexes(t)
-	for b := range count {
-		if err := r.tick(); err != nil {
-			return nil, err
-		}
-		x := v[b*n*n:][:n*n]
-		// Only one triangle is read; work on the lower one.
-		l := make([]complex128, n*n)
-		for i := range n {
-			for j := range i + 1 {
-				if a.Lower {
-					l[i*n+j] = x[i*n+j]
-				} else {
-					l[i*n+j] = cmplx.Conj(x[j*n+i])
-				}
-			}
-		}
-		choleskyLower(l, n)
-		for i := range n {
-			for j := range n {
-				if a.Lower {
-					x[i*n+j] = l[i*n+j]
-				} else {
-					x[i*n+j] = cmplx.Conj(l[j*n+i])
-				}
-			}
-		}
-	}
-	encodeNumbers(out, v)
-	return out, nil
 }
 
 // encodeNumbers stores complex numbers, or their real parts.
@@ -75,104 +31,87 @@ func encodeNumbers(t *Tensor, v []complex128) {
 	encodeFloats(t.Type.Elem, re, t.Data)
 }
 
-func choleskyLower(l []complex128, n int) {
-	for j := range n {
-		d := real(l[j*n+j])
-		for k := range j {
-			z := l[j*n+k]
-			d -= real(z)*real(z) + imag(z)*imag(z)
+// cholesky factors each matrix into a triangle and its conjugate transpose. The other triangle of the result is zero;
+// a matrix that is not positive definite gives NaN.
+func cholesky(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
+	a, _ := op.Attr.(stablehlo.CholeskyAttr)
+	out, err := r.out(op, 0, in[0].Type.Dims)
+	if err != nil {
+		return nil, err
+	}
+	if in[0].Type.Elem.IsComplex() {
+		err = choleskyOf[complex128](r, in[0], out, a.Lower)
+	} else {
+		err = choleskyOf[float64](r, in[0], out, a.Lower)
+	}
+	return out, err
+}
+
+func choleskyOf[S linalg.Scalar](r *runner, t, out *Tensor, lower bool) error {
+	count, n, m, err := matrices(t)
+	if err != nil || n != m {
+		return fmt.Errorf("operand %v is not square", t.Type)
+	}
+	v := scalars[S](t)
+	for b := range count {
+		if err := r.tick(); err != nil {
+			return err
 		}
-		if d <= 0 || d != d {
-			d = math.NaN()
-		}
-		d = math.Sqrt(d)
-		l[j*n+j] = complex(d, 0)
-		for i := j + 1; i < n; i++ {
-			s := l[i*n+j]
-			for k := range j {
-				s -= l[i*n+k] * cmplx.Conj(l[j*n+k])
+		x := v[b*n*n:][:n*n]
+		bad := linalg.Cholesky(x, n, lower)
+		for i := range n {
+			for j := range n {
+				switch {
+				case (j > i) == lower && i != j:
+					x[i*n+j] = 0
+				case bad != 0:
+					x[i*n+j] = notANumber[S]()
+				}
 			}
-			l[i*n+j] = complex(real(s)/d, imag(s)/d)
 		}
 	}
+	setScalars(out, v)
+	return nil
+}
+
+func notANumber[S linalg.Scalar]() S {
+	var s S
+	switch p := any(&s).(type) {
+	case *float32:
+		*p = float32(math.NaN())
+	case *float64:
+		*p = math.NaN()
+	case *complex128:
+		*p = complex(math.NaN(), math.NaN())
+	}
+	return s
 }
 
 // triangularSolve solves op(a) x = b, or x op(a) = b.
 func triangularSolve(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
-	at, _ := op.Attr.(stablehlo.TriangularSolveAttr)
-	count, n, m, err := matrices(in[0])
-	if err != nil || n != m {
-		return nil, fmt.Errorf("operand %v is not square", in[0].Type)
+	a, _ := op.Attr.(stablehlo.TriangularSolveAttr)
+	o := triangleOptions{left: a.LeftSide, lower: a.Lower, unit: a.UnitDiagonal, op: linalg.None}
+	switch a.Transpose {
+	case stablehlo.TransposeOnly:
+		o.op = linalg.Transpose
+	case stablehlo.Adjoint:
+		o.op = linalg.Adjoint
 	}
-	bcount, rows, cols, err := matrices(in[1])
-	if err != nil || bcount != count || (at.LeftSide && rows != n) || (!at.LeftSide && cols != n) {
-		return nil, fmt.Errorf("operands %v and %v do not fit", in[0].Type, in[1].Type)
+	_, n, _, err := matrices(in[0])
+	if err != nil {
+		return nil, err
 	}
 	out, err := r.out(op, 0, in[1].Type.Dims)
 	if err != nil {
 		return nil, err
 	}
-	a, b := asComplexes(in[0]), asComplexes(in[1])
-	for k := range count {
-		if err := r.tick(); err != nil {
-			return nil, err
-		}
-		solveTriangle(a[k*n*n:][:n*n], n, b[k*rows*cols:][:rows*cols], rows, cols, at)
+	switch in[0].Type.Elem {
+	case dtype.C64, dtype.C128:
+		err = solve(r, in[0], in[1], out, scalars[complex128](in[0]), n, o)
+	case dtype.F32:
+		err = solve(r, in[0], in[1], out, scalars[float32](in[0]), n, o)
+	default:
+		err = solve(r, in[0], in[1], out, scalars[float64](in[0]), n, o)
 	}
-	encodeNumbers(out, b)
-	return out, nil
-}
-
-// solveTriangle solves in place of b, which is rows by cols.
-func solveTriangle(a []complex128, n int, b []complex128, rows, cols int, at stablehlo.TriangularSolveAttr) {
-	transposed := at.Transpose == stablehlo.TransposeOnly || at.Transpose == stablehlo.Adjoint
-	coeff := func(i, j int) complex128 { // of op(a)
-		if transposed {
-			i, j = j, i
-		}
-		z := a[i*n+j]
-		if at.Transpose == stablehlo.Adjoint {
-			z = cmplx.Conj(z)
-		}
-		return z
-	}
-	lower := at.Lower != transposed
-	if !at.LeftSide { // x op(a) = b is op(a)^T x^T = b^T
-		lower = !lower
-	}
-	other := cols
-	cell := func(i, k int) *complex128 { return &b[i*cols+k] }
-	m := coeff
-	if !at.LeftSide {
-		other = rows
-		cell = func(i, k int) *complex128 { return &b[k*cols+i] }
-		m = func(i, j int) complex128 { return coeff(j, i) }
-	}
-	for k := range other {
-		for step := range n {
-			i := step
-			if !lower {
-				i = n - 1 - step
-			}
-			s := *cell(i, k)
-			if lower {
-				for j := range i {
-					s -= m(i, j) * *cell(j, k)
-				}
-			} else {
-				for j := i + 1; j < n; j++ {
-					s -= m(i, j) * *cell(j, k)
-				}
-			}
-			if !at.UnitDiagonal {
-				d := m(i, i)
-				if imag(d) == 0 {
-					s = complex(real(s)/real(d), imag(s)/real(d))
-				} else {
-					s = divComplex(s, d)
-				}
-			}
-			*cell(i, k) = s
-		}
-	}
+	return out, err
 }

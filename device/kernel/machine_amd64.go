@@ -18,7 +18,7 @@ func machineLevels() []Level {
 func (t *Table) setMachine(l Level) {
 	if l >= LevelAVX2 {
 		bindAVX2(t)
-		bindTransposes(t)
+		bindTransposes(t, l)
 	}
 	if l >= LevelAVX512 {
 		bindAVX512(t)
@@ -39,41 +39,3 @@ func bindArg[T Number](o *Ops[T]) {
 	o.ArgMin = argByBlocks(o.Reduce[Min], argMin[T], func(a, b T) bool { return a < b })
 }
 
-// blocks is a transposing move: n blocks of columns of as many rows as its place in a list says.
-type blocks[T any] func(dst *T, dstStride int, src *T, srcStride, n int)
-
-func bindTransposes(t *Table) {
-	t.F32.Transpose = transposeWith([]blocks[float32]{transposeF32x8, transposeF32x4, transposeF32x2}, 8)
-	t.I32.Transpose = transposeWith([]blocks[int32]{transposeI32x8, transposeI32x4, transposeI32x2}, 8)
-	t.U32.Transpose = transposeWith([]blocks[uint32]{transposeU32x8, transposeU32x4, transposeU32x2}, 8)
-	t.F64.Transpose = transposeWith([]blocks[float64]{transposeF64x4, transposeF64x2}, 4)
-	t.I64.Transpose = transposeWith([]blocks[int64]{transposeI64x4, transposeI64x2}, 4)
-	t.U64.Transpose = transposeWith([]blocks[uint64]{transposeU64x4, transposeU64x2}, 4)
-}
-
-// transposeWith makes a transpose from moves of lanes, lanes/2, ... rows and blocks of lanes columns. Squares are
-// visited so that the lines of dst being written stay in the first-level cache.
-func transposeWith[T any](move []blocks[T], lanes int) func(dst []T, dstStride int, src []T, srcStride, rows, cols int) {
-	return func(dst []T, dstStride int, src []T, srcStride, rows, cols int) {
-		if rows <= 0 || cols <= 0 {
-			return
-		}
-		src = src[:(rows-1)*srcStride+cols]
-		dst = dst[:(cols-1)*dstStride+rows]
-		const square = 64
-		for j0 := 0; j0 < cols; j0 += square {
-			j1 := min(cols, j0+square)
-			n := (j1 - j0) / lanes
-			i := 0
-			if n > 0 {
-				for x, h := 0, lanes; x < len(move); x, h = x+1, h/2 {
-					for ; i+h <= rows; i += h {
-						move[x](&dst[j0*dstStride+i], dstStride, &src[i*srcStride+j0], srcStride, n)
-					}
-				}
-			}
-			transposeSmall(dst, dstStride, src, srcStride, i, rows, j0, j0+n*lanes)
-			transposeSmall(dst, dstStride, src, srcStride, 0, rows, j0+n*lanes, j1)
-		}
-	}
-}

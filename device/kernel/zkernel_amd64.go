@@ -1541,6 +1541,9 @@ func axpyRowsF32AVX512(dst *float32, x *float32, b *float32, stride int, n int)
 func threefryAVX512(k0 uint32, k1 uint32, k2 uint32, x0 *uint32, x1 *uint32, n int)
 
 //go:noescape
+func transposeF32x16(dst *float32, dstStride int, src *float32, srcStride int, blocks int)
+
+//go:noescape
 func transposeF32x8(dst *float32, dstStride int, src *float32, srcStride int, blocks int)
 
 //go:noescape
@@ -1548,6 +1551,9 @@ func transposeF32x4(dst *float32, dstStride int, src *float32, srcStride int, bl
 
 //go:noescape
 func transposeF32x2(dst *float32, dstStride int, src *float32, srcStride int, blocks int)
+
+//go:noescape
+func transposeF64x8(dst *float64, dstStride int, src *float64, srcStride int, blocks int)
 
 //go:noescape
 func transposeF64x4(dst *float64, dstStride int, src *float64, srcStride int, blocks int)
@@ -1829,6 +1835,12 @@ func negU64AVX512(dst, a *uint64, n int)
 func notU64AVX512(dst, a *uint64, n int)
 
 //go:noescape
+func transposeI32x16(dst *int32, dstStride int, src *int32, srcStride, blocks int)
+
+//go:noescape
+func transposeU32x16(dst *uint32, dstStride int, src *uint32, srcStride, blocks int)
+
+//go:noescape
 func transposeI32x8(dst *int32, dstStride int, src *int32, srcStride, blocks int)
 
 //go:noescape
@@ -1845,6 +1857,12 @@ func transposeI32x2(dst *int32, dstStride int, src *int32, srcStride, blocks int
 
 //go:noescape
 func transposeU32x2(dst *uint32, dstStride int, src *uint32, srcStride, blocks int)
+
+//go:noescape
+func transposeI64x8(dst *int64, dstStride int, src *int64, srcStride, blocks int)
+
+//go:noescape
+func transposeU64x8(dst *uint64, dstStride int, src *uint64, srcStride, blocks int)
 
 //go:noescape
 func transposeI64x4(dst *int64, dstStride int, src *int64, srcStride, blocks int)
