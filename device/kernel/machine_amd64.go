@@ -38,4 +38,3 @@ func bindArg[T Number](o *Ops[T]) {
 	o.ArgMax = argByBlocks(o.Reduce[Max], argMax[T], func(a, b T) bool { return a > b })
 	o.ArgMin = argByBlocks(o.Reduce[Min], argMin[T], func(a, b T) bool { return a < b })
 }
-

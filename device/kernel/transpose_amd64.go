@@ -36,6 +36,11 @@ func (m *mover[T]) transpose(dst []T, dstStride int, src []T, srcStride, rows, c
 	// places of the first-level cache.
 	wide := 2 * m.lanes
 	j := 0
+	if n := cols / m.lanes; rows < wide && n > 0 { // a panel of a matrix product, mostly
+		i := m.strips(dst, dstStride, src, srcStride, 0, rows, 0, n)
+		j = n * m.lanes
+		transposeSmall(dst, dstStride, src, srcStride, i, rows, 0, j)
+	}
 	for ; j+wide <= cols; j += wide {
 		i := 0
 		if m.square != nil {
