@@ -95,6 +95,27 @@ func must(t testing.TB, c <-chan struct{}, what string) {
 	}
 }
 
+// inSubprocess reports whether this is the process in which test, which leaks for good, runs alone. In the parent
+// it starts that process and checks that the test passes there, that leaktest fails the process, and that it says
+// each of want.
+func inSubprocess(t *testing.T, test string, want ...string) bool {
+	t.Helper()
+	const env = "ISTHMUS_TEST_ALONE"
+	if os.Getenv(env) == test {
+		return true
+	}
+	out, err := subprocess(t, test, env+"="+test)
+	if err == nil || !strings.Contains(out, "--- PASS: "+test) {
+		t.Errorf("the process ended with %v:\n%s", err, out)
+	}
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			t.Errorf("the process does not say %q:\n%s", w, out)
+		}
+	}
+	return false
+}
+
 // subprocess runs one test of this package in a process of its own and returns its output.
 func subprocess(t *testing.T, test string, env ...string) (string, error) {
 	t.Helper()
