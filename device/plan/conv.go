@@ -173,12 +173,9 @@ func convStep[T kernel.Float](c *convolution, o *kernel.Ops[T], gemm func(*kerne
 			tmp := r.scratch(int64(n*c.depth) * int64(sizeOf(zero)))
 			defer r.release(tmp)
 			rows := as[T](tmp.b)
+			outAt := make([]int64, n)
 			for g := range c.groups {
-				outAt := make([]int64, n)
-				c.each(lo, n, func(p int, at int64, base int64, pos []int64) {
-					outAt[p] = at
-					patch(c, rows[p*c.depth:(p+1)*c.depth], in[base+int64(g*c.channels)*c.inChannel:], pos)
-				})
+				patches(c, rows, in[int64(g*c.channels)*c.inChannel:], lo, n, outAt)
 				product := &kernel.Gemm[T]{
 					M: n, N: c.filter, K: c.depth,
 					A: kernel.RowMajor(rows, c.depth),
@@ -224,11 +221,7 @@ func sizeOf[T kernel.Float](x T) int {
 // the input coordinates of the window's corner before padding.
 func (c *convolution) each(lo, n int, f func(p int, at, base int64, pos []int64)) {
 	idx := make([]int64, len(c.outDims))
-	rest := int64(lo)
-	for k := len(c.outDims) - 1; k >= 0; k-- {
-		idx[k] = rest % c.outDims[k]
-		rest /= c.outDims[k]
-	}
+	c.unravel(lo, idx)
 	pos := make([]int64, len(c.outDims)-1)
 	for p := range n {
 		at := int64(0)
@@ -248,18 +241,21 @@ func (c *convolution) each(lo, n int, f func(p int, at, base int64, pos []int64)
 	}
 }
 
+// unravel turns the number of an output position into its indices.
+func (c *convolution) unravel(p int, idx []int64) {
+	rest := int64(p)
+	for k := len(c.outDims) - 1; k >= 0; k-- {
+		idx[k] = rest % c.outDims[k]
+		rest /= c.outDims[k]
+	}
+}
+
 // place returns where in the input a tap of the window at pos reads; ok is false in the padding and between dilated
 // elements.
 func (c *convolution) place(pos []int64, t tap) (at int64, ok bool) {
 	for k, p := range pos {
-		x := p + t.at[k]
-		if d := c.a.LHSDilation[k]; d != 1 {
-			if x < 0 || x%d != 0 {
-				return 0, false
-			}
-			x /= d
-		}
-		if uint64(x) >= uint64(c.inDims[k]) {
+		x, in := c.coordinate(k, p+t.at[k])
+		if !in {
 			return 0, false
 		}
 		at += x * c.inStrides[k]
@@ -267,31 +263,114 @@ func (c *convolution) place(pos []int64, t tap) (at int64, ok bool) {
 	return at, true
 }
 
+// coordinate turns a coordinate in the dilated and padded input into one in the input.
+func (c *convolution) coordinate(k int, x int64) (int64, bool) {
+	if d := c.a.LHSDilation[k]; d != 1 {
+		if x < 0 || x%d != 0 {
+			return 0, false
+		}
+		x /= d
+	}
+	return x, uint64(x) < uint64(c.inDims[k])
+}
+
+// patches stores the inputs under the windows of output positions lo to lo+n-1 as rows, and where each position lies
+// in the output in outAt. Positions that differ in the innermost spatial dimension only are one strip: of each tap, the
+// strip is filled at once.
+func patches[T kernel.Float](c *convolution, rows, in []T, lo, n int, outAt []int64) {
+	last := len(c.inDims) - 1
+	idx := make([]int64, len(c.outDims))
+	if last < 0 { // no spatial dimension
+		c.each(lo, n, func(p int, at, base int64, pos []int64) {
+			outAt[p] = at
+			patch(c, rows[p*c.depth:(p+1)*c.depth], in[base:], pos)
+		})
+		return
+	}
+	width := c.outDims[last+1]
+	stride, dilation := c.a.WindowStrides[last], c.a.LHSDilation[last]
+	for p := 0; p < n; {
+		c.unravel(lo+p, idx)
+		strip := int(min(int64(n-p), width-idx[last+1]))
+		at := int64(0)
+		for k, x := range idx {
+			at += x * c.outStrides[k]
+		}
+		for j := range strip {
+			outAt[p+j] = at + int64(j)*c.outStrides[last+1]
+		}
+		base := idx[0] * c.inBatch
+		for k, t := range c.taps {
+			from, inside := base, true
+			for d := range last {
+				x, ok := c.coordinate(d, idx[d+1]*c.a.WindowStrides[d]+t.at[d])
+				if !ok {
+					inside = false
+					break
+				}
+				from += x * c.inStrides[d]
+			}
+			x := idx[last+1]*stride + t.at[last]
+			for j := range strip {
+				row := rows[(p+j)*c.depth:][:c.depth]
+				src := int64(-1)
+				if inside {
+					y, ok := x, uint64(x) < uint64(c.inDims[last])
+					if dilation != 1 {
+						y, ok = c.coordinate(last, x)
+					}
+					if ok {
+						src = from + y*c.inStrides[last]
+					}
+				}
+				x += stride
+				fill(c, row, in, k, src)
+			}
+		}
+		p += strip
+	}
+}
+
+// fill stores the channels of tap k in a row: from src on, or zeros where src is negative.
+func fill[T kernel.Float](c *convolution, row, in []T, k int, src int64) {
+	switch {
+	case c.channels == 1:
+		var x T
+		if src >= 0 {
+			x = in[src]
+		}
+		row[k*c.tapBy] = x
+	case c.channelBy == 1:
+		dst := row[k*c.tapBy:][:c.channels]
+		switch {
+		case src < 0:
+			clear(dst)
+		case c.inChannel == 1:
+			copy(dst, in[src:])
+		default:
+			for j := range dst {
+				dst[j] = in[src+int64(j)*c.inChannel]
+			}
+		}
+	default:
+		for j := range c.channels {
+			var x T
+			if src >= 0 {
+				x = in[src+int64(j)*c.inChannel]
+			}
+			row[k*c.tapBy+j*c.channelBy] = x
+		}
+	}
+}
+
 // patch stores the inputs under the window at pos as a row.
 func patch[T kernel.Float](c *convolution, row, in []T, pos []int64) {
 	for k, t := range c.taps {
 		at, ok := c.place(pos, t)
-		if c.channelBy == 1 {
-			dst := row[k*c.tapBy:][:c.channels]
-			switch {
-			case !ok:
-				clear(dst)
-			case c.inChannel == 1:
-				copy(dst, in[at:])
-			default:
-				for j := range dst {
-					dst[j] = in[at+int64(j)*c.inChannel]
-				}
-			}
-			continue
+		if !ok {
+			at = -1
 		}
-		for j := range c.channels {
-			var x T
-			if ok {
-				x = in[at+int64(j)*c.inChannel]
-			}
-			row[k*c.tapBy+j*c.channelBy] = x
-		}
+		fill(c, row, in, k, at)
 	}
 }
 

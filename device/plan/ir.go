@@ -14,6 +14,7 @@ type value struct {
 	uses []*inst // filled by countUses; a use as a block's result counts as a use by the instruction that owns the block
 	kept bool    // a result of its block: it must be in memory at the end
 	buf  *buffer // where it lies, once it has a place; see memory.go
+	size int64   // bytes, set with buf
 	same *value  // for a parameter of a loop's block: the loop's state, whose memory it is
 }
 

@@ -48,7 +48,7 @@ func place(p *Program, top *block, fn *stablehlo.Func) {
 		if fn.Donated(i) {
 			b.donor = i
 		}
-		v.buf = b
+		v.buf, v.size = b, b.size
 		p.argSlot = append(p.argSlot, b.slot)
 		m.def[v] = -1
 	}
@@ -56,7 +56,7 @@ func place(p *Program, top *block, fn *stablehlo.Func) {
 	p.block.moves = nil
 	outs := make([]*value, len(top.results))
 	for i, v := range top.results {
-		outs[i] = &value{typ: v.typ, buf: &buffer{fixed: true, donor: -1, size: v.typ.Size(), slot: m.slot(slot{})}}
+		outs[i] = &value{typ: v.typ, size: v.typ.Size(), buf: &buffer{fixed: true, donor: -1, size: v.typ.Size(), slot: m.slot(slot{})}}
 		p.outSlot = append(p.outSlot, outs[i].buf.slot)
 		p.outDonor = append(p.outDonor, -1)
 	}
@@ -187,6 +187,7 @@ func (m *placer) assign(b *planned, targets []*value) {
 	m.coalesce(b, targets)
 	for _, u := range b.units {
 		for n, v := range u.out {
+			v.size = v.typ.Size()
 			if v.buf != nil {
 				continue
 			}
@@ -220,7 +221,8 @@ func (m *placer) assign(b *planned, targets []*value) {
 		for k, sub := range u.blocks {
 			if u.inst.kind == stablehlo.While {
 				for n, v := range u.ctl.state {
-					u.inst.blocks[k].params[n].buf = v.buf
+					p := u.inst.blocks[k].params[n]
+					p.buf, p.size = v.buf, v.size
 				}
 			}
 			m.assign(sub, u.out)
@@ -311,7 +313,7 @@ func (m *placer) untangle(u *unit) {
 			rest = append(rest, mv)
 			continue
 		}
-		tmp := &value{typ: mv.to.typ}
+		tmp := &value{typ: mv.to.typ, size: mv.to.typ.Size()}
 		tmp.buf = &buffer{arena: true, donor: -1, size: tmp.typ.Size(), start: u.time, end: u.end}
 		m.buffers = append(m.buffers, tmp.buf)
 		first = append(first, move{from: mv.from, to: tmp, copy: mv.copy})

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus/device/kernel"
@@ -49,7 +50,7 @@ func (r *run) bytes(v *value) []byte {
 	if v.lit != nil {
 		return v.lit.Data
 	}
-	return r.bufs[v.buf.slot][:v.typ.Size()]
+	return r.bufs[v.buf.slot][:v.size]
 }
 
 // stopped says whether the run has been cancelled or has failed; tasks look before they begin.
@@ -83,14 +84,29 @@ func (r *run) block(p *planned) error {
 	return r.ctx.Err()
 }
 
-// scratch is memory for a step; it comes from the run's memory if that has room, and counts there.
-type scratchMem struct{ b []byte }
-
-func (r *run) scratch(n int64) scratchMem {
-	return scratchMem{alignedBytes(n)}
+// scratchMem is memory that a step borrows while it runs.
+type scratchMem struct {
+	words []uint64
+	b     []byte
 }
 
-func (r *run) release(scratchMem) {}
+// scratches keeps scratch memory between steps and runs: a step asks for the same size each time.
+var scratches sync.Pool
+
+// scratch lends n bytes of unspecified content, aligned for every element type.
+func (r *run) scratch(n int64) *scratchMem {
+	s, _ := scratches.Get().(*scratchMem)
+	if s == nil {
+		s = &scratchMem{}
+	}
+	if need := int((n + 7) / 8); cap(s.words) < need {
+		s.words = make([]uint64, need)
+	}
+	s.b = bytesOf(s.words[:cap(s.words)])[:n]
+	return s
+}
+
+func (r *run) release(s *scratchMem) { scratches.Put(s) }
 
 // Run executes the program. Args are borrowed until Run returns. The results come from mem, one block each, and belong
 // to the caller, except that a result may be the memory of a donated argument: then that argument is gone.
