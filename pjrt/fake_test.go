@@ -83,9 +83,7 @@ func fakeClient(t testing.TB, set func(*pjrtfake.Fake)) (*pjrt.Client, *pjrtfake
 	}
 	t.Cleanup(func() {
 		f.Release()
-		if err := c.CloseWait(context.Background()); err != nil {
-			t.Error(err)
-		}
+		closeClient(t, c)
 	})
 	return c, f
 }

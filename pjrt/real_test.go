@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
 
@@ -33,11 +35,19 @@ func client(t testing.TB, p *pjrt.Plugin) *pjrt.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.CloseWait(context.Background()); err != nil {
-			t.Error(err)
-		}
+		closeClient(t, c)
 	})
 	return c
+}
+
+// closeClient waits for what callers gave up on, but not for ever for what the test forgot.
+func closeClient(t testing.TB, c *pjrt.Client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := c.CloseWait(ctx); err != nil {
+		t.Errorf("%v; alive: %v", err, isthmus.Live())
+	}
 }
 
 // both runs a test on the newest and on an older XLA CPU plugin.
