@@ -19,6 +19,7 @@ type lifter struct {
 	fn      *Func
 
 	declared map[string]bool // functions without a body
+	expanded int             // operations that replaced others
 }
 
 type call struct {
@@ -284,6 +285,10 @@ func liftType(t mlir.Type) (Type, error) {
 		}
 		if t.Quant != nil {
 			out.Elem = t.Quant.Storage
+		}
+		if len(t.Dims) > maxRank {
+			out.Dims, out.Bounds = nil, nil
+			return out, fmt.Errorf("a tensor of %d dimensions is not supported; %d are the most", len(t.Dims), maxRank)
 		}
 		if !out.Elem.Valid() || out.Elem == dtype.TF32 {
 			return out, fmt.Errorf("a tensor's element type must be one of the specification's, not %q", t.Text)

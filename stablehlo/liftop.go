@@ -60,6 +60,9 @@ func (l *lifter) op(b *Block, op *mlir.Op) {
 	l.expand(b, op)
 }
 
+// maxExpanded bounds the operations that replace others, of which a short line can ask for hundreds.
+const maxExpanded = 1 << 18
+
 // expand replaces op by operations that the graph has.
 func (l *lifter) expand(b *Block, op *mlir.Op) {
 	if _, ok := l.operands(op); !ok {
@@ -69,6 +72,13 @@ func (l *lifter) expand(b *Block, op *mlir.Op) {
 	ops, results, err := expand.Expand(op)
 	if err != nil {
 		l.errorf(op.Pos, op.Name, "%v", err)
+		l.dropResults(op)
+		return
+	}
+	if l.expanded += len(ops); l.expanded > maxExpanded {
+		if l.expanded-len(ops) <= maxExpanded {
+			l.errorf(op.Pos, op.Name, "the program expands to more than %d operations; call a function instead of repeating it", maxExpanded)
+		}
 		l.dropResults(op)
 		return
 	}

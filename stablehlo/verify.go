@@ -58,7 +58,7 @@ func (v *verifier) fn(f *Func) {
 // mismatch says where the types of values differ from want; empty if they do not.
 func mismatch(values []*Value, want []Type) string {
 	if len(values) != len(want) {
-		return fmt.Sprintf("%d values, not %d", len(want), len(values))
+		return fmt.Sprintf("there are %d values, not %d", len(values), len(want))
 	}
 	for i, x := range values {
 		if !x.Type.Compatible(want[i]) {
@@ -163,6 +163,9 @@ func (c check) require(ok bool, format string, args ...any) {
 
 func (c check) in(i int) Type  { return c.Operands[i].Type }
 func (c check) out(i int) Type { return c.Results[i].Type }
+
+// maxRank bounds the number of dimensions, which checks compare pairwise.
+const maxRank = 256
 
 // checkType makes sure that a type is one that a device can hold.
 func checkType(t Type) error {

@@ -267,6 +267,6 @@ func (c check) region(i int, args, results []Type) {
 		c.require(a.Type.Compatible(args[j]), "argument %d of region %d is %v but must be %v", j, i, a.Type, args[j])
 	}
 	if msg := mismatch(b.Terminator().Operands, results); msg != "" {
-		c.failf("region %d must return %s", i, msg)
+		c.failf("region %d must return other values: %s", i, msg)
 	}
 }

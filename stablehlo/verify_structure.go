@@ -1,6 +1,10 @@
 package stablehlo
 
-import "github.com/isthmus-ffi/isthmus/dtype"
+import (
+	"strings"
+
+	"github.com/isthmus-ffi/isthmus/dtype"
+)
 
 // many stands for any number in an arity.
 const many = -1
@@ -134,17 +138,17 @@ func (s class) String() string {
 		{floating, "floating-point numbers"}, {complexNumber, "complex numbers"},
 		{quantized | quantizedAxis, "quantized numbers"}, {quantized, "numbers quantized per tensor"},
 	}
-	out := ""
+	var list []string
 	for _, n := range names {
 		if s&n.c == n.c {
 			s &^= n.c
-			if out != "" {
-				out += ", "
-			}
-			out += n.name
+			list = append(list, n.name)
 		}
 	}
-	return out
+	if n := len(list) - 1; n > 0 {
+		return strings.Join(list[:n], ", ") + " or " + list[n]
+	}
+	return strings.Join(list, "")
 }
 
 // elem checks that operand i has elements of a class.
