@@ -173,7 +173,7 @@ func threefryOf(f func(k0, k1, k2 uint32, x0, x1 *uint32, n int)) func(k0, k1 ui
 }
 
 // tile makes a register tile of mr x nr places from assembly functions.
-func tile[T Float](packed func(k int, a, b, c *T, ldc int, acc bool),
+func tile[T Float](columns func(k int, a *T, lda int, b, c *T, ldc int, acc bool),
 	rows func(k int, a *T, lda int, b, c *T, ldc int, acc bool), copyRows func(dst, src *T, stride, k int), mr, nr int,
 ) micro[T] {
 	kc, nc := 384, 512
@@ -182,9 +182,9 @@ func tile[T Float](packed func(k int, a, b, c *T, ldc int, acc bool),
 	}
 	return micro[T]{
 		mr: mr, nr: nr, kc: kc, nc: nc,
-		run: func(k int, a, b, c []T, ldc int, acc bool) {
-			a, b, c = a[:k*mr], b[:k*nr], c[:(mr-1)*ldc+nr]
-			packed(k, &a[0], &b[0], &c[0], ldc, acc)
+		run: func(k int, a []T, lda int, b, c []T, ldc int, acc bool) {
+			a, b, c = a[:(k-1)*lda+mr], b[:k*nr], c[:(mr-1)*ldc+nr]
+			columns(k, &a[0], lda, &b[0], &c[0], ldc, acc)
 		},
 		runRows: func(k int, a []T, lda int, b, c []T, ldc int, acc bool) {
 			a, b, c = a[:(mr-1)*lda+k], b[:k*nr], c[:(mr-1)*ldc+nr]

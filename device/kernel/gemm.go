@@ -55,14 +55,15 @@ type Gemm[T Float] struct {
 	ReLU             bool
 }
 
-// micro is a register tile: run computes an mr x nr tile of C from packed panels, k steps deep. With acc it adds to
-// what c holds. c is row-major with rows ldc apart.
+// micro is a register tile: run computes an mr x nr tile of C, k steps deep, from columns of A of mr contiguous
+// elements, lda apart (mr in a packed panel), and a packed panel of B. With acc it adds to what c holds. c is row-major
+// with rows ldc apart.
 type micro[T Float] struct {
 	mr, nr int
 	kc, nc int // depth and width of the block of B that is packed at a time; nc is a multiple of nr
-	run    func(k int, a, b, c []T, ldc int, acc bool)
+	run    func(k int, a []T, lda int, b, c []T, ldc int, acc bool)
 
-	// runRows is run with A not packed: rows of contiguous elements, lda apart. It and packRows may be nil.
+	// runRows is run with rows of A of contiguous elements, lda apart. It and packRows may be nil.
 	runRows func(k int, a []T, lda int, b, c []T, ldc int, acc bool)
 	// axpyRows is dst += x[0]*row 0 of b + ... + x[3]*row 3, rows stride apart; it may be nil.
 	axpyRows func(dst, x, b []T, stride int)
@@ -457,14 +458,19 @@ func (p *product[T]) computeRows(task int) {
 	held := p.mem.get(mr*p.kb + mr*nr)
 	ap, edge := (*held)[:mr*p.kb], (*held)[mr*p.kb:]
 	acc := p.Accumulate || p.k0 > 0
-	inPlace := p.mk.runRows != nil && p.A.ColStride == 1 && q1-q0 <= fewPanels
+	inRows := p.mk.runRows != nil && p.A.ColStride == 1 && q1-q0 <= fewPanels
+	inColumns := !inRows && p.A.RowStride == 1 && q1-q0 <= fewPanels
 	for r := first; r < min(p.rows, first+taskPanels); r++ {
 		i := r * mr
 		h := min(mr, p.M-i)
 		a := p.A.from(i, p.k0)
-		packed := !inPlace || h < mr
-		if packed {
+		run, lda := p.mk.run, a.ColStride
+		switch {
+		case inRows && h == mr:
+			run, lda = p.mk.runRows, a.RowStride
+		case !inColumns || h < mr:
 			pack(ap, a, h, p.kb, mr, p.ops)
+			a.Data, lda = ap, mr
 		}
 		for q := q0; q < q1; q++ {
 			j := p.j0 + q*nr
@@ -474,11 +480,7 @@ func (p *product[T]) computeRows(task int) {
 			if whole {
 				c, ldc, add = p.C.Data[i*p.C.RowStride+j:], p.C.RowStride, acc
 			}
-			if packed {
-				p.mk.run(p.kb, ap, p.packed[q*nr*p.kb:], c, ldc, add)
-			} else {
-				p.mk.runRows(p.kb, a.Data, a.RowStride, p.packed[q*nr*p.kb:], c, ldc, add)
-			}
+			run(p.kb, a.Data, lda, p.packed[q*nr*p.kb:], c, ldc, add)
 			if !whole {
 				p.store(edge, i, h, j, w, acc)
 			}
@@ -550,6 +552,14 @@ func pack[T Float](dst []T, v View[T], h, k, unit int, ops *Ops[T]) {
 		clear(dst)
 	}
 	switch {
+	case v.RowStride == 1 && h == 8 && unit == 8:
+		for j := range k { // arrays of a known size are copied without a call
+			*(*[8]T)(dst[j*8:]) = *(*[8]T)(v.Data[j*v.ColStride:])
+		}
+	case v.RowStride == 1 && h == 6 && unit == 6:
+		for j := range k {
+			*(*[6]T)(dst[j*6:]) = *(*[6]T)(v.Data[j*v.ColStride:])
+		}
 	case v.RowStride == 1:
 		for j := range k {
 			copy(dst[j*unit:j*unit+h], v.Data[j*v.ColStride:])
@@ -568,18 +578,16 @@ func pack[T Float](dst []T, v View[T], h, k, unit int, ops *Ops[T]) {
 }
 
 // microGo is the register tile in plain Go, 4 x 4.
-func microGo[T Float](k int, a, b, c []T, ldc int, acc bool) {
+func microGo[T Float](k int, a []T, lda int, b, c []T, ldc int, acc bool) {
 	var t [4][4]T
-	a, b = a[:4*k], b[:4*k]
-	for len(a) >= 4 && len(b) >= 4 {
-		for r := range 4 {
-			x := a[r]
-			t[r][0] += x * b[0]
-			t[r][1] += x * b[1]
-			t[r][2] += x * b[2]
-			t[r][3] += x * b[3]
+	for i := range k {
+		x, y := a[i*lda:i*lda+4], b[i*4:i*4+4]
+		for r := range t {
+			t[r][0] += x[r] * y[0]
+			t[r][1] += x[r] * y[1]
+			t[r][2] += x[r] * y[2]
+			t[r][3] += x[r] * y[3]
 		}
-		a, b = a[4:], b[4:]
 	}
 	for r := range t {
 		d := c[r*ldc : r*ldc+4]

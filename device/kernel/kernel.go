@@ -16,6 +16,8 @@
 //     threads. The assembly levels agree to the bit in everything. Plain Go agrees with them in arithmetic, square roots,
 //     roundings, comparisons, conversions and reductions; functions, dot products and matrix products may differ from
 //     it in the last places.
+//   - Assembly cannot be preempted: hand over at most some ten thousand elements at a time, so that the garbage
+//     collector never waits long.
 //   - An entry that makes no sense for a type, or is not provided, is nil.
 //
 // A Table is immutable after it is made and is safe for concurrent use.

@@ -725,7 +725,7 @@ func maxI32AVX2(x *int32, n int) int32
 func minI32AVX2(x *int32, n int) int32
 
 //go:noescape
-func gemmF32AVX2(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func gemmF32AVX2(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
 
 //go:noescape
 func gemmRowsF32AVX2(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
@@ -734,7 +734,7 @@ func gemmRowsF32AVX2(k int, a *float32, lda int, b *float32, c *float32, ldc int
 func packRowsF32AVX2(dst *float32, src *float32, stride int, k int)
 
 //go:noescape
-func gemmF64AVX2(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func gemmF64AVX2(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
 
 //go:noescape
 func gemmRowsF64AVX2(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
@@ -1514,7 +1514,7 @@ func maxI32AVX512(x *int32, n int) int32
 func minI32AVX512(x *int32, n int) int32
 
 //go:noescape
-func gemmF32AVX512(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+func gemmF32AVX512(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
 
 //go:noescape
 func gemmRowsF32AVX512(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
@@ -1523,7 +1523,7 @@ func gemmRowsF32AVX512(k int, a *float32, lda int, b *float32, c *float32, ldc i
 func packRowsF32AVX512(dst *float32, src *float32, stride int, k int)
 
 //go:noescape
-func gemmF64AVX512(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+func gemmF64AVX512(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
 
 //go:noescape
 func gemmRowsF64AVX512(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)

@@ -19381,14 +19381,14 @@ fold:
 	VZEROUPPER
 	RET
 
-// func gemmF32AVX2(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+// func gemmF32AVX2(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmF32AVX2(SB), NOSPLIT, $0-41
+TEXT ·gemmF32AVX2(SB), NOSPLIT, $0-49
 	MOVQ       k+0(FP), AX
 	MOVQ       a+8(FP), CX
-	MOVQ       b+16(FP), DX
-	MOVQ       c+24(FP), BX
-	MOVQ       ldc+32(FP), SI
+	MOVQ       b+24(FP), DX
+	MOVQ       c+32(FP), BX
+	MOVQ       ldc+40(FP), SI
 	SHLQ       $0x02, SI
 	MOVQ       BX, DI
 	PREFETCHT0 (DI)
@@ -19409,6 +19409,8 @@ TEXT ·gemmF32AVX2(SB), NOSPLIT, $0-41
 	PREFETCHT0 (DI)
 	PREFETCHT0 63(DI)
 	ADDQ       SI, DI
+	MOVQ       lda+16(FP), DI
+	SHLQ       $0x02, DI
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -19443,11 +19445,11 @@ loop:
 	VBROADCASTSS 20(CX), Y14
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y14, Y13, Y11
-	ADDQ         $0x00000018, CX
+	ADDQ         DI, CX
 	ADDQ         $0x00000040, DX
 	DECQ         AX
 	JNE          loop
-	MOVB         acc+40(FP), AL
+	MOVB         acc+48(FP), AL
 	TESTB        AL, AL
 	JEQ          store
 	MOVQ         BX, DI
@@ -19630,14 +19632,14 @@ loop:
 	VZEROUPPER
 	RET
 
-// func gemmF64AVX2(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+// func gemmF64AVX2(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmF64AVX2(SB), NOSPLIT, $0-41
+TEXT ·gemmF64AVX2(SB), NOSPLIT, $0-49
 	MOVQ       k+0(FP), AX
 	MOVQ       a+8(FP), CX
-	MOVQ       b+16(FP), DX
-	MOVQ       c+24(FP), BX
-	MOVQ       ldc+32(FP), SI
+	MOVQ       b+24(FP), DX
+	MOVQ       c+32(FP), BX
+	MOVQ       ldc+40(FP), SI
 	SHLQ       $0x03, SI
 	MOVQ       BX, DI
 	PREFETCHT0 (DI)
@@ -19658,6 +19660,8 @@ TEXT ·gemmF64AVX2(SB), NOSPLIT, $0-41
 	PREFETCHT0 (DI)
 	PREFETCHT0 63(DI)
 	ADDQ       SI, DI
+	MOVQ       lda+16(FP), DI
+	SHLQ       $0x03, DI
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -19692,11 +19696,11 @@ loop:
 	VBROADCASTSD 40(CX), Y14
 	VFMADD231PD  Y14, Y12, Y10
 	VFMADD231PD  Y14, Y13, Y11
-	ADDQ         $0x00000030, CX
+	ADDQ         DI, CX
 	ADDQ         $0x00000040, DX
 	DECQ         AX
 	JNE          loop
-	MOVB         acc+40(FP), AL
+	MOVB         acc+48(FP), AL
 	TESTB        AL, AL
 	JEQ          store
 	MOVQ         BX, DI
@@ -34257,14 +34261,14 @@ fold:
 	VZEROUPPER
 	RET
 
-// func gemmF32AVX512(k int, a *float32, b *float32, c *float32, ldc int, acc bool)
+// func gemmF32AVX512(k int, a *float32, lda int, b *float32, c *float32, ldc int, acc bool)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmF32AVX512(SB), NOSPLIT, $0-41
+TEXT ·gemmF32AVX512(SB), NOSPLIT, $0-49
 	MOVQ       k+0(FP), AX
 	MOVQ       a+8(FP), CX
-	MOVQ       b+16(FP), DX
-	MOVQ       c+24(FP), BX
-	MOVQ       ldc+32(FP), SI
+	MOVQ       b+24(FP), DX
+	MOVQ       c+32(FP), BX
+	MOVQ       ldc+40(FP), SI
 	SHLQ       $0x02, SI
 	MOVQ       BX, DI
 	PREFETCHT0 (DI)
@@ -34291,6 +34295,8 @@ TEXT ·gemmF32AVX512(SB), NOSPLIT, $0-41
 	PREFETCHT0 (DI)
 	PREFETCHT0 127(DI)
 	ADDQ       SI, DI
+	MOVQ       lda+16(FP), DI
+	SHLQ       $0x02, DI
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -34335,11 +34341,11 @@ loop:
 	VBROADCASTSS 28(CX), Z18
 	VFMADD231PS  Z18, Z16, Z14
 	VFMADD231PS  Z18, Z17, Z15
-	ADDQ         $0x00000020, CX
+	ADDQ         DI, CX
 	ADDQ         $0x00000080, DX
 	DECQ         AX
 	JNE          loop
-	MOVB         acc+40(FP), AL
+	MOVB         acc+48(FP), AL
 	TESTB        AL, AL
 	JEQ          store
 	MOVQ         BX, DI
@@ -34562,14 +34568,14 @@ loop:
 	VZEROUPPER
 	RET
 
-// func gemmF64AVX512(k int, a *float64, b *float64, c *float64, ldc int, acc bool)
+// func gemmF64AVX512(k int, a *float64, lda int, b *float64, c *float64, ldc int, acc bool)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmF64AVX512(SB), NOSPLIT, $0-41
+TEXT ·gemmF64AVX512(SB), NOSPLIT, $0-49
 	MOVQ       k+0(FP), AX
 	MOVQ       a+8(FP), CX
-	MOVQ       b+16(FP), DX
-	MOVQ       c+24(FP), BX
-	MOVQ       ldc+32(FP), SI
+	MOVQ       b+24(FP), DX
+	MOVQ       c+32(FP), BX
+	MOVQ       ldc+40(FP), SI
 	SHLQ       $0x03, SI
 	MOVQ       BX, DI
 	PREFETCHT0 (DI)
@@ -34596,6 +34602,8 @@ TEXT ·gemmF64AVX512(SB), NOSPLIT, $0-41
 	PREFETCHT0 (DI)
 	PREFETCHT0 127(DI)
 	ADDQ       SI, DI
+	MOVQ       lda+16(FP), DI
+	SHLQ       $0x03, DI
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -34640,11 +34648,11 @@ loop:
 	VBROADCASTSD 56(CX), Z18
 	VFMADD231PD  Z18, Z16, Z14
 	VFMADD231PD  Z18, Z17, Z15
-	ADDQ         $0x00000040, CX
+	ADDQ         DI, CX
 	ADDQ         $0x00000080, DX
 	DECQ         AX
 	JNE          loop
-	MOVB         acc+40(FP), AL
+	MOVB         acc+48(FP), AL
 	TESTB        AL, AL
 	JEQ          store
 	MOVQ         BX, DI

@@ -7,12 +7,12 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-// gemm writes a register tile of mr rows and two vectors of columns. A is a packed panel or, with strided, rows of
-// contiguous elements lda apart.
+// gemm writes a register tile of mr rows and two vectors of columns. A is columns of mr contiguous elements, lda apart
+// (mr in a packed panel), or, with strided, rows of contiguous elements lda apart.
 func (e *emitter) gemm(mr int, strided bool) string {
-	name, signature := "gemm", "func(k int, a, b, c *%s, ldc int, acc bool)"
+	name, signature := "gemm", "func(k int, a *%[1]s, lda int, b, c *%[1]s, ldc int, acc bool)"
 	if strided {
-		name, signature = "gemmRows", "func(k int, a *%[1]s, lda int, b, c *%[1]s, ldc int, acc bool)"
+		name = "gemmRows"
 	}
 	full := fmt.Sprintf("%s%s%s", name, e.t.name, e.level())
 	e.beginAs(full, fmt.Sprintf(signature, e.t.gotype))
@@ -28,10 +28,10 @@ func (e *emitter) gemm(mr int, strided bool) string {
 		ADDQ(ldc, row)
 	}
 	element := func(r int) Mem { return Mem{Base: a, Disp: e.t.size * r} }
-	next := func() { ADDQ(U32(uint64(e.t.size*mr)), a) }
+	lda := Load(Param("lda"), GP64())
+	SHLQ(bytes, lda)
+	next := func() { ADDQ(lda, a) }
 	if strided {
-		lda := Load(Param("lda"), GP64())
-		SHLQ(bytes, lda)
 		three, a5 := GP64(), GP64()
 		LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, three)
 		LEAQ(Mem{Base: a, Index: lda, Scale: 4}, a5)
