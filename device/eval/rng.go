@@ -191,10 +191,11 @@ func philox4x32(x [4]uint32, key [2]uint32) [4]uint32 {
 	return x
 }
 
-// philoxBits fills out from state (key, counter low, counter high or 0), four 32-bit words a block.
+// philoxBits fills out from state (key, counter low, counter high), four 32-bit words a block. Where the state has only
+// two numbers, XLA takes the key as the high half of the counter.
 func philoxBits(state []uint64, out *Tensor) []uint64 {
 	key := words(state[0])
-	lo, hi := state[1], uint64(0)
+	lo, hi := state[1], state[0]
 	if len(state) == 3 {
 		hi = state[2]
 	}
