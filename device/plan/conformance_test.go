@@ -24,7 +24,7 @@ import (
 // on the results.
 type planner struct {
 	pool               plan.Pool
-	planned, evaluated atomic.Int64
+	planned, evaluated, checks atomic.Int64
 }
 
 func (p *planner) Run(ctx context.Context, _ conformance.Program, m *stablehlo.Module) error {
@@ -107,6 +107,7 @@ func (p *planner) Run(ctx context.Context, _ conformance.Program, m *stablehlo.M
 			in[i] = &eval.Tensor{Type: v.Type, Data: results[i]}
 		}
 		results = results[len(in):]
+		p.checks.Add(1)
 		if _, err := eval.Op(ctx, m, c, in, nil, eval.Options{}); err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d programs planned, %d with evaluated steps, %d left to the evaluator", p.planned.Load(), len(programs), p.evaluated.Load()/2, refused)
-	if p.planned.Load() < 2000 {
-		t.Errorf("%d programs planned, want 2000 at least", p.planned.Load())
+	if p.planned.Load() < 2000 || p.checks.Load() < 2000 {
+		t.Errorf("%d programs planned and %d checks made, want 2000 at least", p.planned.Load(), p.checks.Load())
 	}
 }
