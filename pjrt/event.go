@@ -95,8 +95,8 @@ func (e *Event) start() error {
 	e.watch.Do(func() {
 		first = true
 		e.plugin.watch(e.op, h, func(err error) {
+			e.owned.Done() // before anyone hears of it, so that who waits may close everything
 			e.done.Complete(err)
-			e.owned.Done()
 		})
 	})
 	if !first {

@@ -140,8 +140,9 @@ func (r *run) do(ctx context.Context, o ExecuteOptions) error {
 	f := call.Get()
 	held, err := r.enter(f, o)
 	if err == nil {
-		err = do(r.x.client.plugin, f, "execute", r.native)
-		r.settle(f, err, o)
+		if err = do(r.x.client.plugin, f, "execute", r.native); err == nil {
+			r.settle(o)
+		}
 	}
 	r.leave(held)
 	if err != nil {
@@ -272,23 +273,24 @@ func (r *run) check(d, i int, b *Buffer, o ExecuteOptions) error {
 	return nil
 }
 
-// settle finds out which arguments the execution took, so that they are closed as soon as their uses end.
-func (r *run) settle(f *call.Frame, failed error, o ExecuteOptions) {
-	p := r.x.client.plugin
+// settle finds out which arguments the execution took, so that they are closed as soon as their uses end. After an
+// execution that did not start an argument may be gone too; nobody can tell then why, and it says so when it is used.
+func (r *run) settle(o ExecuteOptions) {
+	sig := r.x.sig
 	for _, args := range r.args {
 		for i, b := range args {
-			if r.x.sig != nil && (!r.x.sig.donated[i] || slices.Contains(o.Keep, i)) {
+			if sig != nil && (!sig.donated[i] || slices.Contains(o.Keep, i)) {
 				continue
 			}
+			// The use that enter took is still held.
 			h, err := b.owned.Use()
 			if err != nil {
 				continue
 			}
-			gone, err := p.isDeleted(h)
+			gone, err := r.x.client.plugin.isDeleted(h)
 			b.owned.Done()
 			if err != nil {
-				// The plugin cannot tell: after a success a donated argument is gone by its contract.
-				gone = failed == nil && r.x.sig != nil
+				gone = sig != nil // the plugin cannot tell: a donated argument is gone by its contract
 			}
 			if gone {
 				b.give()

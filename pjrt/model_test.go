@@ -180,9 +180,6 @@ func (m *model) execute(t *rapid.T) {
 			t.Fatalf("executing on a deleted buffer worked")
 		}
 		if err != nil {
-			if takes && a.b.Donated() {
-				a.open = false
-			}
 			return
 		}
 	default:
@@ -276,13 +273,6 @@ func (m *model) closeEvent(t *rapid.T) {
 	}
 	m.expect("close event", e.e.Close())
 	e.open = false
-	// The watcher lets go a moment after it has told.
-	for range 1000 {
-		if ok, _ := e.e.Ready(); ok {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // finish closes everything, in a random order that is tried again where it is wrong.
