@@ -87,10 +87,7 @@ func decomposition(name string) decompose {
 	case "chlo.broadcast_next_after", "chlo.broadcast_polygamma", "chlo.broadcast_zeta":
 		return broadcastBinary("chlo." + name[len("chlo.broadcast_"):])
 	case "chlo.ragged_dot":
-		return func(*builder, *mlir.Op) []value {
-			failf("ragged products are not supported; use dot_general with a mask")
-			return nil
-		}
+		return raggedDot
 	}
 	return deprecated(name)
 }
