@@ -169,21 +169,20 @@ func (l *Loan) Return() {
 	if l == nil || l.st == nil {
 		return
 	}
+	// The lock is held to the end: whoever finds the loan over finds the memory free.
 	st := l.st
 	st.mu.Lock()
-	first := !st.back
-	st.back = true
-	empty := len(st.bytes) == 0
-	st.bytes = nil
-	st.mu.Unlock()
-	if !first {
+	defer st.mu.Unlock()
+	if st.back {
 		return
 	}
-	if !empty {
+	st.back = true
+	if len(st.bytes) > 0 {
 		loans.mu.Lock()
 		loans.root = loans.root.remove(st)
 		loans.mu.Unlock()
 	}
+	st.bytes = nil
 	st.pin.Unpin()
 	st.entry.Leave()
 	if st.owner != nil {

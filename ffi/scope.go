@@ -28,17 +28,16 @@ type scopeWork struct {
 
 // ScopeOptions are the options of [Within]. The zero value is the default.
 type ScopeOptions struct {
-	// Grace is how long to wait for work that was asked to stop, after the context ended; 0 is 5 seconds, negative
-	// is no limit.
+	// Grace is how long to wait for work after it was asked to stop; 0 is 5 seconds, negative is no limit.
 	Grace time.Duration
 }
 
 const defaultGrace = 5 * time.Second
 
 // Within runs f in a new scope and then leaves the scope: it waits for all work that was added and for all loans
-// that the work returns. When f fails or panics, or ctx ends, the work is first asked to stop. Work that does
-// not end within the grace time after ctx ended is reported, its loans stay out and pinned, and the error, which
-// is [isthmus.ErrBorrowed], names them. A loan that no work of the scope returns is returned when f comes back,
+// that the work uses. When f fails or panics, or ctx ends, the work is asked to stop. Work that does not end within
+// the grace time after that is reported, its loans stay out and pinned until it ends, and the error, which is
+// [isthmus.ErrBorrowed], names them. A loan that no work of the scope returns is returned when f comes back,
 // before the wait: nobody else can be using it.
 func Within(ctx context.Context, opt ScopeOptions, f func(*Scope) error) (err error) {
 	s := &Scope{}
@@ -73,12 +72,18 @@ func (s *Scope) Lend(b []byte, a Access) (*Loan, error) {
 
 // Add makes native work part of the scope: leaving waits for e, and the loans given are returned when it
 // completes. cancel, which may be nil, asks the work to stop; it must not block, and may be called at most once,
-// also after the work has ended. After the scope is left it is [isthmus.ErrClosed], and nothing is added.
+// also after the work has ended. After the scope is left, or with a loan that was returned, the error is
+// [isthmus.ErrClosed], and nothing is added.
 func (s *Scope) Add(what string, e *Event, cancel func(), uses ...*Loan) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return fmt.Errorf("ffi: add %s to a scope that was left: %w", what, isthmus.ErrClosed)
+	}
+	for _, l := range uses {
+		if l.Returned() {
+			return fmt.Errorf("ffi: add %s to a scope: a loan that it uses was returned: %w", what, isthmus.ErrClosed)
+		}
 	}
 	for _, l := range uses {
 		l.lentTo(e)
@@ -104,10 +109,7 @@ func (s *Scope) leave(ctx context.Context, opt ScopeOptions, stop bool) error {
 			}
 		}
 	})
-	if stop {
-		ask()
-	}
-	limit, end := graceful(ctx, opt.Grace, ask)
+	limit, end := graceful(ctx, opt.Grace, stop, ask)
 	defer end()
 	var late []string
 	for _, w := range work {
@@ -136,27 +138,36 @@ func (s *Scope) leave(ctx context.Context, opt ScopeOptions, stop bool) error {
 	return err
 }
 
-// graceful returns a context that ends some time after ctx, and calls ask when ctx ends.
-func graceful(ctx context.Context, grace time.Duration, ask func()) (context.Context, func()) {
+// graceful returns a context that ends the grace time after the work was asked to stop: now if stop is true, else
+// when ctx ends.
+func graceful(ctx context.Context, grace time.Duration, stop bool, ask func()) (context.Context, func()) {
 	if grace == 0 {
 		grace = defaultGrace
 	}
 	limit, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
+	var mu sync.Mutex
+	var timer *time.Timer
+	begin := func() {
 		ask()
-		if grace < 0 {
-			return
+		mu.Lock()
+		defer mu.Unlock()
+		if grace > 0 && timer == nil {
+			timer = time.AfterFunc(grace, func() {
+				cancel(fmt.Errorf("it was asked to stop %v ago", grace))
+			})
 		}
-		t := time.NewTimer(grace)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			cancel(context.Cause(ctx))
-		case <-limit.Done():
-		}
-	})
+	}
+	if stop {
+		begin()
+	}
+	off := context.AfterFunc(ctx, begin)
 	return limit, func() {
-		stop()
+		off()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
 		cancel(nil)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // patience is how long what is on its way to its end may take: cleanups run after a collection, goroutines after
 // what wakes them.
-const patience = 5 * time.Second
+const patience = 3 * time.Second
 
 // Main runs a package's tests and ends the process. When the tests pass but native objects are alive, or something
 // was reported that no test captured, or goroutines go on, the run fails and says which, with creation sites.
