@@ -164,8 +164,8 @@ func floatOps[T Float](o *Ops[T]) {
 	arithmetic(o)
 	o.VV[Div], o.VS[Div], o.SV[Div] = divVV[T], divVS[T], divSV[T]
 	each(o, Rem, func(a, b T) T { return T(math.Mod(float64(a), float64(b))) })
-	each(o, Pow, func(a, b T) T { return T(math.Pow(float64(a), float64(b))) })
-	each(o, Atan2, func(a, b T) T { return T(math.Atan2(float64(a), float64(b))) })
+	each(o, Pow, func(a, b T) T { return T(power(float64(a), float64(b))) })
+	each(o, Atan2, func(a, b T) T { return T(atan2(float64(a), float64(b))) })
 	u := &o.Unary
 	u[Neg] = unary(func(x T) T { return -x })
 	u[Abs] = wide[T](math.Abs)
@@ -176,7 +176,7 @@ func floatOps[T Float](o *Ops[T]) {
 	u[RoundEven], u[RoundAway] = wide[T](math.RoundToEven), wide[T](math.Round)
 	for op, f := range map[Unary]func(float64) float64{
 		Cbrt: math.Cbrt, Exp: exp, Expm1: math.Expm1, Log: log, Log1p: math.Log1p, Tanh: math.Tanh,
-		Logistic: logistic, Sin: math.Sin, Cos: math.Cos, Tan: math.Tan, Erf: math.Erf,
+		Logistic: logistic, Sin: math.Sin, Cos: math.Cos, Tan: tan, Erf: math.Erf,
 	} {
 		u[op] = wide[T](f)
 	}

@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 
@@ -206,6 +207,97 @@ func TestPower(t *testing.T) {
 			check("VS", all(a), one)
 			k.F32.SV[kernel.Pow](got, s, b)
 			check("SV", one, all(b))
+		}
+	})
+}
+
+// TestPower64 compares with exact powers: whole exponents by multiplication of long numbers, quarters by roots of those.
+func TestPower64(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	long := func(x float64) *big.Float { return new(big.Float).SetPrec(300).SetFloat64(x) }
+	var x, y, want []float64
+	for i := range 3000 {
+		n := 1 + r.IntN(1<<(1+r.IntN(20)))
+		a := math.Exp(700 / float64(n) * (2*r.Float64() - 1))
+		if i%4 == 0 {
+			a = 1 + r.NormFloat64()*1e-3
+		}
+		p, sq := long(1), long(a)
+		for k := n; k > 0; k >>= 1 {
+			if k&1 != 0 {
+				p.Mul(p, sq)
+			}
+			sq.Mul(sq, sq)
+		}
+		b, roots := float64(n), r.IntN(3)
+		for range roots {
+			p.Sqrt(p)
+			b /= 2
+		}
+		if i%2 == 0 {
+			p.Quo(long(1), p)
+			b = -b
+		}
+		w, _ := p.Float64()
+		if roots == 0 && i%5 == 0 { // negative base
+			a = -a
+			if n%2 == 1 {
+				w = -w
+			}
+		}
+		if math.Abs(w) > 1e-300 && !math.IsInf(w, 0) {
+			x, y, want = append(x, a), append(y, b), append(want, w)
+		}
+	}
+	got := make([]float64, len(x))
+	levels(t, func(t *testing.T, k *kernel.Table) {
+		k.F64.VV[kernel.Pow](got, x, y)
+		worst := 0.0
+		for i, w := range want {
+			off := math.Abs(got[i]-w) / ulp64(w)
+			worst = max(worst, off)
+			if !(off <= 2) {
+				t.Fatalf("%g to the power %g is %g, want %g: off by %.3g ulp", x[i], y[i], got[i], w, off)
+			}
+		}
+		t.Logf("pow f64: at most %.3f ulp", worst)
+		special := append(specials[float64](), 2, 3, -2, 0.5, 1e300, 1e17, 1<<53+1)
+		for _, a := range special {
+			for _, b := range special {
+				w := math.Pow(a, b)
+				if a != 0 && math.Abs(a) < 0x1p-1022 && b != math.Trunc(b) { // wrong in math on amd64, as Log is
+					if w = math.NaN(); a > 0 {
+						w = math.Exp(b*math.Log(a*0x1p200) - b*200*math.Ln2)
+					}
+				}
+				k.F64.VV[kernel.Pow](got[:1], []float64{a}, []float64{b})
+				g := got[0]
+				plain := w-w == 0 && w != 0
+				if plain && math.Abs(g-w) > 1e-9*math.Abs(w) || !plain && !same(g, w) {
+					t.Errorf("%g to the power %g is %g, want %g", a, b, g, w)
+				}
+			}
+		}
+	})
+}
+
+func TestTanSmall(t *testing.T) {
+	levels(t, func(t *testing.T, k *kernel.Table) {
+		for _, x := range []float64{1e-9, -3e-8, 9.9e-8, 1e-5, 9e-5, 1.1e-4, math.Copysign(0, -1)} {
+			z := new(big.Float).SetPrec(200).SetFloat64(x)
+			q := new(big.Float).Mul(z, z)
+			// x + x^3/3 + 2x^5/15 + 17x^7/315, far beyond a float64 for these
+			s := new(big.Float).SetPrec(200).Quo(big.NewFloat(17), big.NewFloat(315).SetPrec(200))
+			for _, c := range [][2]float64{{2, 15}, {1, 3}, {1, 1}} {
+				s.Mul(s, q)
+				s.Add(s, new(big.Float).SetPrec(200).Quo(big.NewFloat(c[0]).SetPrec(200), big.NewFloat(c[1])))
+			}
+			want, _ := s.Mul(s, z).Float64()
+			got := []float64{0}
+			k.F64.Unary[kernel.Tan](got, []float64{x})
+			if math.Abs(got[0]-want) > 2*ulp64(want) || math.Signbit(got[0]) != math.Signbit(want) {
+				t.Errorf("tan of %g is %g, want %g", x, got[0], want)
+			}
 		}
 	})
 }

@@ -6,7 +6,7 @@ import "math"
 const powerBlock = 256
 
 // bindPower makes float32 power from the float64 logarithm and exponential: exp(b*log(a)) in float64 is right to far
-// beyond the last place of a float32. Arguments outside of that formula go through math.Pow.
+// beyond the last place of a float32. Arguments outside of that formula go through the plain loop.
 func bindPower(t *Table) {
 	exact := t.F64.VV[Pow]
 	block := func(x, y []float64) {
