@@ -195,7 +195,7 @@ func (l *Loan) Return() {
 // callers wait for.
 func (l *Loan) ReturnOn(e *Event) { e.OnDone(func(error) { l.Return() }) }
 
-// lentTo notes that the work of e uses the memory; the loan goes back when all such work has ended.
+// lentTo notes that the work of e uses the memory.
 func (l *Loan) lentTo(e *Event) {
 	if l == nil || l.st == nil {
 		return
@@ -203,7 +203,6 @@ func (l *Loan) lentTo(e *Event) {
 	l.st.mu.Lock()
 	l.st.users = append(l.st.users, e)
 	l.st.mu.Unlock()
-	e.OnDone(func(error) { l.settle() })
 }
 
 // working reports whether work that was noted is still going on.
@@ -218,11 +217,18 @@ func (l *Loan) working() bool {
 	return false
 }
 
-// settle returns the loan if no work uses it any more.
+// settle returns the loan as soon as no work uses it any more, which may be now.
 func (l *Loan) settle() {
-	if !l.working() {
-		l.Return()
+	l.st.mu.Lock()
+	users := l.st.users
+	l.st.mu.Unlock()
+	for _, e := range users {
+		if !e.Completed() {
+			e.OnDone(func(error) { l.settle() })
+			return
+		}
 	}
+	l.Return()
 }
 
 // Lent returns how many loans of non-empty memory are out in the process.

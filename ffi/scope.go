@@ -37,8 +37,8 @@ const defaultGrace = 5 * time.Second
 // Within runs f in a new scope and then leaves the scope: it waits for all work that was added and for all loans
 // that the work uses. When f fails or panics, or ctx ends, the work is asked to stop. Work that does not end within
 // the grace time after that is reported, its loans stay out and pinned until it ends, and the error, which is
-// [isthmus.ErrBorrowed], names them. A loan that no work of the scope returns is returned when f comes back,
-// before the wait: nobody else can be using it.
+// [isthmus.ErrBorrowed], names them. A loan that no work uses goes back before the wait. Loans may be returned by
+// hand before that; then no work may be using them.
 func Within(ctx context.Context, opt ScopeOptions, f func(*Scope) error) (err error) {
 	s := &Scope{}
 	finished := false
@@ -70,7 +70,7 @@ func (s *Scope) Lend(b []byte, a Access) (*Loan, error) {
 	return l, nil
 }
 
-// Add makes native work part of the scope: leaving waits for e, and the loans given are returned when it
+// Add makes native work part of the scope: leaving waits for e, and the loans given stay out at least until it
 // completes. cancel, which may be nil, asks the work to stop; it must not block, and may be called at most once,
 // also after the work has ended. After the scope is left, or with a loan that was returned, the error is
 // [isthmus.ErrClosed], and nothing is added.
