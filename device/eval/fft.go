@@ -55,7 +55,14 @@ func fft(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 	defer done()
 	v := asComplexes(t)
 	inverse := a.Type == stablehlo.FFTInverse || a.Type == stablehlo.FFTInverseReal
-	along := func(d int, shape []int64) error { return r.transformAlong(v, shape, d, inverse) }
+	narrow := t.Type.Elem == dtype.F32 || t.Type.Elem == dtype.C64
+	along := func(d int, shape []int64) error {
+		p := newTransform(int(shape[d]))
+		if oddPrime(int(shape[d])) {
+			p.prime = primeFor(narrow, a.Type == stablehlo.FFTReal && d == rank-1)
+		}
+		return r.transformAlong(p, v, shape, d, inverse)
+	}
 	switch a.Type {
 	case stablehlo.FFTInverseReal:
 		for d := first; d < rank-1; d++ {
@@ -125,14 +132,26 @@ func firstOf(v []complex128, n, m int) []complex128 {
 	return out
 }
 
-func (r *runner) transformAlong(v []complex128, dims []int64, d int, inverse bool) error {
+// primeFor picks the transform of odd primes.
+func primeFor(narrow, realInput bool) func([]complex128) {
+	switch {
+	case narrow && realInput:
+		return primeReal[float32]
+	case narrow:
+		return primeTransform[float32]
+	case realInput:
+		return primeReal[float64]
+	}
+	return primeTransform[float64]
+}
+
+func (r *runner) transformAlong(p *transform, v []complex128, dims []int64, d int, inverse bool) error {
 	n := int(dims[d])
 	if n == 0 || len(v) == 0 {
 		return nil
 	}
 	step := strides(dims)[d]
 	row := make([]complex128, n)
-	p := newTransform(n)
 	for o := range product(dims[:d]) {
 		if err := r.tick(); err != nil {
 			return err
@@ -166,12 +185,16 @@ type transform struct {
 	chirp   []complex128
 	kernel  []complex128
 	scratch []complex128
+	prime   func([]complex128) // for an odd prime length
 }
 
 const shortTransform = 32
 
 func newTransform(n int) *transform {
 	t := &transform{n: n}
+	if n == 0 {
+		return t
+	}
 	if n&(n-1) == 0 || n <= shortTransform {
 		t.root = roots(n)
 		t.scratch = make([]complex128, n)
@@ -220,6 +243,8 @@ func roots(n int) []complex128 {
 func (t *transform) run(v []complex128) {
 	n := t.n
 	switch {
+	case t.prime != nil:
+		t.prime(v)
 	case n&(n-1) == 0:
 		t.halves(v)
 	case n <= shortTransform:
