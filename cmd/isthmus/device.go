@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -30,6 +31,7 @@ type deviceNote struct {
 	Platform string `json:"platform,omitempty"`
 	Version  string `json:"version,omitempty"`
 	API      string `json:"api,omitempty"`
+	Library  string `json:"library,omitempty"` // the plugin's file, where it was found by name
 	Error    string `json:"error,omitempty"`
 }
 
@@ -97,10 +99,16 @@ func look(ctx context.Context, name string) (notes []deviceNote, err error) {
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	major, minor := p.Version()
+	library := ""
+	if store, err := plugins.Default(); err == nil {
+		if found, err := store.Find(name); err == nil {
+			library = found.Path
+		}
+	}
 	for _, d := range client.Devices() {
 		notes = append(notes, deviceNote{
 			Name: name, Device: d.String(), Platform: client.Platform(), Version: client.PlatformVersion(),
-			API: fmt.Sprintf("%d.%d", major, minor),
+			API: fmt.Sprintf("%d.%d", major, minor), Library: library,
 		})
 	}
 	return notes, nil
@@ -115,13 +123,19 @@ type finding struct {
 	What   string `json:"what"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what would make it work, where the detail does not say it
 }
 
 // Run looks at everything that this module can use. It never fails for what is missing: that is what it reports.
 func (c *doctorCmd) Run(ctx context.Context, s *streams) error {
 	found := []finding{
-		{"isthmus", true, version() + ", " + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH},
-		{"vector kernels", kernel.Best().Level() != kernel.LevelGo, kernelNote()},
+		{What: "isthmus", OK: true, Detail: version() + ", " + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH},
+		{What: "vector kernels", OK: kernel.Best().Level() != kernel.LevelGo, Detail: kernelNote()},
+	}
+	if store, err := plugins.Default(); err != nil {
+		found = append(found, finding{What: "plugins", Detail: err.Error(), Fix: "set HOME or XDG_CACHE_HOME, or name plugins by their paths"})
+	} else {
+		found = append(found, finding{What: "plugins", OK: true, Detail: "kept in " + store.Dir})
 	}
 	for _, name := range names() {
 		f := finding{What: "device " + name}
@@ -133,25 +147,17 @@ func (c *doctorCmd) Run(ctx context.Context, s *streams) error {
 			f.Detail = err.Error()
 		case len(notes) == 0:
 			f.Detail = "its plugin works, but it has no device that this process can use"
+			f.Fix = "look at the driver of the device, and at the variables that hide devices, such as CUDA_VISIBLE_DEVICES"
 		default:
 			f.OK = true
-			f.Detail = fmt.Sprintf("%d of %s, PJRT API %s, %s", len(notes), notes[0].Device, notes[0].API, firstLine(notes[0].Version))
+			f.Detail = fmt.Sprintf("%s, devices: %d, PJRT API %s, %s", notes[0].Device, len(notes), notes[0].API, firstLine(notes[0].Version))
+			if notes[0].Library != "" {
+				f.Detail += ", " + notes[0].Library
+			}
 		}
 		found = append(found, f)
 	}
-	for _, tool := range []struct{ name, why string }{
-		{"uv", "or pip, to install plugins"},
-		{"python3", "its pip installs plugins, and its packages may hold the CUDA plugin"},
-		{"cc", "only to work on isthmus itself: C fixtures and the struct probe"},
-	} {
-		f := finding{What: tool.name}
-		if path, err := exec.LookPath(tool.name); err == nil {
-			f.OK, f.Detail = true, path
-		} else {
-			f.Detail = "not found; needed " + tool.why
-		}
-		found = append(found, f)
-	}
+	found = append(found, installer(ctx), compiler())
 	if c.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")
@@ -163,9 +169,43 @@ func (c *doctorCmd) Run(ctx context.Context, s *streams) error {
 		if !f.OK {
 			mark = "-  "
 		}
-		fmt.Fprintf(s.out, "%s %-16s %s\n", mark, f.What, f.Detail)
+		fmt.Fprintf(s.out, "%s %-16s %s\n", mark, f.What, printable(f.Detail))
+		if f.Fix != "" {
+			fmt.Fprintf(s.out, "%20sto fix: %s\n", "", f.Fix)
+		}
 	}
 	return nil
+}
+
+// installer is what isthmus plugin install can use.
+func installer(ctx context.Context) finding {
+	f := finding{What: "pip or uv", Fix: "install one of them; or fetch the wheel that isthmus plugin list names elsewhere, and: isthmus plugin install cpu --wheel FILE"}
+	if path, err := exec.LookPath("uv"); err == nil {
+		return finding{What: f.What, OK: true, Detail: path}
+	}
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		f.Detail = "neither uv nor python3 is in PATH; needed only to install plugins"
+		return f
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, "-m", "pip", "--version").Output()
+	if err != nil {
+		f.Detail = path + " has no pip, and uv is not in PATH; needed only to install plugins"
+		return f
+	}
+	return finding{What: f.What, OK: true, Detail: firstLine(string(out))}
+}
+
+// compiler is what the module's own tests want.
+func compiler() finding {
+	for _, name := range []string{"cc", "gcc", "clang"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return finding{What: "C compiler", OK: true, Detail: path + "; used only by the tests of isthmus itself"}
+		}
+	}
+	return finding{What: "C compiler", Detail: "not found; used only by the tests of isthmus itself"}
 }
 
 func kernelNote() string {
@@ -223,8 +263,11 @@ func (c *pluginInstall) Run(ctx context.Context, s *streams) error {
 	p := newProgress(s)
 	defer p.stop()
 	p.phase(fmt.Sprintf("installing %s %s", pin.Package, pin.Version))
-	got, err := store.Install(ctx, pin, plugins.Options{Wheel: c.Wheel})
+	got, err := store.Install(ctx, pin, plugins.Options{Wheel: c.Wheel, Progress: p.phase})
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = &interruption{p.now(), err}
+		}
 		return fail(exitDevice, err)
 	}
 	p.stop()

@@ -2,7 +2,7 @@
 //
 //	isthmus run program.mlir --input x.npy
 //
-// Exit codes: 0 fine, 1 any other failure, 2 wrong use of the command, 3 the program is wrong, 4 its inputs do not fit,
+// Results and reports go to standard output, errors, warnings and progress to standard error. Exit codes: 0 fine, 1 any other failure, 2 wrong use of the command, 3 the program is wrong, 4 its inputs do not fit,
 // 5 the device or its library cannot be used, 6 the execution failed, 7 the memory limit was hit, 130 interrupted.
 package main
 
@@ -13,6 +13,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -31,6 +34,8 @@ const (
 	exitInterrupted = 130
 )
 
+const exitCodes = `Exit codes: 0 fine; 1 any other failure; 2 wrong use of the command; 3 the program is wrong; 4 its inputs do not fit; 5 the device or its library cannot be used; 6 the execution failed; 7 the memory limit was hit; 130 interrupted.`
+
 // failure is an error with the exit code that it means.
 type failure struct {
 	code int
@@ -39,6 +44,15 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
+
+// interruption is an error with the phase in which it came.
+type interruption struct {
+	phase string
+	err   error
+}
+
+func (i *interruption) Error() string { return i.phase + ": " + i.err.Error() }
+func (i *interruption) Unwrap() error { return i.err }
 
 // fail gives err an exit code. Interruption and the memory limit have codes of their own wherever they happen.
 func fail(code int, err error) error {
@@ -73,10 +87,46 @@ type cli struct {
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
 }
 
-// streams are what a command reads and writes; tests replace them.
+// streams are what a command writes to; tests replace them.
 type streams struct {
 	out, err io.Writer
 	terminal bool // err is a terminal: progress may be drawn
+}
+
+// sticky remembers the first error of its writer, so that a report that did not reach its reader is a failure without
+// a check after each line.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sticky) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if s.err == nil {
+		s.err = err
+	}
+	return n, err
+}
+
+// printable makes text that may quote a program or a file name harmless to a terminal: what is neither printable nor
+// a newline is shown as an escape.
+func printable(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		s = s[n:]
+	}
+	return b.String()
 }
 
 func main() {
@@ -84,7 +134,7 @@ func main() {
 	defer stop()
 	go func() {
 		<-ctx.Done()
-		stop() // a second interrupt ends the process at once
+		stop() // the next interrupt ends the process at once
 	}()
 	os.Exit(start(ctx, os.Args[1:], &streams{os.Stdout, os.Stderr, isTerminal(os.Stderr)}))
 }
@@ -98,14 +148,15 @@ func start(ctx context.Context, args []string, s *streams) int {
 	}
 	defer isthmus.SetCheck(isthmus.SetCheck(check))
 
+	out := &sticky{w: s.out}
+	s = &streams{out, s.err, s.terminal}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("isthmus"),
-		kong.Description("Safe passage between Go and native code: run StableHLO programs on any PJRT device."),
+		kong.Description("Safe passage between Go and native code: run StableHLO programs on any PJRT device.\n\n"+exitCodes),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
@@ -119,15 +170,23 @@ func start(ctx context.Context, args []string, s *streams) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "isthmus: %v\nTry: isthmus --help\n", err)
+		fmt.Fprintf(s.err, "isthmus: %s\nTry: isthmus --help\n", printable(err.Error()))
 		return exitUsage
 	}
-	if err := k.Run(); err != nil {
-		if errors.Is(err, context.Canceled) {
-			fmt.Fprintln(s.err, "isthmus: interrupted")
-		} else {
-			fmt.Fprintln(s.err, "isthmus:", err)
+	err = k.Run()
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write the report: %w", out.err)
+	}
+	if err != nil {
+		said := err.Error()
+		if errors.Is(err, context.Canceled) { // the rest of the chain says what was given up, which nobody asked
+			said = "interrupted"
+			var where *interruption
+			if errors.As(err, &where) {
+				said += " while " + where.phase
+			}
 		}
+		fmt.Fprintf(s.err, "isthmus: %s\n", printable(said))
 		return exitCode(err)
 	}
 	if live := isthmus.Live(); check != isthmus.CheckOff && live.Err() != nil {

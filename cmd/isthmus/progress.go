@@ -37,6 +37,13 @@ func (p *progress) phase(what string) {
 	}
 }
 
+// now is the phase that runs.
+func (p *progress) now() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.what
+}
+
 func (p *progress) draw() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/target"
 	"github.com/isthmus-ffi/isthmus/npy"
 	"github.com/isthmus-ffi/isthmus/pjrt"
-	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
 type runCmd struct {
@@ -25,7 +22,24 @@ type runCmd struct {
 	Random  *uint64  `placeholder:"SEED" help:"Make the arguments that no --input gives: uniform in [0, 1), integers in [0, 10), from this seed."`
 	Output  string   `short:"o" placeholder:"DIR" help:"Write the results there as out0.npy, out1.npy, …; a name that ends in .npz makes one file."`
 	Repeat  int      `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
+	Limit   *size    `name:"memory-limit" placeholder:"SIZE" help:"The most memory the embedded device may use, such as 512MiB or 2GB."`
 	JSON    bool     `name:"json" help:"Print the report as JSON."`
+}
+
+// Help shows what the flags do together.
+func (runCmd) Help() string {
+	return `Examples:
+
+    isthmus run model.mlir --input x.npy
+    isthmus run model.mlir -i weights.npz -i x.npy -o results
+    isthmus run model.mlir -i data.npz:images --device cpu --repeat 100 --json
+    isthmus run model.mlir --random 1
+
+The function that runs is @main, or the only public one. Each input must have exactly the type of its argument; bf16 and
+the small floats are read as numpy writes them, by their width. With --output the folder is made if it is not there, and
+either all results appear in it or none; out0.npy and so on that are there are replaced.
+
+` + exitCodes
 }
 
 // report is what run prints.
@@ -74,7 +88,10 @@ func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 
 // Run compiles the program and runs it.
 func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	if c.Repeat < 1 || c.Repeat > 1e9 {
-		return fail(exitUsage, fmt.Errorf("--repeat %d: must be 1 or more", c.Repeat))
+		return fail(exitUsage, fmt.Errorf("--repeat %d: must be from 1 to a thousand million", c.Repeat))
+	}
+	if c.Limit != nil && c.Device != target.Embedded {
+		return fail(exitUsage, errors.New("--memory-limit is for the embedded device only"))
 	}
 	if c.Output != "" && !strings.HasSuffix(c.Output, ".npz") {
 		if info, err := os.Stat(c.Output); err == nil && !info.IsDir() {
@@ -84,10 +101,15 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	rep := report{Program: c.Program, Repeat: c.Repeat}
 	p := newProgress(s)
 	defer p.stop()
+	defer func() {
+		if errors.Is(err, context.Canceled) {
+			err = &interruption{p.now(), err}
+		}
+	}()
 
 	p.phase("reading " + c.Program)
 	began := time.Now()
-	code, err := readProgram(c.Program)
+	code, err := readProgram(ctx, c.Program)
 	if err != nil {
 		return fail(exitProgram, err)
 	}
@@ -113,7 +135,7 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 
 	p.phase("loading " + c.Device)
 	began = time.Now()
-	client, err := target.Open(ctx, c.Device)
+	client, err := c.open(ctx)
 	if err != nil {
 		return fail(exitDevice, err)
 	}
@@ -151,7 +173,7 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	}
 	if c.Output != "" {
 		p.phase("writing " + c.Output)
-		files, err := writeOutputs(c.Output, outs)
+		files, err := writeOutputs(ctx, c.Output, outs)
 		if err != nil {
 			return fail(exitOther, err)
 		}
@@ -168,6 +190,19 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	}
 	rep.print(s.out)
 	return nil
+}
+
+// open makes the client.
+func (c *runCmd) open(ctx context.Context) (*pjrt.Client, error) {
+	p, err := target.Plugin(ctx, c.Device)
+	if err != nil {
+		return nil, err
+	}
+	var o pjrt.ClientOptions
+	if c.Limit != nil {
+		o.Options = append(o.Options, pjrt.NamedValue{Name: "memory_limit", Value: int64(*c.Limit)})
+	}
+	return p.NewClient(ctx, o)
 }
 
 // execute moves the inputs, runs the program and brings the results back.
@@ -252,94 +287,4 @@ func (c *runCmd) execute(ctx context.Context, p *progress, exe *pjrt.Executable,
 	}
 	rep.Timing.Fetch = since(began)
 	return outs, err
-}
-
-// maxProgram bounds a program: its constants are in it.
-const maxProgram = 8 << 30
-
-func readProgram(path string) ([]byte, error) {
-	var r io.Reader = os.Stdin
-	if path != "-" {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case info.IsDir():
-			return nil, fmt.Errorf("%s is a folder; name a StableHLO program", path)
-		case info.Size() > maxProgram:
-			return nil, fmt.Errorf("%s has %d bytes, more than the %d that a program may have", path, info.Size(), int64(maxProgram))
-		case info.Mode().IsRegular():
-			return os.ReadFile(path)
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		r = f
-	}
-	code, err := io.ReadAll(io.LimitReader(r, maxProgram+1))
-	if err == nil && len(code) > maxProgram {
-		err = fmt.Errorf("%s has more than %d bytes", path, int64(maxProgram))
-	}
-	return code, err
-}
-
-// signature reads the types of the program's arguments, and which of them it may use up.
-func signature(code []byte, file string) (params []pjrt.Type, donated []bool, name string, err error) {
-	if len(code) == 0 {
-		return nil, nil, "", fmt.Errorf("%s is empty", file)
-	}
-	m, err := stablehlo.Parse(code, stablehlo.Options{File: file})
-	if err != nil {
-		return nil, nil, "", err
-	}
-	fn := m.Main()
-	if fn == nil {
-		return nil, nil, "", fmt.Errorf("%s: no function to run: it has neither @main nor a single public function", file)
-	}
-	params, donated = []pjrt.Type{}, []bool{}
-	for i, a := range fn.Args() {
-		if a.Type.Kind != stablehlo.Tensor || !a.Type.Static() || a.Type.Quant != nil {
-			return nil, nil, fn.Name, fmt.Errorf("%s: argument %d of @%s is %v; only tensors of static shape can be given", at(fn.Pos, file), i, fn.Name, a.Type)
-		}
-		t := pjrt.Type{DType: a.Type.Elem}
-		for _, d := range a.Type.Dims {
-			t.Dims = append(t.Dims, int(d))
-		}
-		params = append(params, t)
-		donated = append(donated, fn.Donated(i))
-	}
-	return params, donated, fn.Name, nil
-}
-
-func at(pos stablehlo.Pos, file string) string {
-	if s := pos.String(); s != "" {
-		return s
-	}
-	return file
-}
-
-// writeOutputs writes each result to a file of its own in a folder, or all into one archive. Each file appears whole.
-func writeOutputs(to string, outs []npy.Array) ([]string, error) {
-	files := make([]string, len(outs))
-	if strings.HasSuffix(to, ".npz") {
-		entries := make([]npy.Entry, len(outs))
-		for i, a := range outs {
-			entries[i] = npy.Entry{Name: fmt.Sprintf("out%d", i), Array: a}
-			files[i] = to + ":" + entries[i].Name
-		}
-		return files, npy.WriteArchiveFile(to, entries, false)
-	}
-	if err := os.MkdirAll(to, 0o777); err != nil {
-		return nil, err
-	}
-	for i, a := range outs {
-		files[i] = filepath.Join(to, fmt.Sprintf("out%d.npy", i))
-		if err := npy.WriteFile(files[i], a); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
 }
