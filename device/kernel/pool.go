@@ -30,7 +30,11 @@ type job struct {
 	left atomic.Int64 // indexes not finished yet
 	refs atomic.Int64 // participants that may still touch the job
 	fin  chan struct{}
+	fail atomic.Pointer[failure]
 }
+
+// failure is what a call of f panicked with.
+type failure struct{ value any }
 
 // NewPool starts a pool that runs on up to n goroutines at a time, the caller included; n < 1 means GOMAXPROCS.
 func NewPool(n int) *Pool {
@@ -74,7 +78,8 @@ func (p *Pool) Close() error {
 }
 
 // Run calls f(0) to f(n-1), each once, in any order, on the caller and the workers, and returns when all are done. Its
-// method value is a [Par].
+// method value is a [Par]. If a call panics, no further ones are started, and Run panics with the same value in the
+// caller once those running are done.
 func (p *Pool) Run(n int, f func(i int)) { p.RunUntil(n, f, nil) }
 
 // RunUntil is Run that asks stop, when not nil, before each call of f, and leaves out the calls that remain once stop
@@ -100,11 +105,16 @@ func (p *Pool) RunUntil(n int, f func(i int), stop func() bool) bool {
 	j.next.Store(0)
 	j.left.Store(int64(n))
 	j.refs.Store(1)
+	j.fail.Store(nil)
 	p.offer(j, min(p.extra, n-1))
 	j.work()
 	<-j.fin
 	all := j.next.Load() < stopped
+	fail := j.fail.Load()
 	p.release(j)
+	if fail != nil {
+		panic(fail.value)
+	}
 	return all
 }
 
@@ -156,6 +166,13 @@ const stopped = 1 << 62
 
 // work takes indexes until none are left. Whoever finishes the last one signals fin.
 func (j *job) work() {
+	running := int64(-1)
+	defer func() {
+		if running >= 0 { // f panicked, or ended its goroutine
+			j.fail.CompareAndSwap(nil, &failure{recover()})
+			j.cancel(running)
+		}
+	}()
 	for {
 		i := j.next.Add(1) - 1
 		if i >= j.n {
@@ -165,7 +182,9 @@ func (j *job) work() {
 			j.cancel(i)
 			return
 		}
+		running = i
 		j.f(int(i))
+		running = -1
 		if j.left.Add(-1) == 0 {
 			j.fin <- struct{}{}
 		}

@@ -97,3 +97,33 @@ func TestPoolCloseWhileRunning(t *testing.T) {
 		}
 	}
 }
+
+func TestPoolPanicReachesCaller(t *testing.T) {
+	p := kernel.NewPool(3)
+	defer p.Close()
+	for at := range 20 {
+		var running atomic.Int64
+		func() {
+			defer func() {
+				if got := recover(); got != "broken" {
+					t.Errorf("index %d: recovered %v, want the value of the panic", at, got)
+				}
+				if got := running.Load(); got != 0 {
+					t.Errorf("index %d: %d calls still running when Run gave up", at, got)
+				}
+			}()
+			p.Run(20, func(i int) {
+				running.Add(1)
+				defer running.Add(-1)
+				if i == at {
+					panic("broken")
+				}
+			})
+		}()
+	}
+	var ran atomic.Int64
+	p.Run(50, func(int) { ran.Add(1) })
+	if got := ran.Load(); got != 50 {
+		t.Errorf("%d calls after a panic, want 50", got)
+	}
+}

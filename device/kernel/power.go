@@ -22,7 +22,7 @@ func (a pair) plus(b pair) pair {
 }
 
 func (a pair) times(b pair) pair {
-	p := a.hi * b.hi
+	p := float64(a.hi * b.hi) // the conversion forbids fusing, which the error term must not see
 	return sum2(p, math.FMA(a.hi, b.hi, -p)+(a.hi*b.lo+a.lo*b.hi))
 }
 
@@ -75,7 +75,7 @@ func power(x, y float64) float64 {
 		return math.Sqrt(x)
 	}
 	l := logPair(x)
-	p := y * l.hi
+	p := float64(y * l.hi)
 	switch {
 	case p > 710:
 		return math.Inf(1)
