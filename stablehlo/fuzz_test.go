@@ -61,6 +61,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		text := m.String()
+		if stablehlo.IsBytecode(src) {
+			return // it can hold attributes that text cannot say
+		}
 		again, err := stablehlo.Parse([]byte(text), stablehlo.Options{TestOps: true})
 		if err != nil {
 			t.Fatalf("printed text: %v\n%s", err, text)

@@ -68,8 +68,13 @@ func (l *lifter) module(root *mlir.Op) *Module {
 						bodies = append(bodies, op)
 					}
 				case "sdy.mesh":
+					// Kept as text, for the shardings that refer to it; nothing here divides a program by it.
 					name, _ := op.Attr("sym_name").(mlir.String)
-					m.Attrs = append(m.Attrs, Extra{Name: "sdy.mesh." + string(name), attr: op.Attr("mesh")})
+					text, _ := op.Attr("sdy").(mlir.OpaqueAttr)
+					if mesh, ok := op.Attr("mesh").(mlir.OpaqueAttr); ok {
+						text = mesh
+					}
+					m.Attrs = append(m.Attrs, Extra{Name: "sdy.mesh." + string(name), attr: mlir.String(text.Text)})
 				case "builtin.module":
 					l.errorf(op.Pos, op.Name, "modules inside modules are not supported")
 				default:

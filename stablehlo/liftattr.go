@@ -205,7 +205,26 @@ func (a *attrs) rows(name string) [][]int64 {
 	return nil
 }
 
-// field reads the fields of a structured attribute.
+// accuracy checks result_accuracy, which is kept as it is: how exact a result must be is up to the device.
+func (a *attrs) accuracy() {
+	v := a.op.Attr("result_accuracy")
+	if v == nil {
+		return
+	}
+	s, ok := v.(mlir.Struct)
+	if ok {
+		_, atol := s.Field("atol").(mlir.Float)
+		_, rtol := s.Field("rtol").(mlir.Float)
+		_, ulps := s.Field("ulps").(mlir.Int)
+		mode, isEnum := s.Field("mode").(mlir.Enum)
+		ok = s.Name == "result_accuracy" && atol && rtol && ulps && isEnum && mode.Name == "result_accuracy_mode"
+	}
+	if !ok {
+		a.errorf("attribute result_accuracy must be a #stablehlo.result_accuracy")
+	}
+}
+
+// fields reads the fields of a structured attribute.
 type fields struct {
 	a    *attrs
 	name string

@@ -33,6 +33,9 @@ func (l *lifter) op(b *Block, op *mlir.Op) {
 	case op.Name == "builtin.unrealized_conversion_cast" || op.Name == "sdy.sharding_constraint":
 		l.identity(op)
 		return
+	case op.Name == "sdy.manual_computation":
+		l.manual(b, op)
+		return
 	case op.Name == "arith.constant":
 		l.plain(b, op, Constant)
 		return
@@ -134,6 +137,55 @@ func (l *lifter) identity(op *mlir.Op) {
 	}
 }
 
+// manual lifts a computation by the parts of its operands that one device holds. Where the parts are the wholes, it is
+// its body.
+func (l *lifter) manual(b *Block, op *mlir.Op) {
+	vs, ok := l.operands(op)
+	if !ok || len(op.Regions) != 1 || len(op.Regions[0].Blocks) != 1 || len(op.Regions[0].Blocks[0].Ops) == 0 {
+		if ok {
+			l.errorf(op.Pos, op.Name, "must have one region of one block that ends in a return")
+		}
+		l.dropResults(op)
+		return
+	}
+	body := op.Regions[0].Blocks[0]
+	last := len(body.Ops) - 1
+	yields := body.Ops[last]
+	if len(body.Args) != len(vs) || !isReturn(yields.Name) || len(yields.Operands) != len(op.Results) {
+		l.errorf(op.Pos, op.Name, "the body does not take the operands and return the results")
+		l.dropResults(op)
+		return
+	}
+	mark := len(l.scope)
+	for i, a := range body.Args {
+		if t := l.typ(op.Pos, op.Name, a.Type); !t.Equal(vs[i].Type) {
+			l.errorf(op.Pos, op.Name, "divides operand %d among devices, which is not supported; compile for one device", i)
+			l.dropResults(op)
+			return
+		}
+		l.bind(a, vs[i])
+	}
+	for _, o := range body.Ops[:last] {
+		if isReturn(o.Name) {
+			l.errorf(o.Pos, o.Name, "operations follow the return; it must be last")
+			break
+		}
+		l.op(b, o)
+	}
+	outs, ok := l.operands(yields)
+	l.leave(mark)
+	if !ok {
+		l.dropResults(op)
+		return
+	}
+	for i, r := range op.Results {
+		if t := l.typ(op.Pos, op.Name, r.Type); !t.Compatible(outs[i].Type) {
+			l.errorf(op.Pos, op.Name, "result %d is %v but the body returns %v", i, t, outs[i].Type)
+		}
+		l.bind(r, outs[i])
+	}
+}
+
 // plain lifts an operation that the graph has.
 func (l *lifter) plain(b *Block, op *mlir.Op, k Kind) {
 	o := &Op{Kind: k, Pos: op.Pos}
@@ -143,6 +195,7 @@ func (l *lifter) plain(b *Block, op *mlir.Op, k Kind) {
 		a := &attrs{l: l, op: op}
 		o.Attr = l.attr(o, a)
 		o.Extra = a.extra()
+		a.accuracy()
 	}
 	o.Regions = l.regions(op)
 	l.results(o, op)
