@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -173,7 +174,7 @@ func (x *Executable) describeProgram(e pjrtc.Ptr[pjrtc.Executable], o CompileOpt
 		return err
 	}
 	if o.Params != nil {
-		x.sig = &signature{params: o.Params, donated: o.Donated}
+		x.sig = &signature{params: o.Params, donated: o.Donated, donates: slices.Contains(o.Donated, true)}
 		if x.sig.donated == nil {
 			x.sig.donated = make([]bool, len(o.Params))
 		}

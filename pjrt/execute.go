@@ -68,7 +68,7 @@ func (x *Executable) ExecuteInto(ctx context.Context, args, outs []*Buffer, o Ex
 	if err != nil {
 		return fmt.Errorf("pjrt: %s: %w", op, err)
 	}
-	r := run{x: x, h: h, args: [][]*Buffer{args}, outs: [][]*Buffer{outs}}
+	r := run{x: x, h: h, n: 1, arg: args, out: outs}
 	return r.do(ctx, o)
 }
 
@@ -96,7 +96,7 @@ func (x *Executable) ExecuteAll(ctx context.Context, args [][]*Buffer, o Execute
 			outs[d][i] = &Buffer{}
 		}
 	}
-	r := run{x: x, h: h, args: args, outs: outs}
+	r := run{x: x, h: h, n: len(args), args: args, outs: outs}
 	if err := r.do(ctx, o); err != nil {
 		return nil, err
 	}
@@ -127,12 +127,45 @@ func checkOuts(outs []*Buffer, n int) error {
 type run struct {
 	x      *Executable
 	h      pjrtc.Ptr[pjrtc.LoadedExecutable]
-	args   [][]*Buffer
+	n      int       // devices
+	arg    []*Buffer // the lists of one device, which need no memory of their own
+	out    []*Buffer
+	args   [][]*Buffer // the lists of several
 	outs   [][]*Buffer
 	on     *Device                              // where a portable program runs
-	native *pjrtc.LoadedExecutableExecuteArgs   // in the frame, as are:
+	block  *block                               // in the frame, as are:
 	lists  []pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]] // the output lists
 	events []pjrtc.Ptr[pjrtc.Event]
+}
+
+// inline is how many arguments and outputs of one device fit into a block.
+const inline = 16
+
+// block is the native memory of an execution on one device, made in one piece.
+type block struct {
+	args    pjrtc.LoadedExecutableExecuteArgs
+	options pjrtc.ExecuteOptions
+	await   pjrtc.EventAwaitArgs
+	destroy pjrtc.EventDestroyArgs
+	lists   [1]pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]
+	outs    [1]pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]
+	events  [1]pjrtc.Ptr[pjrtc.Event]
+	in, out [inline]pjrtc.Ptr[pjrtc.Buffer]
+}
+
+// in and into are the argument and output lists of device d.
+func (r *run) in(d int) []*Buffer {
+	if r.args == nil {
+		return r.arg
+	}
+	return r.args[d]
+}
+
+func (r *run) into(d int) []*Buffer {
+	if r.outs == nil {
+		return r.out
+	}
+	return r.outs[d]
 }
 
 // do runs it and ends the use of the executable, now or when the work is done.
@@ -140,7 +173,7 @@ func (r *run) do(ctx context.Context, o ExecuteOptions) error {
 	f := call.Get()
 	held, err := r.enter(f, o)
 	if err == nil {
-		if err = do(r.x.client.plugin, f, "execute", r.native); err == nil {
+		if err = do(r.x.client.plugin, f, "execute", &r.block.args); err == nil && (r.x.sig == nil || r.x.sig.donates) {
 			r.settle(o)
 		}
 	}
@@ -168,41 +201,44 @@ func (r *run) do(ctx context.Context, o ExecuteOptions) error {
 // taken, in order.
 func (r *run) enter(f *call.Frame, o ExecuteOptions) (held int, err error) {
 	const op = "execute"
-	x, n := r.x, len(r.args)
-	a, err := call.New[pjrtc.LoadedExecutableExecuteArgs](f)
+	x, n := r.x, r.n
+	k, err := call.New[block](f)
 	if err != nil {
 		return 0, err
 	}
-	opt, err := call.New[pjrtc.ExecuteOptions](f)
-	if err != nil {
-		return 0, err
+	a, opt := &k.args, &k.options
+	lists := k.lists[:]
+	r.block, r.lists, r.events = k, k.outs[:], k.events[:]
+	params := len(r.in(0))
+	small := n == 1 && params < inline && len(x.outputs) < inline
+	if n > 1 {
+		if lists, err = call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, n); err != nil {
+			return 0, err
+		}
+		if r.lists, err = call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, n); err != nil {
+			return 0, err
+		}
+		if r.events, err = call.Slice[pjrtc.Ptr[pjrtc.Event]](f, n); err != nil {
+			return 0, err
+		}
 	}
-	lists, err := call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, n)
-	if err != nil {
-		return 0, err
-	}
-	if r.lists, err = call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, n); err != nil {
-		return 0, err
-	}
-	if r.events, err = call.Slice[pjrtc.Ptr[pjrtc.Event]](f, n); err != nil {
-		return 0, err
-	}
-	params := len(r.args[0])
 	if x.sig != nil && params != len(x.sig.params) {
 		return 0, invalid(op, "%d arguments, %s has %d parameters", params, x.name, len(x.sig.params))
 	}
-	for d, args := range r.args {
+	for d := range n {
+		args := r.in(d)
 		if len(args) != params {
 			return held, invalid(op, "%d arguments for device %d, %d for the first", len(args), d, params)
 		}
-		// One more than there are, so that an empty list has an address too.
-		list, err := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, params+1)
-		if err != nil {
-			return held, err
-		}
-		out, err := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, len(x.outputs)+1)
-		if err != nil {
-			return held, err
+		// Longer than needed, so that an empty list has an address too.
+		list, out := k.in[:], k.out[:]
+		if !small {
+			if list, err = call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, params+1); err != nil {
+				return held, err
+			}
+			if out, err = call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, len(x.outputs)+1); err != nil {
+				return held, err
+			}
 		}
 		lists[d], r.lists[d] = pjrtc.ToSlice(list), pjrtc.ToSlice(out)
 		for i, b := range args {
@@ -239,7 +275,6 @@ func (r *run) enter(f *call.Frame, o ExecuteOptions) (held int, err error) {
 		}
 		a.ExecuteDevice, r.on = o.Device.h, o.Device
 	}
-	r.native = a
 	return held, nil
 }
 
@@ -264,7 +299,7 @@ func (r *run) check(d, i int, b *Buffer, o ExecuteOptions) error {
 		return invalid(op, "argument %d is %s, the parameter %s", i, b.typ, t)
 	}
 	if x.sig.donated[i] && !slices.Contains(o.Keep, i) {
-		for j, c := range r.args[d] {
+		for j, c := range r.in(d) {
 			if j != i && c == b {
 				return invalid(op, "argument %d is donated and is argument %d too", i, j)
 			}
@@ -277,8 +312,8 @@ func (r *run) check(d, i int, b *Buffer, o ExecuteOptions) error {
 // execution that did not start an argument may be gone too; nobody can tell then why, and it says so when it is used.
 func (r *run) settle(o ExecuteOptions) {
 	sig := r.x.sig
-	for _, args := range r.args {
-		for i, b := range args {
+	for d := range r.n {
+		for i, b := range r.in(d) {
 			if sig != nil && (!sig.donated[i] || slices.Contains(o.Keep, i)) {
 				continue
 			}
@@ -301,8 +336,8 @@ func (r *run) settle(o ExecuteOptions) {
 
 // leave ends the first held uses of the arguments.
 func (r *run) leave(held int) {
-	for _, args := range r.args {
-		for _, b := range args {
+	for d := range r.n {
+		for _, b := range r.in(d) {
 			if held == 0 {
 				return
 			}
@@ -317,7 +352,7 @@ func (r *run) await(ctx context.Context, f *call.Frame) (err error, detached boo
 	p := r.x.client.plugin
 	if ctx.Done() == nil || r.ready(f) {
 		for _, e := range r.events {
-			if ferr := p.finish(f, "execute", e); ferr != nil && err == nil {
+			if ferr := p.finishIn(f, "execute", e, &r.block.await, &r.block.destroy); ferr != nil && err == nil {
 				err = ferr
 			}
 		}
@@ -451,14 +486,14 @@ func (r *run) collect() error {
 					failed = errors.Join(failed, err)
 				}
 			}
-			if err := r.outs[d][i].take(x.client, h, dev, t); err != nil {
+			if err := r.into(d)[i].take(x.client, h, dev, t); err != nil {
 				failed = errors.Join(failed, fmt.Errorf("output %d: %w", i, err))
 			}
 		}
 	}
 	if failed != nil {
-		for _, outs := range r.outs {
-			for _, b := range outs {
+		for d := range r.n {
+			for _, b := range r.into(d) {
 				failed = errors.Join(failed, b.Close())
 			}
 		}

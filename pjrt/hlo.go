@@ -10,6 +10,7 @@ import (
 type signature struct {
 	params  []Type // DType is Invalid where the parameter is no plain array
 	donated []bool
+	donates bool // any of them
 }
 
 // primitive maps XLA's PrimitiveType, which is not PJRT's numbering.
@@ -68,7 +69,7 @@ func readHLO(b []byte, withConfig bool) (*signature, error) {
 	s.donated = make([]bool, len(s.params))
 	for _, i := range donated {
 		if i >= 0 && i < int64(len(s.donated)) {
-			s.donated[i] = true
+			s.donated[i], s.donates = true, true
 		}
 	}
 	return s, nil

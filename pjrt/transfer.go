@@ -202,14 +202,22 @@ func (p *Plugin) finish(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.Event]) erro
 	if err != nil {
 		return err
 	}
-	a.Event = e
-	err = do(p, f, op, a)
-	d, derr := call.New[pjrtc.EventDestroyArgs](f)
-	if derr != nil {
-		return errors.Join(err, derr)
+	d, err := call.New[pjrtc.EventDestroyArgs](f)
+	if err != nil {
+		return err
 	}
+	return p.finishIn(f, op, e, a, d)
+}
+
+// finishIn is finish with argument structs that the caller has in f.
+func (p *Plugin) finishIn(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.Event], a *pjrtc.EventAwaitArgs, d *pjrtc.EventDestroyArgs) error {
+	if e == 0 {
+		return nil
+	}
+	a.Event = e
+	err := do(p, f, op, a)
 	d.Event = e
-	if derr = do(p, f, op, d); derr != nil {
+	if derr := do(p, f, op, d); derr != nil {
 		return errors.Join(err, derr)
 	}
 	return err
