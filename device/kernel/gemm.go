@@ -2,20 +2,6 @@ package kernel
 
 import "sync"
 
-// Par runs f(0) to f(n-1), each once, in any order and on any goroutines, and returns when all are done. [Pool.Run] is
-// one. A nil Par runs them one after the other.
-type Par func(n int, f func(i int))
-
-func (p Par) run(n int, f func(i int)) {
-	if p == nil || n == 1 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
-	p(n, f)
-}
-
 // View is a matrix inside a slice: element (i, j) is Data[i*RowStride+j*ColStride]. Strides count elements; a stride
 // of 0 repeats a row or column. Negative strides are not allowed.
 type View[T any] struct {

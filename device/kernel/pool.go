@@ -6,6 +6,20 @@ import (
 	"sync/atomic"
 )
 
+// Par runs f(0) to f(n-1), each once, in any order and on any goroutines, and returns when all are done. [Pool.Run] is
+// one. A nil Par runs them one after the other.
+type Par func(n int, f func(i int))
+
+func (p Par) run(n int, f func(i int)) {
+	if p == nil || n == 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	p(n, f)
+}
+
 // Pool is a set of goroutines that wait for work. The zero value and nil have none: they run everything in the caller.
 //
 // Run may be called from many goroutines and from inside a running function; the caller always takes part, so nested
