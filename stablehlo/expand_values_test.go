@@ -90,7 +90,8 @@ func TestExpandReal(t *testing.T) {
 		{"conj", everywhere, func(x float64) float64 { return x }, 0},
 		{"lgamma", []float64{0.1, 0.5, 1.5, 2.5, 3, 7.5, 100, -0.5, -2.5, 0, -1, math.Inf(1), math.NaN()}, func(x float64) float64 { v, _ := math.Lgamma(x); return v }, 1e-12},
 		{
-			"digamma", []float64{1, 2, 0.5, -0.5, 0, -3},
+			"digamma",
+			[]float64{1, 2, 0.5, -0.5, 0, -3},
 			func(x float64) float64 {
 				const euler = 0.57721566490153286061
 				return map[float64]float64{1: -euler, 2: 1 - euler, 0.5: -euler - 2*math.Ln2, -0.5: 2 - euler - 2*math.Ln2, 0: math.NaN(), -3: math.NaN()}[x]

@@ -64,11 +64,15 @@ func (l *lifter) op(b *Block, op *mlir.Op) {
 }
 
 // maxExpanded bounds the operations that replace others, of which a short line can ask for hundreds.
-const maxExpanded = 1 << 18
+const maxExpanded = 1 << 17
 
 // expand replaces op by operations that the graph has.
 func (l *lifter) expand(b *Block, op *mlir.Op) {
 	if _, ok := l.operands(op); !ok {
+		l.dropResults(op)
+		return
+	}
+	if l.expanded > maxExpanded {
 		l.dropResults(op)
 		return
 	}
@@ -79,9 +83,7 @@ func (l *lifter) expand(b *Block, op *mlir.Op) {
 		return
 	}
 	if l.expanded += len(ops); l.expanded > maxExpanded {
-		if l.expanded-len(ops) <= maxExpanded {
-			l.errorf(op.Pos, op.Name, "the program expands to more than %d operations; call a function instead of repeating it", maxExpanded)
-		}
+		l.errorf(op.Pos, op.Name, "the program expands to more than %d operations; call a function instead of repeating it", maxExpanded)
 		l.dropResults(op)
 		return
 	}

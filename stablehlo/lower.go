@@ -230,7 +230,8 @@ func (l *lowered) dot(a *DotAttr) {
 	if g := a.Algorithm; g != nil {
 		elem := func(t dtype.Type) mlir.TypeAttr { return mlir.TypeAttr{Type: mlir.Type{Kind: mlir.Scalar, Elem: t}} }
 		l.add("algorithm", mlir.Struct{Name: "dot_algorithm", Fields: []mlir.NamedAttr{
-			{Name: "lhs_precision_type", Attr: elem(g.LHS)}, {Name: "rhs_precision_type", Attr: elem(g.RHS)},
+			{Name: "lhs_precision_type", Attr: elem(g.LHS)},
+			{Name: "rhs_precision_type", Attr: elem(g.RHS)},
 			{Name: "accumulation_type", Attr: elem(g.Accumulation)},
 			{Name: "lhs_component_count", Attr: i64Attr(g.LHSComponents)},
 			{Name: "rhs_component_count", Attr: i64Attr(g.RHSComponents)},

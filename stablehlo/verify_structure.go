@@ -134,9 +134,14 @@ func (s class) String() string {
 		c    class
 		name string
 	}{
-		{predicate, "i1"}, {integer, "integers"}, {signed, "signed integers"}, {unsigned, "unsigned integers"},
-		{floating, "floating-point numbers"}, {complexNumber, "complex numbers"},
-		{quantized | quantizedAxis, "quantized numbers"}, {quantized, "numbers quantized per tensor"},
+		{predicate, "i1"},
+		{integer, "integers"},
+		{signed, "signed integers"},
+		{unsigned, "unsigned integers"},
+		{floating, "floating-point numbers"},
+		{complexNumber, "complex numbers"},
+		{quantized | quantizedAxis, "quantized numbers"},
+		{quantized, "numbers quantized per tensor"},
 	}
 	var list []string
 	for _, n := range names {

@@ -72,15 +72,18 @@ func TestErrors(t *testing.T) {
 		{"file name", "func.func @f() {", stablehlo.Options{File: "a.mlir"}, "a.mlir:1:17: "},
 		{"first line", "func.func @f() {", stablehlo.Options{FirstLine: 8}, "8:17: "},
 		{
-			"test operation", "func.func @f(%x: tensor<f32>) {\n  check.expect_eq %x, %x : tensor<f32>\n  return\n}", stablehlo.Options{},
+			"test operation", "func.func @f(%x: tensor<f32>) {\n  check.expect_eq %x, %x : tensor<f32>\n  return\n}",
+			stablehlo.Options{},
 			"2:3: check.expect_eq: operations of the check dialect are for conformance tests only; remove it",
 		},
 		{
-			"several", many + "  \"stablehlo.add\"(%x) : (tensor<2xf32>) -> ()\n  \"stablehlo.negate\"() : () -> ()\n  return\n}", stablehlo.Options{},
+			"several", many + "  \"stablehlo.add\"(%x) : (tensor<2xf32>) -> ()\n  \"stablehlo.negate\"() : () -> ()\n  return\n}",
+			stablehlo.Options{},
 			"2:3: stablehlo.add: must have 2 operands, not 1\n3:3: stablehlo.negate: must have 1 operands, not 0",
 		},
 		{
-			"bounded", many + strings.Repeat("  \"stablehlo.add\"(%x) : (tensor<2xf32>) -> ()\n", 100) + "  return\n}", stablehlo.Options{},
+			"bounded", many + strings.Repeat("  \"stablehlo.add\"(%x) : (tensor<2xf32>) -> ()\n", 100) + "  return\n}",
+			stablehlo.Options{},
 			strings.TrimSuffix(func() (s string) {
 				for i := range 20 {
 					s += fmt.Sprintf("%d:3: stablehlo.add: must have 2 operands, not 1\n", i+2)

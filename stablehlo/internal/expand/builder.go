@@ -98,7 +98,6 @@ func (b *builder) log1p(x value) value    { return b.same("log_plus_one", x) }
 func (b *builder) sqrt(x value) value     { return b.same("sqrt", x) }
 func (b *builder) sine(x value) value     { return b.same("sine", x) }
 func (b *builder) cosine(x value) value   { return b.same("cosine", x) }
-func (b *builder) tanh(x value) value     { return b.same("tanh", x) }
 func (b *builder) tan(x value) value      { return b.same("tan", x) }
 func (b *builder) floor(x value) value    { return b.same("floor", x) }
 func (b *builder) sign(x value) value     { return b.same("sign", x) }
@@ -183,7 +182,8 @@ func (b *builder) slice(x value, start, limit []int64) value {
 		t.Dims[i] = limit[i] - start[i]
 	}
 	return b.op("stablehlo.slice", t, []mlir.NamedAttr{
-		{Name: "start_indices", Attr: ints(start...)}, {Name: "limit_indices", Attr: ints(limit...)},
+		{Name: "start_indices", Attr: ints(start...)},
+		{Name: "limit_indices", Attr: ints(limit...)},
 		{Name: "strides", Attr: ints(slices.Repeat([]int64{1}, len(start))...)},
 	}, x)
 }

@@ -91,8 +91,10 @@ func dot(b *builder, op *mlir.Op) []value {
 
 func dotNumbers(lb, rb, lc, rc []int64) mlir.NamedAttr {
 	return mlir.NamedAttr{Name: "dot_dimension_numbers", Attr: mlir.Struct{Name: "dot", Fields: []mlir.NamedAttr{
-		{Name: "lhs_batching_dimensions", Attr: ints(lb...)}, {Name: "rhs_batching_dimensions", Attr: ints(rb...)},
-		{Name: "lhs_contracting_dimensions", Attr: ints(lc...)}, {Name: "rhs_contracting_dimensions", Attr: ints(rc...)},
+		{Name: "lhs_batching_dimensions", Attr: ints(lb...)},
+		{Name: "rhs_batching_dimensions", Attr: ints(rb...)},
+		{Name: "lhs_contracting_dimensions", Attr: ints(lc...)},
+		{Name: "rhs_contracting_dimensions", Attr: ints(rc...)},
 	}}}
 }
 
@@ -243,10 +245,12 @@ func torchIndexSelect(b *builder, op *mlir.Op) []value {
 		batching = append(batching, i)
 	}
 	numbers := mlir.Struct{Name: "gather", Fields: []mlir.NamedAttr{
-		{Name: "offset_dims", Attr: ints(offset...)}, {Name: "collapsed_slice_dims", Attr: ints(dim)},
+		{Name: "offset_dims", Attr: ints(offset...)},
+		{Name: "collapsed_slice_dims", Attr: ints(dim)},
 		{Name: "operand_batching_dims", Attr: ints(batching...)},
 		{Name: "start_indices_batching_dims", Attr: ints(batching...)},
-		{Name: "start_index_map", Attr: ints(dim)}, {Name: "index_vector_dim", Attr: scalar(indexRank)},
+		{Name: "start_index_map", Attr: ints(dim)},
+		{Name: "index_vector_dim", Attr: scalar(indexRank)},
 	}}
 	return []value{b.op("stablehlo.gather", t, []mlir.NamedAttr{
 		{Name: "dimension_numbers", Attr: numbers}, {Name: "slice_sizes", Attr: ints(sizes...)},

@@ -5,11 +5,11 @@ package expand
 
 // erf32 is the approximation that Eigen uses: a rational function on [-4, 4].
 func erf32(b *builder, x value) value {
-	kAlpha := []float64{
+	alpha := []float64{
 		-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
 		-7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
 	}
-	kBeta := []float64{
+	beta := []float64{
 		-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
 		-1.42647390514189e-02,
 	}
@@ -17,8 +17,8 @@ func erf32(b *builder, x value) value {
 	ub := b.like(4.0, x)
 	x = b.clamp(lb, x, ub)
 	xSq := b.mul(x, x)
-	alphaPoly := b.poly(xSq, kAlpha)
-	betaPoly := b.poly(xSq, kBeta)
+	alphaPoly := b.poly(xSq, alpha)
+	betaPoly := b.poly(xSq, beta)
 	xMulAlphaPoly := b.mul(x, alphaPoly)
 	erf := b.div(xMulAlphaPoly, betaPoly)
 	lbErf := b.like(-1.0, x)
@@ -58,41 +58,41 @@ func erfc64(b *builder, x value) value {
 
 // erfNear32 is erf for |x| <= 1 (Cephes).
 func erfNear32(b *builder, x value) value {
-	kErfTCoefficients := []float64{
+	erfTCoefficients := []float64{
 		7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2,
 		1.128358514861418e-1, -3.761262582423300e-1, 1.128379165726710e+0,
 	}
 	xSq := b.mul(x, x)
-	polyT := b.poly(xSq, kErfTCoefficients)
+	polyT := b.poly(xSq, erfTCoefficients)
 	return b.mul(x, polyT)
 }
 
 // erfNear64 is erf for |x| <= 1 (Cephes): x T(x²)/U(x²).
 func erfNear64(b *builder, x value) value {
-	kErfTCoefficients := []float64{
+	erfTCoefficients := []float64{
 		9.60497373987051638749e0, 9.00260197203842689217e1, 2.23200534594684319226e3, 7.00332514112805075473e3,
 		5.55923013010394962768e4,
 	}
-	kErfUCoefficients := []float64{
+	erfUCoefficients := []float64{
 		1.00000000000000000000e0, 3.35617141647503099647e1, 5.21357949780152679795e2, 4.59432382970980127987e3,
 		2.26290000613890934246e4, 4.92673942608635921086e4,
 	}
 	xSq := b.mul(x, x)
-	polyT := b.poly(xSq, kErfTCoefficients)
+	polyT := b.poly(xSq, erfTCoefficients)
 	xMulPolyT := b.mul(x, polyT)
-	polyU := b.poly(xSq, kErfUCoefficients)
+	polyU := b.poly(xSq, erfUCoefficients)
 	return b.div(xMulPolyT, polyU)
 }
 
 // erfcTail32 is erfc for |x| >= 1 (Cephes), in powers of 1/x².
 func erfcTail32(b *builder, x value) value {
-	kMaxlog := 88.72283905206835
-	kErfcPCoefficients := []float64{
+	maxlog := 88.72283905206835
+	erfcPCoefficients := []float64{
 		2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1,
 		6.210004621745983e-1, -4.944515323274145e-1, 3.404879937665872e-1, -2.741127028184656e-1,
 		5.638259427386472e-1,
 	}
-	kErfcRCoefficients := []float64{
+	erfcRCoefficients := []float64{
 		-1.047766399936249e+1, 1.297719955372516e+1, -7.495518717768503e+0, 2.921019019210786e+0,
 		-1.015265279202700e+0, 4.218463358204948e-1, -2.820767439740514e-1, 5.641895067754075e-1,
 	}
@@ -106,11 +106,11 @@ func erfcTail32(b *builder, x value) value {
 	expZMulOneDivAbsX := b.mul(expZ, oneDivAbsX)
 	two := b.like(2.0, x)
 	absXLtTwo := b.cmp("LT", absX, two)
-	polP := b.poly(reciprocalXSq, kErfcPCoefficients)
-	polR := b.poly(reciprocalXSq, kErfcRCoefficients)
+	polP := b.poly(reciprocalXSq, erfcPCoefficients)
+	polR := b.poly(reciprocalXSq, erfcRCoefficients)
 	poly := b.sel(absXLtTwo, polP, polR)
 	erfcApprox := b.mul(expZMulOneDivAbsX, poly)
-	zLtNeqMaxlog := b.cmp("LT", z, b.like(-kMaxlog, x))
+	zLtNeqMaxlog := b.cmp("LT", z, b.like(-maxlog, x))
 	zero := b.like(0.0, x)
 	erfcApproxClamped := b.sel(zLtNeqMaxlog, zero, erfcApprox)
 	xLtZero := b.cmp("LT", x, zero)
@@ -120,22 +120,22 @@ func erfcTail32(b *builder, x value) value {
 
 // erfcTail64 is erfc for |x| >= 1 (Cephes): a rational function of |x| times exp(-x²), and 2-erfc(-x) where x is negative.
 func erfcTail64(b *builder, x value) value {
-	kMaxlog := 7.09782712893383996843e2
-	kErfcPCoefficients := []float64{
+	maxlog := 7.09782712893383996843e2
+	erfcPCoefficients := []float64{
 		2.46196981473530512524e-10, 5.64189564831068821977e-1, 7.46321056442269912687e0, 4.86371970985681366614e1,
 		1.96520832956077098242e2, 5.26445194995477358631e2, 9.34528527171957607540e2, 1.02755188689515710272e3,
 		5.57535335369399327526e2,
 	}
-	kErfcQCoefficients := []float64{
+	erfcQCoefficients := []float64{
 		1.00000000000000000000e0, 1.32281951154744992508e1, 8.67072140885989742329e1, 3.54937778887819891062e2,
 		9.75708501743205489753e2, 1.82390916687909736289e3, 2.24633760818710981792e3, 1.65666309194161350182e3,
 		5.57535340817727675546e2,
 	}
-	kErfcRCoefficients := []float64{
+	erfcRCoefficients := []float64{
 		5.64189583547755073984e-1, 1.27536670759978104416e0, 5.01905042251180477414e0, 6.16021097993053585195e0,
 		7.40974269950448939160e0, 2.97886665372100240670e0,
 	}
-	kErfcSCoefficients := []float64{
+	erfcSCoefficients := []float64{
 		1.00000000000000000000e0, 2.26052863220117276590e0, 9.39603524938001434673e0, 1.20489539808096656605e1,
 		1.70814450747565897222e1, 9.60896809063285878198e0, 3.36907645100081516050e0,
 	}
@@ -143,18 +143,18 @@ func erfcTail64(b *builder, x value) value {
 	z := b.neg(xSq)
 	expZ := b.exp(z)
 	absX := b.abs(x)
-	polP := b.poly(absX, kErfcPCoefficients)
+	polP := b.poly(absX, erfcPCoefficients)
 	expZMulPolyP := b.mul(expZ, polP)
-	polQ := b.poly(absX, kErfcQCoefficients)
+	polQ := b.poly(absX, erfcQCoefficients)
 	erfcApprox18 := b.div(expZMulPolyP, polQ)
-	polR := b.poly(absX, kErfcRCoefficients)
+	polR := b.poly(absX, erfcRCoefficients)
 	expZMulPolyR := b.mul(expZ, polR)
-	polS := b.poly(absX, kErfcSCoefficients)
+	polS := b.poly(absX, erfcSCoefficients)
 	erfcApprox8Inf := b.div(expZMulPolyR, polS)
 	eight := b.like(8.0, x)
 	absXLt8 := b.cmp("LT", absX, eight)
 	erfcApprox := b.sel(absXLt8, erfcApprox18, erfcApprox8Inf)
-	zLtNegMaxlog := b.cmp("LT", z, b.like(-kMaxlog, x))
+	zLtNegMaxlog := b.cmp("LT", z, b.like(-maxlog, x))
 	zero := b.like(0.0, x)
 	erfcApproxClamped := b.sel(zLtNegMaxlog, zero, erfcApprox)
 	xLtZero := b.cmp("LT", x, zero)

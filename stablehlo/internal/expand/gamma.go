@@ -7,11 +7,11 @@ import "math"
 
 // The coefficients of the Lanczos approximation for g = 7 and nine terms.
 const (
-	kLanczosGamma     = 7.0
-	kBaseLanczosCoeff = 0.99999999999980993227684700473478
+	lanczosGamma     = 7.0
+	baseLanczosCoeff = 0.99999999999980993227684700473478
 )
 
-var kLanczosCoefficients = [...]float64{
+var lanczosCoefficients = [...]float64{
 	676.520368121885098567009190444019, -1259.13921672240287047156078755283, 771.3234287776530788486528258894,
 	-176.61502916214059906584551354, 12.507343278686904814458936853, -0.13857109526572011689554707,
 	9.984369578019570859563e-6, 1.50563273514931155834e-7,
@@ -30,16 +30,16 @@ func lgamma(b *builder, x value) value {
 	one := b.like(1, x)
 	xSubOne := b.sub(x, one)
 	z := b.sel(needToReflect, negX, xSubOne)
-	a := b.like(kBaseLanczosCoeff, x)
-	for i := range kLanczosCoefficients {
-		coeff := b.like(kLanczosCoefficients[i], x)
+	a := b.like(baseLanczosCoeff, x)
+	for i := range lanczosCoefficients {
+		coeff := b.like(lanczosCoefficients[i], x)
 		oneBasedIndex := b.like(float64(i+1), x)
 		quotient := b.div(coeff, b.add(z, oneBasedIndex))
 		a = b.add(a, quotient)
 	}
-	lanczosPlusHalf := b.like(kLanczosGamma+0.5, x)
+	lanczosPlusHalf := b.like(lanczosGamma+0.5, x)
 	t := b.add(lanczosPlusHalf, z)
-	logTerm := b.like(math.Log(kLanczosGamma+0.5), x)
+	logTerm := b.like(math.Log(lanczosGamma+0.5), x)
 	log1pTerm := b.log1p(b.div(z, lanczosPlusHalf))
 	logT := b.add(logTerm, log1pTerm)
 	tDivLogT := b.div(t, logT)
@@ -70,22 +70,22 @@ func digamma(b *builder, x value) value {
 	xSubOne := b.sub(x, one)
 	z := b.sel(needToReflect, negX, xSubOne)
 	zero := b.like(0.0, x)
-	a := b.like(kBaseLanczosCoeff, x)
+	a := b.like(baseLanczosCoeff, x)
 	aPrime := zero
-	for i := range kLanczosCoefficients {
-		coeff := b.like(kLanczosCoefficients[i], x)
+	for i := range lanczosCoefficients {
+		coeff := b.like(lanczosCoefficients[i], x)
 		oneBasedIndex := b.like(float64(i+1), x)
 		zTerm := b.add(z, oneBasedIndex)
 		aPrime = b.sub(aPrime, b.div(coeff, b.mul(zTerm, zTerm)))
 		a = b.add(a, b.div(coeff, zTerm))
 	}
-	lanczosPlusHalf := b.like(kLanczosGamma+0.5, x)
+	lanczosPlusHalf := b.like(lanczosGamma+0.5, x)
 	t := b.add(lanczosPlusHalf, z)
-	logTerm := b.like(math.Log(kLanczosGamma+0.5), x)
+	logTerm := b.like(math.Log(lanczosGamma+0.5), x)
 	log1pTerm := b.log1p(b.div(z, lanczosPlusHalf))
 	logT := b.add(logTerm, log1pTerm)
 	aPrimeDivA := b.div(aPrime, a)
-	lanczosGammaDivT := b.div(b.like(kLanczosGamma, x), t)
+	lanczosGammaDivT := b.div(b.like(lanczosGamma, x), t)
 	digamma := b.sub(b.add(logT, aPrimeDivA), lanczosGammaDivT)
 	reducedX := b.add(x, b.abs(b.floor(b.add(x, b.like(0.5, x)))))
 	pi := b.like(math.Pi, x)
@@ -103,10 +103,10 @@ func digamma(b *builder, x value) value {
 // zeta is the Hurwitz zeta function: nine terms of the series, then twelve of the Euler-Maclaurin formula
 // (Johansson, Rigorous high-precision computation of the Hurwitz zeta function, formula 5).
 func zeta(b *builder, x, q value) value {
-	const kTerms = 12
-	const kIters = 9
-	const kTwoTermsMinusOne = 2*kTerms - 1
-	kZetaCoeffs := []float64{
+	const terms = 12
+	const iters = 9
+	const twoTermsMinusOne = 2*terms - 1
+	zetaCoeffs := []float64{
 		-7.1661652561756670113e18, 1.8152105401943546773e17, -4.5979787224074726105e15, 1.1646782814350067249e14,
 		-2.950130727918164224e12, 7.47242496e10, -1.8924375803183791606e9, 47900160.0,
 		-1209600.0, 30240.0, -720.0, 12.0,
@@ -117,7 +117,7 @@ func zeta(b *builder, x, q value) value {
 	qNegPower := zero
 	negX := b.neg(x)
 	powerSum := b.pow(q, negX)
-	for i := 0; i < kIters; i++ {
+	for i := 0; i < iters; i++ {
 		acc = b.add(acc, one)
 		qNegPower = b.pow(acc, negX)
 		powerSum = b.add(powerSum, qNegPower)
@@ -128,15 +128,15 @@ func zeta(b *builder, x, q value) value {
 	correctionEulerMaclaurin := b.div(b.mul(qNegPower, acc), b.sub(x, oneLikeX))
 	rsqrtAcc := b.div(one, b.mul(acc, acc))
 	hornerSum := zero
-	for i := 0; i < kTerms-1; i++ {
-		factorLhs := b.add(x, b.like(float64(kTwoTermsMinusOne-1-2*i), x))
-		factorRhs := b.add(x, b.like(float64(kTwoTermsMinusOne-2-2*i), x))
+	for i := 0; i < terms-1; i++ {
+		factorLhs := b.add(x, b.like(float64(twoTermsMinusOne-1-2*i), x))
+		factorRhs := b.add(x, b.like(float64(twoTermsMinusOne-2-2*i), x))
 		hornerProduct := b.mul(factorLhs, factorRhs)
-		hornerSum = b.mul(hornerProduct, b.mul(rsqrtAcc, b.add(hornerSum, b.like(1./kZetaCoeffs[i], acc))))
+		hornerSum = b.mul(hornerProduct, b.mul(rsqrtAcc, b.add(hornerSum, b.like(1./zetaCoeffs[i], acc))))
 	}
 	zeroPointFiveLikeQNegPower := b.like(.5, qNegPower)
 	xDivAcc := b.div(x, acc)
-	bernoulliTailTerm := b.mul(qNegPower, b.add(zeroPointFiveLikeQNegPower, b.mul(xDivAcc, b.add(b.like(1./kZetaCoeffs[kTerms-1], acc), hornerSum))))
+	bernoulliTailTerm := b.mul(qNegPower, b.add(zeroPointFiveLikeQNegPower, b.mul(xDivAcc, b.add(b.like(1./zetaCoeffs[terms-1], acc), hornerSum))))
 	accurateResult := b.add(b.add(powerSum, correctionEulerMaclaurin), bernoulliTailTerm)
 	absQNegPower := b.abs(qNegPower)
 	absPowerSum := b.abs(powerSum)
