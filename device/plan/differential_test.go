@@ -94,7 +94,7 @@ func toFloat(e dtype.Type, b []byte) float64 {
 // TestRandom compares random programs with the evaluator, to the bit, on any number of workers, again and again, and
 // with arguments given up.
 func TestRandom(t *testing.T) {
-	donor, alias := donors(t, 4)
+	donor, alias := donors(t, 8)
 	pools := []plan.Pool{nil}
 	for _, n := range []int{2, 4} {
 		p := kernel.NewPool(n)

@@ -194,6 +194,9 @@ func plainElem(e dtype.Type) bool { return !e.IsComplex() && e.Bits() != 4 && e 
 
 func (g *gen) step() {
 	x := pick(g, g.vals)
+	if n := len(g.vals); g.n(0, 1) == 0 {
+		x = g.vals[n-1-g.n(0, min(3, n-1))] // chains grow from the latest
+	}
 	t := x.Type
 	e := t.Elem
 	numeric := plainElem(e)
@@ -664,12 +667,15 @@ func donors(t *testing.T, results int) (donor []stablehlo.Extra, alias [][]stabl
 // program draws a whole program and its arguments.
 func program(rt *rapid.T, donor []stablehlo.Extra, alias [][]stablehlo.Extra) (*stablehlo.Module, [][]byte) {
 	seed := rapid.Uint64().Draw(rt, "seed")
-	steps := rapid.IntRange(1, 24).Draw(rt, "steps")
+	steps := rapid.IntRange(1, 40).Draw(rt, "steps")
 	g := &gen{rand: rand.New(rand.NewPCG(seed, 0)), fn: &stablehlo.Func{Name: "main"}, block: &stablehlo.Block{}}
 	g.fn.Body = g.block
 	var args [][]byte
 	for i := range g.n(1, 4) {
 		t := stablehlo.TensorOf(pick(g, elems), g.dims()...)
+		if i > 0 && g.n(0, 1) == 0 {
+			t = g.vals[0].Type
+		}
 		v := &stablehlo.Value{Type: t, Index: i}
 		g.block.Args = append(g.block.Args, v)
 		g.vals = append(g.vals, v)
@@ -679,11 +685,11 @@ func program(rt *rapid.T, donor []stablehlo.Extra, alias [][]stablehlo.Extra) (*
 		g.step()
 	}
 	var out []*stablehlo.Value
-	for range g.n(1, 4) {
+	for range g.n(1, 8) {
 		if g.n(0, 1) == 0 {
 			out = append(out, pick(g, g.vals))
 		} else {
-			out = append(out, g.vals[len(g.vals)-1-g.n(0, min(2, len(g.vals)-1))])
+			out = append(out, g.vals[len(g.vals)-1-g.n(0, min(5, len(g.vals)-1))])
 		}
 	}
 	for _, v := range out {
