@@ -23,6 +23,7 @@ type Client struct {
 	local    []*Device
 	memories []*Memory
 	reaper   ffi.Reaper
+	views    bool // the plugin lets buffers in host memory be read in place
 }
 
 // ClientOptions says how to make a client. The zero value asks for the plugin's defaults.
@@ -41,7 +42,7 @@ func (p *Plugin) NewClient(ctx context.Context, o ClientOptions) (*Client, error
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{plugin: p}
+	c := &Client{plugin: p, views: p.hasViews()}
 	if err := c.owned.Init(&p.clients, h); err != nil {
 		return nil, err
 	}

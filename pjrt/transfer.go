@@ -16,6 +16,7 @@ import (
 // Lend says how long a plugin may use host memory that a buffer is made from.
 type Lend int
 
+// The ways to lend, from the shortest to the longest.
 const (
 	// DuringCall: the plugin copies before the call returns. The memory is free to use afterwards.
 	DuringCall Lend = iota
@@ -320,11 +321,16 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 			return err
 		}
 	}
-	var pin mem.Pin
-	defer pin.Unpin()
 	p := b.client.plugin
 	f := call.Get()
 	defer f.Put()
+	if b.client.views && len(dst) <= maxView && len(dst) > 0 && b.typ.DType.Bits() >= 8 {
+		if done, err := p.copyView(f, h, dst, len(b.typ.Dims)); done || err != nil {
+			return err
+		}
+	}
+	var pin mem.Pin
+	defer pin.Unpin()
 	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
 	if err != nil {
 		return err
