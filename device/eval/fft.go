@@ -58,8 +58,8 @@ func fft(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 	narrow := t.Type.Elem == dtype.F32 || t.Type.Elem == dtype.C64
 	along := func(d int, shape []int64) error {
 		p := newTransform(int(shape[d]))
-		if oddPrime(int(shape[d])) {
-			p.prime = primeFor(narrow, a.Type == stablehlo.FFTReal && d == rank-1)
+		if d == rank-1 {
+			p.odd = oddTransform(a.Type, int(shape[d]), narrow)
 		}
 		return r.transformAlong(p, v, shape, d, inverse)
 	}
@@ -132,17 +132,28 @@ func firstOf(v []complex128, n, m int) []complex128 {
 	return out
 }
 
-// primeFor picks the transform of odd primes.
-func primeFor(narrow, realInput bool) func([]complex128) {
+// oddTransform is the transform along the last dimension of a real type of transform, or nil for the general one.
+func oddTransform(kind stablehlo.FFTType, n int, narrow bool) func([]complex128) {
+	factors := oddFactors(n)
 	switch {
-	case narrow && realInput:
-		return primeReal[float32]
-	case narrow:
-		return primeTransform[float32]
-	case realInput:
-		return primeReal[float64]
+	case kind == stablehlo.FFTReal && len(factors) == 1 && narrow:
+		return realForward[float32]
+	case kind == stablehlo.FFTReal && len(factors) == 1:
+		return realForward[float64]
+	case kind == stablehlo.FFTInverseReal && factors != nil:
+		return func(v []complex128) {
+			// transformAlong conjugates the input of an inverse.
+			for k, z := range v {
+				v[k] = complex(real(z), -imag(z))
+			}
+			if narrow {
+				realBackward[float32](v, factors)
+			} else {
+				realBackward[float64](v, factors)
+			}
+		}
 	}
-	return primeTransform[float64]
+	return nil
 }
 
 func (r *runner) transformAlong(p *transform, v []complex128, dims []int64, d int, inverse bool) error {
@@ -166,7 +177,7 @@ func (r *runner) transformAlong(p *transform, v []complex128, dims []int64, d in
 			}
 			p.run(row)
 			for k, z := range row {
-				if inverse {
+				if inverse && p.odd == nil {
 					z = complex(real(z)/float64(n), -imag(z)/float64(n))
 				}
 				v[base+k*step] = z
@@ -185,7 +196,7 @@ type transform struct {
 	chirp   []complex128
 	kernel  []complex128
 	scratch []complex128
-	prime   func([]complex128) // for an odd prime length
+	odd     func([]complex128) // instead, for a real transform of an odd length
 }
 
 const shortTransform = 32
@@ -205,7 +216,7 @@ func newTransform(n int) *transform {
 	t.chirp = make([]complex128, n)
 	for k := range n {
 		// exp(-πi k²/n), with k² reduced so that the angle is accurate
-		t.chirp[k] = unit(-float64(k*k%(2*n)) / float64(2*n))
+		t.chirp[k] = unit(-k*k%(2*n), 2*n)
 	}
 	t.kernel = make([]complex128, m)
 	for k := range n {
@@ -220,22 +231,55 @@ func newTransform(n int) *transform {
 	return t
 }
 
-// unit is exp(2πi x).
-func unit(x float64) complex128 {
-	s, c := math.Sincos(2 * math.Pi * x)
-	switch math.Abs(x) {
-	case 0.25, 0.75:
-		c = 0
-	case 0.5, 1:
-		s = 0
+// unit is exp(2πi num/den), each part rounded almost as well as can be: the angle is reduced to an eighth of a turn in
+// integers, and its rounding error corrected.
+func unit(num, den int) complex128 {
+	num = (num%den + den) % den
+	quarter := (4*num + den/2) / den // nearest quarter turn
+	rest := 4*num - quarter*den      // of den quarter turns, at most an eighth of a turn either way
+	a := float64(rest) / float64(den)
+	low := math.FMA(-a, float64(den), float64(rest)) / float64(den)
+	const halfPiHi, halfPiLo = 0x1.921fb54442d18p0, 0x1.1a62633145c07p-54
+	p := twoProd(a, halfPiHi)
+	p = quick(p.hi, p.lo+a*halfPiLo+low*halfPiHi)
+	s, c := sincosDouble(p)
+	switch quarter % 4 {
+	case 1:
+		s, c = c, -s
+	case 2:
+		s, c = -s, -c
+	case 3:
+		s, c = -c, s
 	}
 	return complex(c, s)
+}
+
+// sincosDouble sums the Taylor series of both functions for |x| <= pi/4 in double-double.
+func sincosDouble(x double) (sin, cos float64) {
+	s, c := x, double{1, 0}
+	term := x
+	for k := 2; k < 30; k++ {
+		term = term.mul(x)
+		f := float64(k)
+		q := term.hi / f
+		term = quick(q, (math.FMA(-q, f, term.hi)+term.lo)/f)
+		next := term
+		if k%4 >= 2 {
+			next = double{-term.hi, -term.lo}
+		}
+		if k%2 == 0 {
+			c = c.add(next)
+		} else {
+			s = s.add(next)
+		}
+	}
+	return s.hi, c.hi
 }
 
 func roots(n int) []complex128 {
 	w := make([]complex128, n)
 	for k := range w {
-		w[k] = unit(-float64(k) / float64(n))
+		w[k] = unit(-k, n)
 	}
 	return w
 }
@@ -243,8 +287,8 @@ func roots(n int) []complex128 {
 func (t *transform) run(v []complex128) {
 	n := t.n
 	switch {
-	case t.prime != nil:
-		t.prime(v)
+	case t.odd != nil:
+		t.odd(v)
 	case n&(n-1) == 0:
 		t.halves(v)
 	case n <= shortTransform:

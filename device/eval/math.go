@@ -132,7 +132,61 @@ func reduceAngle(x float64) (r float64, quadrant int) {
 	return r, int(new(big.Int).And(n, big.NewInt(3)).Int64())
 }
 
-func pow(x, y float64) float64 { return math.Pow(x, y) }
+// pow is exp(y*log(x)) with the logarithm and the product in double-double: math.Pow loses digits with large powers.
+// The special cases are math.Pow's.
+func pow(x, y float64) float64 {
+	switch {
+	case y == 0.5 && x >= 0 && !math.IsInf(x, 0):
+		return math.Sqrt(x)
+	case x <= 0 || math.IsInf(x, 0) || x != x || math.IsInf(y, 0) || y != y || x == 1 || y == 1 || y == 0:
+		if x < 0 && y == math.Trunc(y) && !math.IsInf(x, 0) && math.Abs(y) < 1<<53 {
+			p := pow(-x, y)
+			if math.Mod(y, 2) != 0 {
+				p = -p
+			}
+			return p
+		}
+		return math.Pow(x, y)
+	}
+	l := logDouble(x)
+	p := twoProd(y, l.hi)
+	p = quick(p.hi, p.lo+y*l.lo)
+	if math.Abs(p.hi) > 700 || p.hi != p.hi {
+		return math.Pow(x, y)
+	}
+	e := exp(p.hi)
+	return e + e*p.lo
+}
+
+// logDouble is the logarithm of a positive finite number, as 2*atanh((m-1)/(m+1)) beside the exponent.
+func logDouble(x float64) double {
+	m, e := math.Frexp(x)
+	if m < math.Sqrt2/2 {
+		m *= 2
+		e--
+	}
+	num := double{m - 1, 0}
+	den := twoSum(m, 1)
+	q := num.hi / den.hi
+	r := math.FMA(-q, den.hi, num.hi) - q*den.lo
+	s := quick(q, r/den.hi)
+	s2 := s.mul(s)
+	tail := 0.0
+	for k := 31; k >= 9; k -= 2 {
+		tail = tail*s2.hi + 1/float64(k)
+	}
+	sum := double{tail * s2.hi, 0}
+	for _, k := range []float64{7, 5, 3} {
+		third := 1 / k
+		sum = sum.add(double{third, math.FMA(-third, k, 1) / k}).mul(s2)
+	}
+	sum = sum.add(double{1, 0}).mul(s)
+	sum = double{2 * sum.hi, 2 * sum.lo}
+	const ln2Hi, ln2Lo = 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56
+	k := float64(e)
+	l := twoProd(k, ln2Hi)
+	return double{l.hi, l.lo + k*ln2Lo}.add(sum)
+}
 
 // double is an unevaluated sum hi+lo with |lo| <= ulp(hi)/2: about 106 bits.
 type double struct{ hi, lo float64 }
