@@ -15,19 +15,29 @@ import (
 //
 //	bit 63       open: new users may enter
 //	bit 62       later: destroy when the last user and child has left
-//	bits 31..61  live children
+//	bit 61       dead: there is no native object, or it is being destroyed
+//	bits 31..60  live children
 //	bits 0..30   users inside
+//
+// Exactly one of the three top bits is set.
 //
 // A user adds one and then looks; one that finds the node not open takes its one back. Such a passing count on a
 // node that is not open changes nothing but the moment at which the word is seen to be exactly later, and whoever
-// sees that ends the node: the compare-and-swap from later to zero has one winner.
+// sees that ends the node: the compare-and-swap from later to dead has one winner.
+//
+// A Done too many takes the count below zero for a moment, until it is noticed and put back. The borrow clears the
+// top bit that is set and sets those below it, so it can make an open node look closed, and never a dead one open.
 const (
 	open    = uint64(1) << 63
 	later   = uint64(1) << 62
+	dead    = uint64(1) << 61
 	oneKid  = uint64(1) << 31
-	kidMask = (later - 1) &^ userMask
-	// userMask covers the users; its top value is a count below zero.
+	kidMask = (dead - 1) &^ userMask
+	// userMask covers the users; with its top bit the count is below zero.
 	userMask = oneKid - 1
+	negative = oneKid >> 1
+	// revive turns dead into open.
+	revive = open - dead
 )
 
 // node is what every owned object has, whatever the type of its handle.
@@ -67,8 +77,10 @@ func (n *node) leave() {
 	w := n.word.Add(^uint64(0))
 	if w == later {
 		n.end()
-	} else if w&userMask == userMask {
-		n.word.Add(1)
+	} else if w&negative != 0 {
+		if n.word.Add(1) == later {
+			n.end()
+		}
 		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: n.describe(), Err: errDone})
 	}
 }
@@ -103,7 +115,7 @@ func (n *node) end() {
 }
 
 func (n *node) endLocked() {
-	if !n.word.CompareAndSwap(later, 0) {
+	if !n.word.CompareAndSwap(later, dead) {
 		return
 	}
 	if err := n.destroyLocked(); err != nil {
@@ -117,7 +129,7 @@ func (n *node) destroyLocked() error {
 	err := n.protect()
 	if retryable(err) {
 		n.tellLocked(err)
-		n.word.Add(open)
+		n.word.Add(revive)
 		return err
 	}
 	n.tellLocked(err)
@@ -167,7 +179,7 @@ func (n *node) close() error {
 		if w != open {
 			return n.busy("close", w)
 		}
-		if n.word.CompareAndSwap(w, 0) {
+		if n.word.CompareAndSwap(w, dead) {
 			break
 		}
 	}
@@ -188,7 +200,7 @@ func (n *node) shut(wait bool) (*ending, error) {
 			break
 		}
 		if w == open {
-			if !n.word.CompareAndSwap(w, 0) {
+			if !n.word.CompareAndSwap(w, dead) {
 				continue
 			}
 			if err := n.destroyLocked(); err != nil {

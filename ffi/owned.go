@@ -95,6 +95,7 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 	if s == nil || s.word.Load()&(open|later) != 0 {
 		s = &state[H]{}
 		s.obj = s
+		s.word.Store(dead)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +123,7 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 			runtime.AddCleanup(o, (*state[H]).forgotten, s)
 		}
 	}
-	s.word.Add(open)
+	s.word.Add(revive)
 	return nil
 }
 
@@ -249,7 +250,7 @@ func (o *Owned[H]) Disown() (H, error) {
 		if w != open {
 			return zero, s.busy("disown", w)
 		}
-		if s.word.CompareAndSwap(w, 0) {
+		if s.word.CompareAndSwap(w, dead) {
 			s.tellLocked(nil)
 			s.releaseLocked()
 			return s.h, nil

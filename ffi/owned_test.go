@@ -319,6 +319,42 @@ func TestOwnedDoneWithoutUseIsReported(t *testing.T) {
 	}
 }
 
+// TestOwnedTooManyDonesNeverOpenADeadObject keeps the count of a closed object going below zero while others try to
+// enter it.
+func TestOwnedTooManyDonesNeverOpenADeadObject(t *testing.T) {
+	n := newNative()
+	defer n.finish(t)
+	leaktest.Capture(t)
+	var o ffi.Owned[int]
+	if err := errors.Join(o.Init(n.class("test.Object"), n.create()), o.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 2000 {
+				o.Done()
+			}
+		})
+		wg.Go(func() {
+			for range 20_000 {
+				if _, err := o.Use(); err == nil {
+					t.Error("a closed object let a user in")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if o.Live() {
+		t.Error("the closed object is alive")
+	}
+	h := n.create()
+	if err := errors.Join(o.Init(n.class("test.Object"), h), o.With(func(int) error { return nil }), o.Close()); err != nil || !n.dead(h) {
+		t.Errorf("used again: %v", err)
+	}
+}
+
 //go:noinline
 func forget(t *testing.T, n *native, backstop ffi.Backstop, parent *ffi.Owned[int]) {
 	type value struct {

@@ -26,12 +26,19 @@ const patience = 3 * time.Second
 //
 //	func TestMain(m *testing.M) { leaktest.Main(m) }
 //
-// A long-lived fixture that tests share is closed by after, which run first.
+// A long-lived fixture that tests share is closed by after, which run first. The environment variable ISTHMUS_CHECK
+// sets the check mode of the run.
 func Main(m *testing.M, after ...func()) {
 	os.Exit(run(m.Run, after))
 }
 
 func run(tests func() int, after []func()) int {
+	mode, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leaktest: ISTHMUS_CHECK:", err)
+		return 2
+	}
+	isthmus.SetCheck(mode)
 	log := &Log{}
 	before := isthmus.SetReporter(log.add)
 	defer isthmus.SetReporter(before)

@@ -2,7 +2,8 @@
 // call, that reads one off-heap frame. It needs no C compiler, works with CGO_ENABLED=0 and 1, and allocates
 // nothing. Platforms without a trampoline use purego.SyscallN.
 //
-// Only integer and pointer arguments are passed; floating-point arguments and struct values are not supported.
+// Only integer and pointer arguments are passed; floating-point arguments and struct values are not supported. A nil
+// function, or more arguments than fit, is a broken invariant of this module's and panics before C is entered.
 package call
 
 import (
@@ -37,7 +38,7 @@ func Call1(fn Fn, arg mem.Addr) uintptr {
 	return r
 }
 
-// Call calls fn with up to [MaxArgs] integer or pointer arguments. Missing ones are 0; more are ignored.
+// Call calls fn with up to [MaxArgs] integer or pointer arguments. Missing ones are 0.
 //
 // Preconditions: as for [Call1], for each argument.
 func Call(fn Fn, args ...uintptr) uintptr {

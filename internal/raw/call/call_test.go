@@ -47,8 +47,8 @@ func TestCall1PassesAStructAndReturnsAPointer(t *testing.T) {
 
 func TestCallPassesUpToSixArguments(t *testing.T) {
 	weigh := ctest.Open(t).Fn("weigh6")
-	all := []uintptr{3, 1, 4, 1, 5, 9, 2}
-	want := []uintptr{0, 3, 13, 413, 1413, 51413, 951413, 951413}
+	all := []uintptr{3, 1, 4, 1, 5, 9}
+	want := []uintptr{0, 3, 13, 413, 1413, 51413, 951413}
 	for n := range len(all) + 1 {
 		if got := call.Call(weigh, all[:n]...); got != want[n] {
 			t.Errorf("%d arguments: %d, want %d", n, got, want[n])
@@ -64,6 +64,27 @@ func TestCallPassesUpToSixArguments(t *testing.T) {
 			t.Fatalf("Call(identity, %#x) = %#x", x, got)
 		}
 	})
+}
+
+func TestBrokenInvariantsPanicBeforeC(t *testing.T) {
+	identity := ctest.Open(t).Fn("identity")
+	f := call.Get()
+	defer f.Put()
+	for name, broken := range map[string]func(){
+		"Call1 of nil":    func() { call.Call1(0, 0) },
+		"Call of nil":     func() { call.Call(0) },
+		"Chain of nil":    func() { _, _, _ = f.Chain(call.Pair{Fn: identity}, call.Pair{}) },
+		"seven arguments": func() { call.Call(identity, 1, 2, 3, 4, 5, 6, 7) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s did not panic", name)
+				}
+			}()
+			broken()
+		}()
+	}
 }
 
 func TestStackIsAlignedAndLarge(t *testing.T) {

@@ -166,8 +166,14 @@ func (f *Frame) Text(s string) (mem.Addr, error) {
 	return mem.AddrOf(b), nil
 }
 
+// errNilFn is a caller of ours that did not check a function table: a panic in Go and not a fault in C.
+const errNilFn = "call: nil function"
+
 // Call1 is the package's Call1 without the pool.
 func (f *Frame) Call1(fn Fn, arg mem.Addr) uintptr {
+	if fn == 0 {
+		panic(errNilFn)
+	}
 	f.fn, f.arg = uintptr(fn), uintptr(arg)
 	f.invoke1()
 	return f.ret
@@ -175,6 +181,12 @@ func (f *Frame) Call1(fn Fn, arg mem.Addr) uintptr {
 
 // Call is the package's Call without the pool.
 func (f *Frame) Call(fn Fn, args ...uintptr) uintptr {
+	if fn == 0 {
+		panic(errNilFn)
+	}
+	if len(args) > MaxArgs {
+		panic("call: more arguments than a call can pass")
+	}
 	f.fn = uintptr(fn)
 	clear(f.args[copy(f.args[:], args):])
 	f.invokeN()
@@ -190,6 +202,9 @@ func (f *Frame) Chain(calls ...Pair) (ran int, last uintptr, err error) {
 		return 0, 0, fmt.Errorf("call: chain of %d calls: %w; at most %d", len(calls), isthmus.ErrBounds, MaxChain)
 	}
 	for i, c := range calls {
+		if c.Fn == 0 {
+			panic(errNilFn)
+		}
 		f.rest[2*i], f.rest[2*i+1] = uintptr(c.Fn), uintptr(c.Arg)
 	}
 	f.args[0], f.args[1] = uintptr(len(calls)), 0
