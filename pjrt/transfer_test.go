@@ -381,3 +381,40 @@ func TestExecuteAll(t *testing.T) {
 		want(t, "an empty list", err, isthmus.ErrInvalid)
 	})
 }
+
+// TestReadInPlace reads buffers of host memory without a transfer, and only those that are row-major, complete and
+// whole.
+func TestReadInPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(*pjrtfake.Fake)
+		fail  pjrtc.Slot
+		how   *pjrtfake.Failure
+		views int
+		want  error
+	}{
+		"view":           {func(f *pjrtfake.Fake) { f.OnCPU = true }, 0, nil, 1, nil},
+		"elsewhere":      {nil, 0, nil, 0, nil},
+		"strange layout": {func(f *pjrtfake.Fake) { f.OnCPU, f.Strange = true, true }, 0, nil, 0, nil},
+		"no hold":        {func(f *pjrtfake.Fake) { f.OnCPU = true }, pjrtc.SlotBufferIncreaseExternalReferenceCount, &pjrtfake.Failure{Code: 13}, 0, nil},
+		"no pointer":     {func(f *pjrtfake.Fake) { f.OnCPU = true }, pjrtc.SlotBufferOpaqueDeviceMemoryDataPointer, &pjrtfake.Failure{Code: 13}, 0, nil},
+		"no content":     {func(f *pjrtfake.Fake) { f.OnCPU = true }, pjrtc.SlotBufferReadyEvent, &pjrtfake.Failure{Code: 15, Late: true}, 0, pjrt.DataLoss},
+		"not there":      {func(f *pjrtfake.Fake) { f.OnCPU, f.Null = true, []pjrtc.Slot{pjrtc.SlotBufferIsOnCpu} }, 0, nil, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl, f := fakeClient(t, c.set)
+			b := put(t, cl, []int32{1, 2, 3, 4, 5, 6}, 2, 3)
+			if c.how != nil {
+				f.Fail(c.fail, c.how)
+			}
+			got, err := pjrt.Get[int32](context.Background(), b)
+			want(t, "get", err, c.want)
+			if d := cmp.Diff([]int32{1, 2, 3, 4, 5, 6}, got); c.want == nil && d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+			if f.Views() != c.views {
+				t.Errorf("%d views, want %d", f.Views(), c.views)
+			}
+			f.Fail(c.fail, nil)
+		})
+	}
+}

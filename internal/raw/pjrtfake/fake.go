@@ -28,6 +28,8 @@ type Fake struct {
 	Devices    int          // 0 is 2
 	Attributes []Value
 	Twice      bool // every callback is called twice
+	OnCPU      bool // buffers can be read in place
+	Strange    bool // and their layout is column-major
 	Programs   map[string]*Program
 
 	calling    sync.WaitGroup // callbacks in progress
@@ -41,6 +43,7 @@ type Fake struct {
 	blocks     []*mem.Block
 	held       []*object // events that wait for Release
 	hold       bool
+	views      int
 	api        *pjrtc.Api
 }
 
@@ -100,6 +103,7 @@ type object struct {
 	name   string
 	id     int
 	free   []*object // events that fire when the buffer dies
+	refs   int       // external references
 }
 
 var (
@@ -316,6 +320,13 @@ func (f *Fake) Destroyed(kind string) int {
 	return f.destroyed[kind]
 }
 
+// Views counts how often a buffer was read in place.
+func (f *Fake) Views() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.views
+}
+
 // Options are what the last client was made with.
 func (f *Fake) Options() []Value {
 	f.mu.Lock()
@@ -372,6 +383,9 @@ func destroy[T any](f *Fake, kind string, h pjrtc.Ptr[T]) *object {
 		if c.parent == o && !c.dead && c.kind != "device" && c.kind != "memory" && c.kind != "error" {
 			f.violate("the %s was destroyed before a %s of it", kind, c.kind)
 		}
+	}
+	if o.refs != 0 {
+		f.violate("a %s was destroyed while %d hold it", kind, o.refs)
 	}
 	o.dead = true
 	f.destroyed[kind]++
