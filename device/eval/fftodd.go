@@ -99,12 +99,11 @@ func (t *turns) at(k int) (cos, sin float64) {
 	return c, sign * s
 }
 
-// angles are cosine and sine of 2πk/n for k < n.
-func angles[T float](n int) (cos, sin []T) {
+// angles are cosine and sine of 2πk/n for k < n, from the roots of a multiple of n.
+func angles[T float](n int, t *turns) (cos, sin []T) {
 	cos, sin = make([]T, n), make([]T, n)
-	t := newTurns(n)
 	for k := range n {
-		c, s := t.at(k)
+		c, s := t.at(k * (t.n / n))
 		cos[k], sin[k] = T(c), T(s)
 	}
 	return cos, sin
@@ -139,7 +138,7 @@ func pairSums[T float](n, l int, cos, sin []T, even, odd func(j int) T) (re, im 
 func realForward[T float](v []complex128) {
 	n := len(v)
 	h := (n + 1) / 2
-	cos, sin := angles[T](n)
+	cos, sin := angles[T](n, newTurns(n))
 	sum, diff := make([]T, h), make([]T, h)
 	sum[0] = T(real(v[0]))
 	total := sum[0]
@@ -168,11 +167,7 @@ func realBackward[T float](v []complex128, factors []int) {
 	l1 := 1
 	for _, ip := range factors {
 		ido := n / (l1 * ip)
-		p := &backwardPass[T]{ido: ido, ip: ip, l1: l1, in: a, out: b}
-		p.twiddle = func(j, i int) (T, T) {
-			c, s := roots.at(j * l1 * i)
-			return T(c), T(s)
-		}
+		p := &backwardPass[T]{ido: ido, ip: ip, l1: l1, in: a, out: b, roots: roots}
 		if ip == 3 {
 			p.three()
 		} else {
@@ -191,7 +186,7 @@ func realBackward[T float](v []complex128, factors []int) {
 type backwardPass[T float] struct {
 	ido, ip, l1 int
 	in, out     []T
-	twiddle     func(j, i int) (cos, sin T)
+	roots       *turns // of the whole length
 }
 
 func (p *backwardPass[T]) cc(a, b, c int) T  { return p.in[a+p.ido*(b+p.ip*c)] }
@@ -199,7 +194,8 @@ func (p *backwardPass[T]) ch(a, b, c int) *T { return &p.out[a+p.ido*(b+p.l1*c)]
 
 // twist stores (re, im) times the root for column i of row j.
 func (p *backwardPass[T]) twist(i, k, j int, re, im T) {
-	c, s := p.twiddle(j, i/2)
+	cos, sin := p.roots.at(j * p.l1 * (i / 2))
+	c, s := T(cos), T(sin)
 	*p.ch(i, k, j) = T(c*im) + T(s*re)
 	*p.ch(i-1, k, j) = T(c*re) - T(s*im)
 }
@@ -228,7 +224,7 @@ func (p *backwardPass[T]) three() {
 func (p *backwardPass[T]) general() {
 	n, ido, l1 := p.ip, p.ido, p.l1
 	h := (n + 1) / 2
-	cos, sin := angles[T](n)
+	cos, sin := angles[T](n, p.roots)
 	// pairs holds sums of pairs from the front and differences from the back, then their transforms.
 	pairs, turned := make([]T, len(p.in)), make([]T, len(p.in))
 	at := func(a, b, c int) int { return a + ido*(b+l1*c) }
