@@ -60,7 +60,7 @@ func formatOf(t Type) (f format, ok bool) {
 }
 
 // ToFloat64 returns the value that the low bits of bits encode in the floating-point type t. It is exact: every
-// value of every such type is a float64. NaN payloads are not kept. For a type that is not a float it returns NaN.
+// value of every such type is a float64. Of a NaN only the sign is kept. For a type that is not a float it returns NaN.
 func ToFloat64(t Type, bits uint64) float64 {
 	switch t {
 	case F64:
@@ -87,6 +87,8 @@ func ToFloat64(t Type, bits uint64) float64 {
 	case ieee:
 		if e == 1<<f.exp-1 {
 			switch {
+			case m != 0 && sign:
+				return math.Copysign(math.NaN(), -1)
 			case m != 0:
 				return math.NaN()
 			case sign:
@@ -96,6 +98,9 @@ func ToFloat64(t Type, bits uint64) float64 {
 		}
 	case finiteNaN:
 		if e == 1<<f.exp-1 && m == 1<<f.man-1 {
+			if sign {
+				return math.Copysign(math.NaN(), -1)
+			}
 			return math.NaN()
 		}
 	case unsigned0:
