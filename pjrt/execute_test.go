@@ -406,8 +406,8 @@ func TestP09Waiters(t *testing.T) {
 						if i%4 == 0 {
 							ctx, cancel := context.WithCancel(t.Context())
 							cancel()
-							started.Done()
 							want(t, "gave up", e.Wait(ctx), context.Canceled)
+							started.Done()
 							return
 						}
 						started.Done()

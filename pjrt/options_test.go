@@ -70,8 +70,11 @@ func TestParamsFromTheProgram(t *testing.T) {
 			return %a, %b : tensor<f64>, tensor<2x3xbf16>
 		}`)
 		want := []pjrt.Type{
-			{DType: dtype.F64}, {DType: dtype.BF16, Dims: []int{2, 3}}, {DType: dtype.I1, Dims: []int{0, 1}},
-			{DType: dtype.C64, Dims: []int{4}}, {DType: dtype.U16, Dims: []int{3}},
+			{DType: dtype.F64},
+			{DType: dtype.BF16, Dims: []int{2, 3}},
+			{DType: dtype.I1, Dims: []int{0, 1}},
+			{DType: dtype.C64, Dims: []int{4}},
+			{DType: dtype.U16, Dims: []int{3}},
 		}
 		got, known := x.Params()
 		if d := cmp.Diff(want, got); d != "" || !known {

@@ -92,13 +92,25 @@ func TestP01RealExtensions(t *testing.T) {
 // TestP03NamedValues sends and receives all five kinds.
 func TestP03NamedValues(t *testing.T) {
 	given := []pjrtfake.Value{
-		{Name: "s", Value: "text\x00with NUL"}, {Name: "i", Value: int64(-5)}, {Name: "l", Value: []int64{1, -2, 3}}, {Name: "f", Value: float32(1.5)}, {Name: "b", Value: true}, {Name: "no", Value: false},
-		{Name: "", Value: ""}, {Name: "empty", Value: []int64{}},
+		{Name: "s", Value: "text\x00with NUL"},
+		{Name: "i", Value: int64(-5)},
+		{Name: "l", Value: []int64{1, -2, 3}},
+		{Name: "f", Value: float32(1.5)},
+		{Name: "b", Value: true},
+		{Name: "no", Value: false},
+		{Name: "", Value: ""},
+		{Name: "empty", Value: []int64{}},
 	}
 	p, f := fake(t, func(f *pjrtfake.Fake) { f.Attributes = append(given, pjrtfake.Value{Name: "unknown kind", Value: nil}) })
 	want := []pjrt.NamedValue{
-		{Name: "s", Value: "text\x00with NUL"}, {Name: "i", Value: int64(-5)}, {Name: "l", Value: []int64{1, -2, 3}}, {Name: "f", Value: float32(1.5)}, {Name: "b", Value: true}, {Name: "no", Value: false},
-		{Name: "", Value: ""}, {Name: "empty", Value: []int64{}},
+		{Name: "s", Value: "text\x00with NUL"},
+		{Name: "i", Value: int64(-5)},
+		{Name: "l", Value: []int64{1, -2, 3}},
+		{Name: "f", Value: float32(1.5)},
+		{Name: "b", Value: true},
+		{Name: "no", Value: false},
+		{Name: "", Value: ""},
+		{Name: "empty", Value: []int64{}},
 	}
 	if d := cmp.Diff(want, p.Attributes()); d != "" {
 		t.Errorf("attributes (-want +got)\n%s", d)
