@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
@@ -33,6 +34,9 @@ type Options struct {
 	// operations fail.
 	Infeed  func(ctx context.Context) ([]Value, error)
 	Outfeed func(ctx context.Context, values []Value) error
+
+	// Stats, if set, is filled in when the run ends.
+	Stats *Stats
 
 	// Probe, if set, sees the values that pass interpreter.probe, by its probe_id.
 	Probe func(id string, t *Tensor)
@@ -61,17 +65,45 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrUnsupported is in the chain of an error about something that this package does not implement.
 var ErrUnsupported = errors.New("not supported")
 
+// ErrInternal is in the chain of an error that is a fault of this package, with a stack trace. A verified program
+// should never cause one.
+var ErrInternal = errors.New("eval: internal error")
+
+// Stats tells what a run took.
+type Stats struct {
+	PeakBytes  int64 // the most bytes of live tensors at one time, arguments not included
+	Operations int64 // operations run, those in scalar regions not counted
+}
+
+func (s *Stats) record(mem *memory, r *runner) {
+	if s != nil {
+		s.PeakBytes, s.Operations = mem.peak.Load(), s.Operations+int64(r.ops)
+	}
+}
+
 // Run calls fn of module m with args as one process, replica 0 and partition 0. It returns fn's results.
 //
 // The run stops with ctx's error soon after ctx is done. An error of an operation is an [*Error]; under it may be a
 // [*MemoryError] or a [*CheckError].
-func Run(ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, args []Value, opts Options) ([]Value, error) {
+func Run(
+	ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, args []Value, opts Options,
+) (results []Value, err error) {
 	if fn == nil {
 		return nil, errors.New("eval: no function to run: the module has neither main nor a single public function")
 	}
-	g := newGrid(1, 1)
-	r := newRunner(ctx, m, &opts, &memory{limit: opts.MemoryLimit}, g, process{})
-	return r.call(fn, args)
+	defer guard(&err)
+	mem := &memory{limit: opts.MemoryLimit}
+	r := newRunner(ctx, m, &opts, mem, newGrid(1, 1), process{})
+	results, err = r.call(fn, args)
+	opts.Stats.record(mem, r)
+	return results, err
+}
+
+// guard turns a panic into an error: a fault in this package must not end a process that only runs a program.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v\n%s", ErrInternal, p, debug.Stack())
+	}
 }
 
 // runner is the state of one process of a run.

@@ -79,12 +79,9 @@ func runGrid(
 		for j, p := range row {
 			wg.Go(func() {
 				r := newRunner(ctx, m, opts, mem, g, process{i, j})
-				out, err := r.call(p.Func, p.Args)
-				if err != nil {
+				if err := r.finish(p, &results[i][j]); err != nil {
 					cancel(fmt.Errorf("eval: replica %d, partition %d: %w", i, j, err))
-					return
 				}
-				results[i][j] = out
 			})
 		}
 	}
@@ -95,7 +92,14 @@ func runGrid(
 	return results, nil
 }
 
-// groups forms groups of processes from replica_groups in the four ways of the specification.
+// finish runs one process of a grid to its end.
+func (r *runner) finish(p Program, results *[]Value) (err error) {
+	defer guard(&err)
+	*results, err = r.call(p.Func, p.Args)
+	return err
+}
+
+// grouping is one of the specification's four ways to form groups of processes from replica_groups.
 type grouping uint8
 
 const (
@@ -105,6 +109,7 @@ const (
 	flattenedIDs
 )
 
+// groups forms the groups of processes; without lists there is one group of all.
 func (g *grid) groups(how grouping, lists [][]int64) ([][]process, error) {
 	var out [][]process
 	add := func(list []int64, to func(id int) process) error {

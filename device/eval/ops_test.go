@@ -283,7 +283,39 @@ func TestOps(t *testing.T) {
 				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>) -> tensor<2x1xf64>`,
 			"tensor<2x1xf64> [-1 3]"},
 
+		{"batch_norm_training", "tensor<1xf64>", `
+			%x = stablehlo.constant dense<[[1.0], [5.0]]> : tensor<2x1xf64>
+			%s = stablehlo.constant dense<2.0> : tensor<1xf64>
+			%o = stablehlo.constant dense<1.0> : tensor<1xf64>
+			%y, %m, %r = "stablehlo.batch_norm_training"(%x, %s, %o) {epsilon = 0.0 : f32, feature_index = 1 : i64}
+				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>) -> (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>)`,
+			"tensor<1xf64> [4]"},
+		// With two values the normalised ones are fixed at 1 and -1, so the gradient of the operand vanishes.
+		{"batch_norm_grad", "tuple<tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>>", `
+			%x = stablehlo.constant dense<[[1.0], [5.0]]> : tensor<2x1xf64>
+			%s = stablehlo.constant dense<2.0> : tensor<1xf64>
+			%m = stablehlo.constant dense<3.0> : tensor<1xf64>
+			%v = stablehlo.constant dense<4.0> : tensor<1xf64>
+			%g = stablehlo.constant dense<[[3.0], [7.0]]> : tensor<2x1xf64>
+			%a, %b, %c = "stablehlo.batch_norm_grad"(%x, %s, %m, %v, %g) {epsilon = 0.0 : f32, feature_index = 1 : i64}
+				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<2x1xf64>)
+				-> (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>)
+			%r = stablehlo.tuple %a, %b, %c : tuple<tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>>`,
+			"(tensor<2x1xf64> [0 0]; tensor<1xf64> [4]; tensor<1xf64> [10])"},
+
 		// Control flow and dynamic shapes.
+		{"set_dimension_size", "tensor<?xi32, #stablehlo.bounds<4>>", `
+			%a = stablehlo.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+			%n = stablehlo.constant dense<3> : tensor<i32>
+			%r = "stablehlo.set_dimension_size"(%a, %n) {dimension = 0 : i64}
+				: (tensor<4xi32>, tensor<i32>) -> tensor<?xi32, #stablehlo.bounds<4>>`, "tensor<3xi32> [1 2 3]"},
+		{"real_dynamic_slice", "tensor<?xi32>", `
+			%a = stablehlo.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+			%s = stablehlo.constant dense<1> : tensor<1xi64>
+			%l = stablehlo.constant dense<4> : tensor<1xi64>
+			%t = stablehlo.constant dense<2> : tensor<1xi64>
+			%r = "stablehlo.real_dynamic_slice"(%a, %s, %l, %t)
+				: (tensor<4xi32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?xi32>`, "tensor<2xi32> [2 4]"},
 		{"while", "tensor<i64>", `
 			%z = stablehlo.constant dense<0> : tensor<i64>
 			%o = stablehlo.constant dense<1> : tensor<i64>
