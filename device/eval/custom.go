@@ -14,7 +14,11 @@ func customCall(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, err
 		return nil, fmt.Errorf("has no target")
 	}
 	if c := r.opts.CustomCalls[a.Target]; c != nil {
-		return c(r.ctx, op, in)
+		out, err := c(r.ctx, op, in)
+		for _, v := range out {
+			retain(v) // it may be an operand that is passed on
+		}
+		return out, err
 	}
 	switch {
 	case strings.HasPrefix(a.Target, "check."):

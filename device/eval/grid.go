@@ -49,7 +49,12 @@ type Program struct {
 func RunParallel(
 	ctx context.Context, m *stablehlo.Module, programs [][]Program, feed []*stablehlo.Func, opts Options,
 ) ([][][]Value, error) {
-	return runGrid(ctx, m, programs, feed, &opts, &memory{limit: opts.MemoryLimit})
+	mem := &memory{limit: opts.MemoryLimit}
+	results, err := runGrid(ctx, m, programs, feed, &opts, mem)
+	if opts.Stats != nil {
+		opts.Stats.PeakBytes = mem.peak.Load()
+	}
+	return results, err
 }
 
 func runGrid(
@@ -96,6 +101,11 @@ func runGrid(
 func (r *runner) finish(p Program, results *[]Value) (err error) {
 	defer guard(&err)
 	*results, err = r.call(p.Func, p.Args)
+	if r.opts.Stats != nil {
+		r.grid.mu.Lock()
+		r.opts.Stats.Operations += int64(r.ops)
+		r.grid.mu.Unlock()
+	}
 	return err
 }
 

@@ -275,3 +275,63 @@ func TestRunParallel(t *testing.T) {
 		t.Errorf("got %v, want the failure of replica 1", err)
 	}
 }
+
+func TestStats(t *testing.T) {
+	g := newGraph()
+	x := g.arg(stablehlo.TensorOf(dtype.F32, 10))
+	y := g.op(stablehlo.Negate, nil, []*stablehlo.Value{x}, x.Type)
+	z := g.op(stablehlo.Abs, nil, y, x.Type)
+	g.opts.Stats = &eval.Stats{}
+	g.run(t, z, tensor(dtype.F32, []int64{10}, make([]float32, 10)))
+	if got, want := *g.opts.Stats, (eval.Stats{PeakBytes: 80, Operations: 3}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
+}
+
+func TestAsync(t *testing.T) {
+	g := newGraph()
+	x := g.arg(stablehlo.TensorOf(dtype.I32, 2))
+	body := &stablehlo.Block{Args: []*stablehlo.Value{{Type: x.Type}}}
+	addOp(body, stablehlo.Return, nil, addOp(body, stablehlo.Negate, nil, body.Args, nil, x.Type), nil)
+	future := addOp(g.fn.Body, stablehlo.AsyncStart, nil, []*stablehlo.Value{x}, []*stablehlo.Block{body},
+		stablehlo.Type{Kind: stablehlo.Future, Elems: []stablehlo.Type{x.Type}})
+	out := g.op(stablehlo.AsyncDone, nil, future, x.Type)
+	got, err := g.try(t.Context(), out, tensor(dtype.I32, []int64{2}, []int32{1, -2}))
+	if err != nil || show(got) != "tensor<2xi32> [-1 2]" {
+		t.Errorf("got %s, %v", show(got), err)
+	}
+}
+
+// The LAPACK targets work on complex matrices and on batches too.
+func TestLapackComplex(t *testing.T) {
+	for _, c := range []struct{ name, src, want string }{
+		{"heevd", `
+func.func @main() -> tensor<2x2xf64> {
+  %a = stablehlo.constant dense<[[[(2.0, 0.0), (0.0, -1.0)], [(0.0, 1.0), (2.0, 0.0)]], [[(5.0, 0.0), (0.0, 0.0)], [(0.0, 0.0), (4.0, 0.0)]]]> : tensor<2x2x2xcomplex<f64>>
+  %v, %w, %i = "stablehlo.custom_call"(%a) {call_target_name = "lapack_zheevd_ffi", mhlo.backend_config = {mode = 86 : ui8, uplo = 76 : ui8}}
+    : (tensor<2x2x2xcomplex<f64>>) -> (tensor<2x2x2xcomplex<f64>>, tensor<2x2xf64>, tensor<2xi32>)
+  func.return %w : tensor<2x2xf64>
+}`, "tensor<2x2xf64> [1 3 4 5]"},
+		{"getrf pivots", `
+func.func @main() -> (tensor<2xi32>, tensor<i32>) {
+  %a = stablehlo.constant dense<[[(1.0, 0.0), (2.0, 0.0)], [(0.0, 3.0), (4.0, 0.0)]]> : tensor<2x2xcomplex<f64>>
+  %v, %p, %i = "stablehlo.custom_call"(%a) {call_target_name = "lapack_zgetrf_ffi"}
+    : (tensor<2x2xcomplex<f64>>) -> (tensor<2x2xcomplex<f64>>, tensor<2xi32>, tensor<i32>)
+  func.return %p, %i : tensor<2xi32>, tensor<i32>
+}`, "tensor<2xi32> [2 2]; tensor<i32> [0]"},
+		{"potrf of an indefinite matrix", `
+func.func @main() -> tensor<i32> {
+  %a = stablehlo.constant dense<[[1.0, 2.0], [2.0, 1.0]]> : tensor<2x2xf64>
+  %v, %i = "stablehlo.custom_call"(%a) {call_target_name = "lapack_dpotrf_ffi", mhlo.backend_config = {uplo = 76 : ui8}}
+    : (tensor<2x2xf64>) -> (tensor<2x2xf64>, tensor<i32>)
+  func.return %i : tensor<i32>
+}`, "tensor<i32> [2]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := program(t, c.src, eval.Options{})
+			if err != nil || show(got) != c.want {
+				t.Errorf("got %s, %v, want %s", show(got), err, c.want)
+			}
+		})
+	}
+}

@@ -230,6 +230,9 @@ func Tally(results []Result) map[string]Count {
 // WriteMisses writes the counts and one line for each program that did not pass: deterministic, for a committed file.
 func WriteMisses(w io.Writer, results []Result) error {
 	var b strings.Builder
+	b.WriteString("Programs of the StableHLO project that pass, and the ones that do not, with the reason. The checks are those of\n" +
+		"its reference interpreter: equal, at most 3 units in the last place apart, or within 0.001 (the older\n" +
+		"expect_almost_eq). Written by: go test ./internal/conformance -run TestConformance -update\n\n")
 	counts := Tally(results)
 	for _, set := range []string{"testdata", "quantized", "interpret", "math"} {
 		c := counts[set]

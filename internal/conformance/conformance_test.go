@@ -38,10 +38,10 @@ func TestConformance(t *testing.T) {
 	results := conformance.Run(t.Context(), programs, conformance.Evaluator{}, time.Minute)
 	counts := conformance.Tally(results)
 	floors := map[string]struct{ pass, total int }{
-		"testdata":  {2200, 2325},
-		"quantized": {120, 126},
-		"interpret": {470, 515},
-		"math":      {40, 47},
+		"testdata":  {2318, 2325},
+		"quantized": {126, 126},
+		"interpret": {515, 515},
+		"math":      {47, 47},
 	}
 	for set, want := range floors {
 		c := counts[set]
