@@ -2,6 +2,7 @@ package stablehlo
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/isthmus-ffi/isthmus/dtype"
 )
@@ -100,6 +101,9 @@ func (c check) customCall() {
 	a := attrOf[*CustomCallAttr](c)
 	c.require(a.Target != "", "call_target_name is missing")
 	c.require(a.APIVersion >= 0 && a.APIVersion <= 4, "api_version must lie between 0 and 4, not %d", a.APIVersion)
+	if strings.HasPrefix(a.Target, "check.expect_") {
+		c.testOp(a)
+	}
 	c.require((a.OperandLayouts == nil) == (a.ResultLayouts == nil), "operand_layouts and result_layouts go together")
 	if a.OperandLayouts == nil {
 		return
@@ -120,6 +124,18 @@ func (c check) customCall() {
 	}
 	layouts("operand_layouts", a.OperandLayouts, types(c.Operands))
 	layouts("result_layouts", a.ResultLayouts, types(c.Results))
+}
+
+// testOp checks the comparisons of conformance tests, whose sides must have one type.
+func (c check) testOp(a *CustomCallAttr) {
+	c.require(len(c.Operands) > 0 && len(c.Operands) <= 2, "must have 1 or 2 operands, not %d", len(c.Operands))
+	other := c.in(len(c.Operands) - 1)
+	if v, ok := Find(a.BackendConfig, "value"); ok {
+		lit, isTensor := v.Tensor()
+		c.require(isTensor && len(c.Operands) == 1, "value must be a dense tensor, and the only thing to compare with")
+		other = lit.Type
+	}
+	c.require(other.Compatible(c.in(0)), "cannot compare %v with %v", c.in(0), other)
 }
 
 // communicationRules checks what devices say to each other and to the host.
