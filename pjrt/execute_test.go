@@ -310,7 +310,12 @@ func TestExecuteCancelled(t *testing.T) {
 	f.Hold()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("had enough")
-	time.AfterFunc(time.Millisecond, func() { cancel(why) })
+	go func() {
+		for f.Alive()["event"] == 0 { // it runs
+			runtime.Gosched()
+		}
+		cancel(why)
+	}()
 	_, err = x.Execute(ctx, []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{})
 	want(t, "cancelled", err, why)
 	want(t, "close while it runs", x.Close(), isthmus.ErrBusy)
