@@ -1,0 +1,317 @@
+package pjrtserve
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+)
+
+// Version is the API version that the table announces.
+const (
+	Major = 0
+	Minor = 114
+)
+
+// Server serves one backend. It lives as long as the process, as its table does.
+type Server struct {
+	backend Backend
+	heap    heap // what belongs to the plugin
+}
+
+// New makes a server.
+func New(b Backend) *Server { return &Server{backend: b} }
+
+// entry is one function of the table.
+type entry struct {
+	size  uint64
+	serve func(s *Server, a mem.Addr) error
+}
+
+// shared is what all servers of the process have in common, because C finds it without saying whose it is.
+type shared struct {
+	handles  handles
+	failures failures
+	entries  [pjrtc.NumSlots]entry
+	last     mem.Addr // see raise
+
+	once sync.Once
+	err  error
+	fns  [pjrtc.NumSlots]call.Fn // those that need no server
+
+	memories     memories
+	memoryTable  lazy[mem.Addr]
+	bytesDeleter lazy[pjrtc.Func]
+	laterFn      lazy[pjrtc.Func]
+}
+
+// state is the process's one shared state, see world.
+var state struct {
+	shared
+	ready sync.Once
+}
+
+func world() *shared {
+	state.ready.Do(state.shared.build)
+	return &state.shared
+}
+
+// build fills in the functions.
+func (s *shared) build() {
+	s.errorSlots()
+	s.pluginSlots()
+	s.eventSlots()
+	s.clientSlots()
+	s.deviceSlots()
+	s.memorySlots()
+	s.executableSlots()
+	s.loadedSlots()
+	s.bufferSlots()
+	s.hostSlots()
+	s.topologySlots()
+	s.transferSlots()
+	s.refusedSlots()
+	p, err := mem.Pages(cellBytes)
+	if err == nil {
+		s.last = p
+	}
+}
+
+// lazy is a value that is made on first use.
+type lazy[T any] struct {
+	once sync.Once
+	v    T
+	err  error
+}
+
+func (l *lazy[T]) get(f func() (T, error)) (T, error) {
+	l.once.Do(func() { l.v, l.err = f() })
+	return l.v, l.err
+}
+
+// on sets the function for a slot: the one that takes A.
+func on[A any, P interface {
+	*A
+	pjrtc.Args
+}](s *shared, serve func(s *Server, a P) error) {
+	var zero A
+	P(&zero).SetSize()
+	// SAFETY: owner: this frame; bounds and alignment: every argument struct begins with its size; thread: this one.
+	size := *mem.At[uint64](mem.AddrOfPtr(&zero))
+	s.entries[P(&zero).Slot()] = entry{size, func(s *Server, a mem.Addr) error {
+		// SAFETY: owner: the C caller, for the call; bounds: Dispatch has checked the size that the struct states;
+		// alignment: checked there; thread: the caller's, and by the API nobody else uses the struct meanwhile.
+		return serve(s, P(mem.At[A](a)))
+	}}
+}
+
+// Dispatch serves one call of C's: slot says which function, a is the address of its argument struct. The result is a
+// PJRT_Error for the functions that return one, else 0.
+//
+// Preconditions: as the PJRT API states for what a leads to. What can be checked is checked; a fault at an address that
+// does not exist becomes an error; an address that exists and is not what it should be cannot be told.
+func (s *Server) Dispatch(slot pjrtc.Slot, a mem.Addr) pjrtc.Ptr[pjrtc.Error] {
+	w := world()
+	err := w.serve(s, slot, a)
+	if err == nil || !slot.ReturnsError() {
+		return 0
+	}
+	var e *Error
+	if errors.As(err, &e) && e == err {
+		// The function's name says which of many calls went wrong.
+		err = &Error{Code: e.Code, Msg: slot.String() + ": " + e.Msg, Payload: e.Payload}
+	}
+	return w.raise(err)
+}
+
+func (s *shared) serve(srv *Server, slot pjrtc.Slot, a mem.Addr) (err error) {
+	if slot < 0 || slot >= pjrtc.NumSlots {
+		return unimplemented("there is no function %d", int(slot))
+	}
+	e := &s.entries[slot]
+	// A fault at an address that C gave is a panic from here on, and that an error.
+	before := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(before)
+	defer func() {
+		if v := recover(); v != nil {
+			err = recovered(v)
+		}
+	}()
+	if a == 0 || a%8 != 0 {
+		return invalid("the argument struct is null or misaligned")
+	}
+	// SAFETY: owner: the C caller; bounds: every argument struct begins with its size; alignment: checked.
+	if size := *mem.At[uint64](a); size < e.size {
+		return invalid("Unexpected %s_Args size: expected %d, got %d. Check installed software versions.", slot, e.size, size)
+	}
+	return e.serve(srv, a)
+}
+
+// recovered is the error for a panic: a fault at a bad address is the caller's, all else is ours.
+func recovered(v any) error {
+	if e, ok := v.(interface{ Addr() uintptr }); ok {
+		return invalid("a pointer in the arguments leads to no memory (address %#x)", e.Addr())
+	}
+	return &Error{Code: pjrtc.ErrorCodeINTERNAL, Msg: fmt.Sprintf("panic: %v", v)}
+}
+
+// needsServer lists the functions whose arguments name no object that would tell whose they are.
+var needsServer = map[pjrtc.Slot]bool{
+	pjrtc.SlotPluginInitialize: true, pjrtc.SlotPluginAttributes: true, pjrtc.SlotClientCreate: true,
+	pjrtc.SlotTopologyDescriptionCreate: true, pjrtc.SlotTopologyDescriptionDeserialize: true,
+}
+
+// function makes the C function of a slot.
+func function(srv *Server, slot pjrtc.Slot) (call.Fn, error) {
+	return cb.Static1(func(a mem.Addr) uintptr { return uintptr(srv.Dispatch(slot, a)) },
+		func(err error) uintptr {
+			if !slot.ReturnsError() {
+				return 0
+			}
+			return uintptr(world().raise(err))
+		})
+}
+
+// API builds the function table for C. A process can have some hundred of them; each takes a handful of callbacks
+// that are never given back.
+func (s *Server) API() (pjrtc.Ptr[pjrtc.Api], error) {
+	w := world()
+	w.once.Do(func() {
+		for slot := range pjrtc.Slot(pjrtc.NumSlots) {
+			if !needsServer[slot] {
+				if w.fns[slot], w.err = function(nil, slot); w.err != nil {
+					return
+				}
+			}
+		}
+	})
+	if w.err != nil {
+		return 0, w.err
+	}
+	p, err := mem.Pages(mem.SizeOf[pjrtc.Api]())
+	if err != nil {
+		return 0, err
+	}
+	// SAFETY: owner: the process, for ever; bounds: as many bytes were made; alignment: pages; thread: this one, and
+	// constant after.
+	api := mem.At[pjrtc.Api](p)
+	api.SetSize()
+	api.PjrtApiVersion.SetSize()
+	api.PjrtApiVersion.MajorVersion, api.PjrtApiVersion.MinorVersion = Major, Minor
+	for slot := range pjrtc.Slot(pjrtc.NumSlots) {
+		fn := w.fns[slot]
+		if needsServer[slot] {
+			if fn, err = function(s, slot); err != nil {
+				return 0, err
+			}
+		}
+		// SAFETY: as above; the slot's offset is inside PJRT_Api.
+		*mem.At[pjrtc.Func](p + mem.Addr(slot.Offset())) = pjrtc.Func(fn)
+	}
+	return pjrtc.Ptr[pjrtc.Api](p), nil
+}
+
+// Table builds the function table and reads it as a client does.
+func (s *Server) Table() (*pjrtc.Table, error) {
+	api, err := s.API()
+	if err != nil {
+		return nil, fmt.Errorf("pjrtserve: table: %w", err)
+	}
+	return pjrtc.NewTable(api)
+}
+
+// Live counts the objects that C has not destroyed yet, by kind: those of every server of the process.
+func Live() map[string]int {
+	live := world().handles.census()
+	if n := world().failures.count(); n > 0 {
+		live["PJRT_Error"] = n
+	}
+	return live
+}
+
+func (s *shared) pluginSlots() {
+	on(s, func(*Server, *pjrtc.PluginInitializeArgs) error { return nil })
+	on(s, func(s *Server, a *pjrtc.PluginAttributesArgs) error {
+		l, err := once(&s.heap, "attributes", func() (list[pjrtc.NamedValue], error) { return named(&s.heap, s.backend.Attributes()) })
+		a.Attributes, a.NumAttributes = l.at, l.n
+		return err
+	})
+}
+
+// refusedSlots answers for the functions that are not here: by name.
+func (s *shared) refusedSlots() {
+	for slot := range pjrtc.Slot(pjrtc.NumSlots) {
+		if s.entries[slot].serve == nil {
+			s.entries[slot] = entry{0, func(*Server, mem.Addr) error {
+				return unimplemented("this plugin does not have the function")
+			}}
+		}
+	}
+}
+
+func unavailable(format string, a ...any) error {
+	return fail(pjrtc.ErrorCodeRESOURCEEXHAUSTED, format, a...)
+}
+
+// readValues reads named values that C gave.
+func readValues(at pjrtc.Ptr[pjrtc.NamedValue], n uint64) ([]Value, error) {
+	const most = 1 << 16
+	if n > most {
+		return nil, invalid("%d named values", n)
+	}
+	in, err := at.Slice(n)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Value, len(in))
+	for i, v := range in {
+		name, err := readText(v.Name, v.NameSize)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Name = name
+		switch v.Type {
+		case pjrtc.NamedValueKString:
+			if out[i].Value, err = readText(pjrtc.Ptr[byte](v.Value), v.ValueSize); err != nil {
+				return nil, err
+			}
+		case pjrtc.NamedValueKInt64:
+			out[i].Value = int64(v.Value)
+		case pjrtc.NamedValueKInt64List:
+			if v.ValueSize > most {
+				return nil, invalid("value %q is a list of %d", name, v.ValueSize)
+			}
+			values, err := pjrtc.Ptr[int64](v.Value).Slice(v.ValueSize)
+			if err != nil {
+				return nil, err
+			}
+			out[i].Value = append([]int64{}, values...)
+		case pjrtc.NamedValueKFloat:
+			out[i].Value = math.Float32frombits(uint32(v.Value))
+		case pjrtc.NamedValueKBool:
+			out[i].Value = byte(v.Value) != 0
+		default:
+			return nil, invalid("value %q is of type %d", name, int32(v.Type))
+		}
+	}
+	return out, nil
+}
+
+// maxText bounds a text that C gives, but for programs.
+const maxText = 1 << 20
+
+func readText(at pjrtc.Ptr[byte], n uint64) (string, error) {
+	if n > maxText {
+		return "", invalid("a text of %d bytes", n)
+	}
+	b, err := at.Slice(n)
+	return string(b), err
+}
+
+func floatBits(f float32) uint32 { return math.Float32bits(f) }
