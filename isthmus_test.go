@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -266,26 +264,18 @@ func TestReportsGoToSlogByDefault(t *testing.T) {
 
 // TestCheckPanicEndsTheProcess runs in a process of its own, which it ends.
 func TestCheckPanicEndsTheProcess(t *testing.T) {
-	const env = "ISTHMUS_TEST_PANIC"
-	if os.Getenv(env) != "" {
-		c, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
-		if err != nil {
-			t.Fatal(err)
+	inside, out, err := leaktest.Alone(t, "ISTHMUS_CHECK=panic")
+	if !inside {
+		if err == nil || !strings.Contains(out, "panic: ") || !strings.Contains(out, "test.Object#0: misuse") {
+			t.Errorf("the process ended with %v:\n%s", err, out)
 		}
-		isthmus.SetCheck(c)
-		func() {
-			defer func() { _ = recover() }() // hides nothing
-			isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: isthmus.Object{Kind: "test.Object"}})
-		}()
-		time.Sleep(10 * time.Second)
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCheckPanicEndsTheProcess$")
-	cmd.Env = append(os.Environ(), env+"=1", "ISTHMUS_CHECK=panic")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "test.Object#0: misuse") {
-		t.Errorf("the process ended with %v:\n%s", err, out)
-	}
+	func() {
+		defer func() { _ = recover() }() // hides nothing
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: isthmus.Object{Kind: "test.Object"}})
+	}()
+	time.Sleep(10 * time.Second)
 }
 
 func BenchmarkEntry(b *testing.B) {

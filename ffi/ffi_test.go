@@ -2,8 +2,6 @@ package ffi_test
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -95,17 +93,15 @@ func must(t testing.TB, c <-chan struct{}, what string) {
 	}
 }
 
-// inSubprocess reports whether this is the process in which test, which leaks for good, runs alone. In the parent
-// it starts that process and checks that the test passes there, that leaktest fails the process, and that it says
-// each of want.
-func inSubprocess(t *testing.T, test string, want ...string) bool {
+// leaksAlone reports whether this is the process in which the calling test, which leaks for good, runs alone. In
+// the parent it checks that the test passes there, that leaktest fails the process, and that it says each of want.
+func leaksAlone(t *testing.T, want ...string) bool {
 	t.Helper()
-	const env = "ISTHMUS_TEST_ALONE"
-	if os.Getenv(env) == test {
+	inside, out, err := leaktest.Alone(t)
+	if inside {
 		return true
 	}
-	out, err := subprocess(t, test, env+"="+test)
-	if err == nil || !strings.Contains(out, "--- PASS: "+test) {
+	if err == nil || !strings.Contains(out, "--- PASS: "+t.Name()) {
 		t.Errorf("the process ended with %v:\n%s", err, out)
 	}
 	for _, w := range want {
@@ -114,13 +110,4 @@ func inSubprocess(t *testing.T, test string, want ...string) bool {
 		}
 	}
 	return false
-}
-
-// subprocess runs one test of this package in a process of its own and returns its output.
-func subprocess(t *testing.T, test string, env ...string) (string, error) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
-	cmd.Env = append(os.Environ(), env...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }

@@ -330,7 +330,7 @@ func forgetLoan(t *testing.T, b []byte) {
 // TestLoanForgottenIsNeverReturned loses a loan for good, so it does that in a process of its own: leaktest must
 // fail it.
 func TestLoanForgottenIsNeverReturned(t *testing.T) { // I03
-	if !inSubprocess(t, t.Name(), "1 native objects leaked", "ffi.Loan made at ffi/loan_test.go:") {
+	if !leaksAlone(t, "1 native objects leaked", "ffi.Loan made at ffi/loan_test.go:") {
 		return
 	}
 	log := leaktest.Capture(t)

@@ -427,7 +427,7 @@ func settled(n *native) int {
 // TestOwnedBackstopReportOnlyDestroysNothing leaks for good, so it does that in a process of its own: leaktest must
 // fail it.
 func TestOwnedBackstopReportOnlyDestroysNothing(t *testing.T) { // P11
-	if !inSubprocess(t, t.Name(), "1 native objects leaked", "test.Forgotten made at ffi/owned_test.go:") {
+	if !leaksAlone(t, "1 native objects leaked", "test.Forgotten made at ffi/owned_test.go:") {
 		return
 	}
 	n := newNative()

@@ -2,8 +2,6 @@ package cb_test
 
 import (
 	"errors"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -445,23 +443,21 @@ func TestServedHammer(t *testing.T) {
 
 // TestGoexitWithoutIsolateSaysSo runs in a process of its own, which it ends.
 func TestGoexitWithoutIsolateSaysSo(t *testing.T) {
-	if os.Getenv("ISTHMUS_TEST_GOEXIT") != "" {
-		s, err := cb.Serve(cb.Shape{Args: 1, User: 0}, cb.Handler{Serve: func(*cb.Args) uintptr {
-			runtime.Goexit()
-			return 0
-		}})
-		if err != nil {
-			t.Fatal(err)
+	inside, out, err := leaktest.Alone(t)
+	if !inside {
+		if err == nil || !strings.Contains(out, "set Isolate where this may happen") {
+			t.Errorf("the process ended with %v:\n%s", err, out)
 		}
-		call.Call1(s.Fn, mem.Addr(s.Arg))
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestGoexitWithoutIsolateSaysSo$")
-	cmd.Env = append(os.Environ(), "ISTHMUS_TEST_GOEXIT=1")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "set Isolate where this may happen") {
-		t.Errorf("the process ended with %v:\n%s", err, out)
+	s, err := cb.Serve(cb.Shape{Args: 1, User: 0}, cb.Handler{Serve: func(*cb.Args) uintptr {
+		runtime.Goexit()
+		return 0
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
+	call.Call1(s.Fn, mem.Addr(s.Arg))
 }
 
 func BenchmarkSignal(b *testing.B) {
