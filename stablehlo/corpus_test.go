@@ -66,7 +66,6 @@ func testdata(t *testing.T) map[string][]program {
 
 // known are the parts of files that are refused on purpose, with a piece of the message that says why.
 var known = map[string]string{
-	"conv_general_dilated_1d_":    "window_strides must have 1 entries, not 2", // they have, and the reference looks away
 	"invalid_vhlo_future.mlir.bc": "is not known",
 	"stablehlo_legalize_to_vhlo":  "initial_state must be a tensor of integers",
 }

@@ -228,6 +228,9 @@ func (a *attrs) conv(k Kind) Attr {
 	}
 	n := len(c.InputSpatial)
 	c.WindowStrides = a.filled("window_strides", n, 1)
+	if k == DynamicConv && len(c.WindowStrides) > n {
+		c.WindowStrides = c.WindowStrides[:n] // JAX writes one too many, and the reference reads the first
+	}
 	c.LHSDilation = a.filled("lhs_dilation", n, 1)
 	c.RHSDilation = a.filled("rhs_dilation", n, 1)
 	c.WindowReversal = bools(a.filled("window_reversal", n, 0))
