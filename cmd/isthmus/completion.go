@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/isthmus-ffi/isthmus/internal/plugins"
 )
 
 type completionCmd struct {
@@ -24,6 +26,13 @@ type node struct {
 	path  string // "plugin install"
 	words []string
 	helps []string // one a word
+	flags map[string]*kong.Flag
+}
+
+func (n *node) add(words []string, help string) {
+	for _, w := range words {
+		n.words, n.helps = append(n.words, w), append(n.helps, help)
+	}
 }
 
 // Run prints the script, made from the grammar itself.
@@ -31,22 +40,26 @@ func (c *completionCmd) Run(k *kong.Kong, s *streams) error {
 	var nodes []node
 	var walk func(n *kong.Node, path string)
 	walk = func(n *kong.Node, path string) {
-		d := node{path: path}
+		d := node{path: path, flags: map[string]*kong.Flag{}}
 		for _, child := range n.Children {
-			d.words = append(d.words, child.Name)
-			d.helps = append(d.helps, child.Help)
+			d.add([]string{child.Name}, child.Help)
 			walk(child, strings.TrimSpace(path+" "+child.Name))
 		}
 		for _, f := range n.Flags {
-			d.words = append(d.words, "--"+f.Name)
-			d.helps = append(d.helps, f.Help)
+			d.add([]string{"--" + f.Name}, f.Help)
+			d.flags["--"+f.Name] = f
+		}
+		switch path {
+		case "devices":
+			d.add(names(), "device")
+		case "plugin install", "plugin path":
+			for _, p := range plugins.Known() {
+				d.add([]string{p.Name}, p.Title)
+			}
 		}
 		for _, p := range n.Positional {
 			if p.Enum != "" {
-				for _, e := range strings.Split(p.Enum, ",") {
-					d.words = append(d.words, e)
-					d.helps = append(d.helps, p.Help)
-				}
+				d.add(strings.Split(p.Enum, ","), p.Help)
 			}
 		}
 		nodes = append(nodes, d)
@@ -56,34 +69,41 @@ func (c *completionCmd) Run(k *kong.Kong, s *streams) error {
 	case "fish":
 		return fish(s.out, nodes)
 	case "zsh":
-		fmt.Fprintln(s.out, "autoload -U +X bashcompinit && bashcompinit")
+		fmt.Fprintln(s.out, "autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit")
 	}
 	return bash(s.out, nodes)
 }
 
-// bash completes words of the command so far, and file names after options that take one.
+// bash completes words of the command so far, and file names after options that take one. Words are kept apart by
+// newlines, because file names may have spaces in them.
 func bash(w io.Writer, nodes []node) error {
-	fmt.Fprint(w, `_isthmus() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= i
+	fmt.Fprintf(w, `_isthmus() {
+  local IFS=$'\n' cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at= words= i
+  if [ "$cur" = = ]; then
+    cur=
+  elif [ "$prev" = = ]; then
+    prev=${COMP_WORDS[COMP_CWORD-2]}
+  fi
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${COMP_WORDS[i]} in -*) break ;; *) path="${path:+$path }${COMP_WORDS[i]}" ;; esac
+    case ${COMP_WORDS[i]} in -*) break ;; *) at="${at:+$at }${COMP_WORDS[i]}" ;; esac
   done
   case $prev in
     --input | -i | --output | -o | --wheel) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --device) COMPREPLY=($(compgen -W "`+strings.Join(names(), " ")+`" -f -- "$cur")); return ;;
+    --device) COMPREPLY=($(compgen -W '%s' -- "$cur") $(compgen -f -- "$cur")); return ;;
+    --random | --repeat | --memory-limit) COMPREPLY=(); return ;;
   esac
-  local words=
-  case $path in
-`)
+  case $at in
+`, strings.Join(names(), "\n"))
 	for _, n := range nodes {
-		if n.path == "" {
-			fmt.Fprintf(w, "    '') words='%s' ;;\n", strings.Join(n.words, " "))
-			continue
+		match := "'" + n.path + "'"
+		if n.path != "" {
+			match += " | '" + n.path + " '*"
 		}
-		fmt.Fprintf(w, "    '%s' | '%s '*) words='%s' ;;\n", n.path, n.path, strings.Join(n.words, " "))
+		fmt.Fprintf(w, "    %s) words='%s' ;;\n", match, strings.Join(n.words, "\n"))
 	}
 	_, err := fmt.Fprint(w, `  esac
-  COMPREPLY=($(compgen -W "$words" -f -- "$cur"))
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  case $at in run* | devices*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
 }
 complete -o filenames -F _isthmus isthmus
 `)
@@ -99,15 +119,28 @@ func fish(w io.Writer, nodes []node) error {
 		if n.path != "" {
 			parts := strings.Fields(n.path)
 			cond = "__fish_seen_subcommand_from " + parts[len(parts)-1]
-		}
-		for i, word := range n.words {
-			if flag, ok := strings.CutPrefix(word, "--"); ok {
-				fmt.Fprintf(w, "complete -c isthmus -n %s -l %s -d %s\n", quote(cond), flag, quote(n.helps[i]))
-			} else {
-				fmt.Fprintf(w, "complete -c isthmus -n %s -a %s -d %s\n", quote(cond), word, quote(n.helps[i]))
+			if len(n.flags) == 0 { // of a group only the commands follow, and only one
+				cond += "; and not __fish_seen_subcommand_from " + strings.Join(n.words, " ")
 			}
 		}
+		for i, word := range n.words {
+			f := n.flags[word]
+			if f == nil {
+				fmt.Fprintf(w, "complete -c isthmus -n %s -a %s -d %s\n", quote(cond), word, quote(n.helps[i]))
+				continue
+			}
+			option := "-l " + f.Name
+			if f.Short != 0 {
+				option += " -s " + string(f.Short)
+			}
+			if !f.IsBool() {
+				option += " -r"
+			}
+			if f.Name == "device" {
+				option += " -a " + quote(strings.Join(names(), " "))
+			}
+			fmt.Fprintf(w, "complete -c isthmus -n %s %s -d %s\n", quote(cond), option, quote(n.helps[i]))
+		}
 	}
-	_, err := fmt.Fprintf(w, "complete -c isthmus -l device -xa %s\n", quote(strings.Join(names(), " ")))
-	return err
+	return nil
 }

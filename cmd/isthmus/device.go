@@ -306,7 +306,10 @@ func (c *pluginPath) Run(s *streams) error {
 		return err
 	}
 	found, err := store.Find(c.Name)
-	if err != nil {
+	switch {
+	case errors.Is(err, plugins.ErrUnknown):
+		return fail(exitUsage, err)
+	case err != nil:
 		return fail(exitDevice, err)
 	}
 	_, err = fmt.Fprintln(s.out, found.Path)

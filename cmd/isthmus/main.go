@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -158,6 +159,7 @@ func start(ctx context.Context, args []string, s *streams) int {
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
 	)
@@ -196,6 +198,16 @@ func start(ctx context.Context, args []string, s *streams) int {
 		}
 	}
 	return 0
+}
+
+// verbatim decodes an argument as it is. kong's own decoder goes through JSON and so changes what is no UTF-8, which file
+// names may be.
+func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
+	t, err := ctx.Scan.PopValue("string")
+	if err == nil {
+		target.SetString(t.String())
+	}
+	return err
 }
 
 func isTerminal(f *os.File) bool {

@@ -84,9 +84,10 @@ func signature(code []byte, file string) (params []pjrt.Type, donated []bool, na
 	return params, donated, fn.Name, nil
 }
 
+// at is a position with the name of its file.
 func at(pos stablehlo.Pos, file string) string {
-	if s := pos.String(); s != "" {
-		return s
+	if pos.File == "" {
+		pos.File = file
 	}
-	return file
+	return pos.String()
 }

@@ -9,7 +9,9 @@ import (
 // progress says on a terminal what takes long. It draws nothing in the first half second of a phase, nothing at all
 // where the output is no terminal, and leaves no line behind.
 type progress struct {
-	s      *streams
+	s       *streams
+	verbose bool // print each phase as a line instead of drawing it
+
 	mu     sync.Mutex
 	what   string
 	began  time.Time
@@ -32,6 +34,9 @@ func (p *progress) phase(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.what = what
+	if p.verbose {
+		fmt.Fprintf(p.s.err, "isthmus: %s\n", printable(what))
+	}
 	if !p.drawn {
 		p.began = time.Now()
 	}
@@ -57,8 +62,8 @@ func (p *progress) draw() {
 		case <-tick.C:
 		}
 		p.mu.Lock()
-		if t := time.Since(p.began); t > 500*time.Millisecond {
-			fmt.Fprintf(p.s.err, "\r\x1b[K%s … %.1f s", p.what, t.Seconds())
+		if t := time.Since(p.began); t > 500*time.Millisecond && !p.verbose {
+			fmt.Fprintf(p.s.err, "\r\x1b[K%s … %.1f s", printable(p.what), t.Seconds())
 			p.drawn = true
 		}
 		p.mu.Unlock()

@@ -24,6 +24,7 @@ type runCmd struct {
 	Repeat  int      `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
 	Limit   *size    `name:"memory-limit" placeholder:"SIZE" help:"The most memory the embedded device may use, such as 512MiB or 2GB."`
 	JSON    bool     `name:"json" help:"Print the report as JSON."`
+	Verbose bool     `short:"v" help:"Say on standard error what happens, each phase as it begins."`
 }
 
 // Help shows what the flags do together.
@@ -100,6 +101,7 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	}
 	rep := report{Program: c.Program, Repeat: c.Repeat}
 	p := newProgress(s)
+	p.verbose = c.Verbose
 	defer p.stop()
 	defer func() {
 		if errors.Is(err, context.Canceled) {
@@ -156,7 +158,9 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	defer func() { err = errors.Join(err, exe.Close()) }()
 	rep.Timing.Compile = since(began)
 
-	outs, err := c.execute(ctx, p, exe, device, inputs, donated, &rep)
+	outs, err := patiently(ctx, func() ([]npy.Array, error) {
+		return c.execute(ctx, p, exe, device, inputs, donated, &rep)
+	})
 	if err != nil {
 		return fail(exitExecute, err)
 	}
@@ -203,6 +207,35 @@ func (c *runCmd) open(ctx context.Context) (*pjrt.Client, error) {
 		o.Options = append(o.Options, pjrt.NamedValue{Name: "memory_limit", Value: int64(*c.Limit)})
 	}
 	return p.NewClient(ctx, o)
+}
+
+// patience is how long a device may take to notice that it is to stop.
+const patience = 2 * time.Second
+
+// patiently runs f, and leaves it behind when ctx ended and f did not follow: a plugin may compute in the calling thread,
+// where nothing can stop it but the end of this process. What f uses must then not be used again.
+func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-time.After(patience):
+		var zero T
+		return zero, ctx.Err()
+	}
 }
 
 // execute moves the inputs, runs the program and brings the results back.
