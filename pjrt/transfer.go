@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -51,6 +52,21 @@ func (l Lend) String() string {
 // Errors: [isthmus.ErrBounds] when the dimensions do not multiply to len(data).
 func Put[T Element](ctx context.Context, d *Device, data []T, dims ...int) (*Buffer, error) {
 	return PutBytes(ctx, d, Type{DType[T](), dims}, mem.Bytes(data))
+}
+
+// PutInto is Put into a buffer that the caller brings, zero or closed. A reused one saves what a new one costs.
+func PutInto[T Element](ctx context.Context, b *Buffer, d *Device, data []T, dims ...int) error {
+	if b == nil {
+		return invalid("put", "no buffer")
+	}
+	if b.owned.Live() {
+		return fmt.Errorf("pjrt: put: %s is still open: %w", b, isthmus.ErrBusy)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("pjrt: put: %w", context.Cause(ctx))
+	}
+	_, err := b.put(d, Type{DType[T](), dims}, mem.Bytes(data), DuringCall)
+	return err
 }
 
 // PutBytes is Put for data as bytes: little-endian, row-major, one element to a whole number of bytes. It serves the
@@ -134,6 +150,14 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 	return e, err
 }
 
+// putBlock is the native memory of a put, made in one piece.
+type putBlock struct {
+	args    pjrtc.ClientBufferFromHostBufferArgs
+	await   pjrtc.EventAwaitArgs
+	destroy pjrtc.EventDestroyArgs
+	dims    [8]int64
+}
+
 // putLent is put for memory that stays where it is as long as the plugin uses it. With an error the plugin uses it no
 // more.
 func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc.BufferType, data mem.Addr, how Lend) (*Event, error) {
@@ -142,13 +166,15 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 	p := c.plugin
 	f := call.Get()
 	defer f.Put()
-	a, err := call.New[pjrtc.ClientBufferFromHostBufferArgs](f)
+	k, err := call.New[putBlock](f)
 	if err != nil {
 		return nil, err
 	}
-	dims, err := call.Slice[int64](f, max(len(t.Dims), 1))
-	if err != nil {
-		return nil, err
+	a, dims := &k.args, k.dims[:]
+	if len(t.Dims) > len(dims) {
+		if dims, err = call.Slice[int64](f, len(t.Dims)); err != nil {
+			return nil, err
+		}
 	}
 	for i, n := range t.Dims {
 		dims[i] = int64(n)
@@ -165,24 +191,24 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 	buf, ev := a.Buffer, a.DoneWithHostBuffer
 	if how == DuringCall {
 		// The memory is the caller's again when the call returns; the event has nothing more to say.
-		err = p.finish(f, op, ev)
+		err = p.finishIn(f, op, ev, &k.await, &k.destroy)
 		if err != nil {
 			return nil, errors.Join(err, p.destroyBuffer(buf))
 		}
-		return nil, b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
+		return nil, b.take(c, buf, d, b.typeFor(t))
 	}
 	if ev == 0 {
 		// No event: the plugin is done with the memory.
 		e := &Event{}
 		e.fired(p, op)
-		return e, b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
+		return e, b.take(c, buf, d, b.typeFor(t))
 	}
 	e, err := c.newEvent(op, ev)
 	if err == nil {
 		err = e.start()
 	}
 	if err == nil {
-		err = b.take(c, buf, d, Type{t.DType, append([]int(nil), t.Dims...)})
+		err = b.take(c, buf, d, b.typeFor(t))
 	} else {
 		err = errors.Join(err, p.destroyBuffer(buf))
 	}
@@ -192,6 +218,14 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// typeFor is t with dimensions of its own: those that b had before, where they are the same.
+func (b *Buffer) typeFor(t Type) Type {
+	if b.typ.Equal(t) {
+		return b.typ
+	}
+	return Type{t.DType, slices.Clone(t.Dims)}
 }
 
 // finish waits for an event on this thread and destroys it, whatever it carries.

@@ -57,6 +57,25 @@ func TestP04TypedRoundTrips(t *testing.T) {
 	})
 }
 
+// TestPutInto reuses one buffer.
+func TestPutInto(t *testing.T) {
+	anyPlugin(t, func(t *testing.T, p *pjrt.Plugin, _ string) {
+		c, ctx := client(t, p), t.Context()
+		b := &pjrt.Buffer{}
+		for i := range 3 {
+			if err := pjrt.PutInto(ctx, b, c.Device(), []int32{int32(i), 7}, 2); err != nil {
+				t.Fatal(err)
+			}
+			want(t, "open buffer", pjrt.PutInto(ctx, b, c.Device(), []int32{1}, 1), isthmus.ErrBusy)
+			if got, err := pjrt.Get[int32](ctx, b); err != nil || got[0] != int32(i) {
+				t.Errorf("got %v, %v", got, err)
+			}
+			want(t, "close", b.Close(), nil)
+		}
+		want(t, "no buffer", pjrt.PutInto(ctx, nil, c.Device(), []int32{1}, 1), isthmus.ErrInvalid)
+	})
+}
+
 // TestP04BytesOfEveryType moves every element type that XLA's CPU plugins know as bytes.
 func TestP04BytesOfEveryType(t *testing.T) {
 	both(t, func(t *testing.T, p *pjrt.Plugin) {

@@ -94,66 +94,95 @@ func (t Type) Size() (int, error) {
 	return mem.Mul(n, t.DType.Size())
 }
 
-// native holds both directions between element types and PJRT's, and the API version that brought each.
-var native = []struct {
-	dtype dtype.Type
+// native gives PJRT's number of each element type, and the minor version of the API that brought it.
+var native = [...]struct {
 	typ   pjrtc.BufferType
 	since int
 }{
-	{dtype.I1, pjrtc.BufferTypePRED, 0},
-	{dtype.I2, pjrtc.BufferTypeS2, 0},
-	{dtype.I4, pjrtc.BufferTypeS4, 0},
-	{dtype.I8, pjrtc.BufferTypeS8, 0},
-	{dtype.I16, pjrtc.BufferTypeS16, 0},
-	{dtype.I32, pjrtc.BufferTypeS32, 0},
-	{dtype.I64, pjrtc.BufferTypeS64, 0},
-	{dtype.U2, pjrtc.BufferTypeU2, 0},
-	{dtype.U4, pjrtc.BufferTypeU4, 0},
-	{dtype.U8, pjrtc.BufferTypeU8, 0},
-	{dtype.U16, pjrtc.BufferTypeU16, 0},
-	{dtype.U32, pjrtc.BufferTypeU32, 0},
-	{dtype.U64, pjrtc.BufferTypeU64, 0},
-	{dtype.F4E2M1FN, pjrtc.BufferTypeF4E2M1FN, 63},
-	{dtype.F6E2M3FN, pjrtc.BufferTypeF6E2M3FN, 114},
-	{dtype.F6E3M2FN, pjrtc.BufferTypeF6E3M2FN, 114},
-	{dtype.F8E3M4, pjrtc.BufferTypeF8E3M4, 55},
-	{dtype.F8E4M3, pjrtc.BufferTypeF8E4M3, 55},
-	{dtype.F8E4M3FN, pjrtc.BufferTypeF8E4M3FN, 0},
-	{dtype.F8E4M3FNUZ, pjrtc.BufferTypeF8E4M3FNUZ, 0},
-	{dtype.F8E4M3B11FNUZ, pjrtc.BufferTypeF8E4M3B11FNUZ, 0},
-	{dtype.F8E5M2, pjrtc.BufferTypeF8E5M2, 0},
-	{dtype.F8E5M2FNUZ, pjrtc.BufferTypeF8E5M2FNUZ, 0},
-	{dtype.F8E8M0FNU, pjrtc.BufferTypeF8E8M0FNU, 63},
-	{dtype.BF16, pjrtc.BufferTypeBF16, 0},
-	{dtype.F16, pjrtc.BufferTypeF16, 0},
-	{dtype.F32, pjrtc.BufferTypeF32, 0},
-	{dtype.F64, pjrtc.BufferTypeF64, 0},
-	{dtype.C64, pjrtc.BufferTypeC64, 0},
-	{dtype.C128, pjrtc.BufferTypeC128, 0},
+	dtype.I1:            {pjrtc.BufferTypePRED, 0},
+	dtype.I2:            {pjrtc.BufferTypeS2, 0},
+	dtype.I4:            {pjrtc.BufferTypeS4, 0},
+	dtype.I8:            {pjrtc.BufferTypeS8, 0},
+	dtype.I16:           {pjrtc.BufferTypeS16, 0},
+	dtype.I32:           {pjrtc.BufferTypeS32, 0},
+	dtype.I64:           {pjrtc.BufferTypeS64, 0},
+	dtype.U2:            {pjrtc.BufferTypeU2, 0},
+	dtype.U4:            {pjrtc.BufferTypeU4, 0},
+	dtype.U8:            {pjrtc.BufferTypeU8, 0},
+	dtype.U16:           {pjrtc.BufferTypeU16, 0},
+	dtype.U32:           {pjrtc.BufferTypeU32, 0},
+	dtype.U64:           {pjrtc.BufferTypeU64, 0},
+	dtype.F4E2M1FN:      {pjrtc.BufferTypeF4E2M1FN, 63},
+	dtype.F6E2M3FN:      {pjrtc.BufferTypeF6E2M3FN, 114},
+	dtype.F6E3M2FN:      {pjrtc.BufferTypeF6E3M2FN, 114},
+	dtype.F8E3M4:        {pjrtc.BufferTypeF8E3M4, 55},
+	dtype.F8E4M3:        {pjrtc.BufferTypeF8E4M3, 55},
+	dtype.F8E4M3FN:      {pjrtc.BufferTypeF8E4M3FN, 0},
+	dtype.F8E4M3FNUZ:    {pjrtc.BufferTypeF8E4M3FNUZ, 0},
+	dtype.F8E4M3B11FNUZ: {pjrtc.BufferTypeF8E4M3B11FNUZ, 0},
+	dtype.F8E5M2:        {pjrtc.BufferTypeF8E5M2, 0},
+	dtype.F8E5M2FNUZ:    {pjrtc.BufferTypeF8E5M2FNUZ, 0},
+	dtype.F8E8M0FNU:     {pjrtc.BufferTypeF8E8M0FNU, 63},
+	dtype.BF16:          {pjrtc.BufferTypeBF16, 0},
+	dtype.F16:           {pjrtc.BufferTypeF16, 0},
+	dtype.F32:           {pjrtc.BufferTypeF32, 0},
+	dtype.F64:           {pjrtc.BufferTypeF64, 0},
+	dtype.C64:           {pjrtc.BufferTypeC64, 0},
+	dtype.C128:          {pjrtc.BufferTypeC128, 0},
+}
+
+// elements is the way back.
+var elements = [...]dtype.Type{
+	pjrtc.BufferTypePRED:          dtype.I1,
+	pjrtc.BufferTypeS2:            dtype.I2,
+	pjrtc.BufferTypeS4:            dtype.I4,
+	pjrtc.BufferTypeS8:            dtype.I8,
+	pjrtc.BufferTypeS16:           dtype.I16,
+	pjrtc.BufferTypeS32:           dtype.I32,
+	pjrtc.BufferTypeS64:           dtype.I64,
+	pjrtc.BufferTypeU2:            dtype.U2,
+	pjrtc.BufferTypeU4:            dtype.U4,
+	pjrtc.BufferTypeU8:            dtype.U8,
+	pjrtc.BufferTypeU16:           dtype.U16,
+	pjrtc.BufferTypeU32:           dtype.U32,
+	pjrtc.BufferTypeU64:           dtype.U64,
+	pjrtc.BufferTypeF4E2M1FN:      dtype.F4E2M1FN,
+	pjrtc.BufferTypeF6E2M3FN:      dtype.F6E2M3FN,
+	pjrtc.BufferTypeF6E3M2FN:      dtype.F6E3M2FN,
+	pjrtc.BufferTypeF8E3M4:        dtype.F8E3M4,
+	pjrtc.BufferTypeF8E4M3:        dtype.F8E4M3,
+	pjrtc.BufferTypeF8E4M3FN:      dtype.F8E4M3FN,
+	pjrtc.BufferTypeF8E4M3FNUZ:    dtype.F8E4M3FNUZ,
+	pjrtc.BufferTypeF8E4M3B11FNUZ: dtype.F8E4M3B11FNUZ,
+	pjrtc.BufferTypeF8E5M2:        dtype.F8E5M2,
+	pjrtc.BufferTypeF8E5M2FNUZ:    dtype.F8E5M2FNUZ,
+	pjrtc.BufferTypeF8E8M0FNU:     dtype.F8E8M0FNU,
+	pjrtc.BufferTypeBF16:          dtype.BF16,
+	pjrtc.BufferTypeF16:           dtype.F16,
+	pjrtc.BufferTypeF32:           dtype.F32,
+	pjrtc.BufferTypeF64:           dtype.F64,
+	pjrtc.BufferTypeC64:           dtype.C64,
+	pjrtc.BufferTypeC128:          dtype.C128,
 }
 
 // toBufferType converts an element type for this plugin: a type that is newer than the plugin would end the process.
 func (p *Plugin) toBufferType(op string, t dtype.Type) (pjrtc.BufferType, error) {
-	for _, n := range native {
-		if n.dtype != t {
-			continue
-		}
-		if _, minor := p.table.Version(); minor < n.since {
-			return 0, fmt.Errorf("pjrt: %s: element type %s needs API 0.%d, %s: %w", op, t, n.since, p, isthmus.ErrUnsupported)
-		}
-		return n.typ, nil
+	if int(t) >= len(native) || native[t].typ == 0 {
+		return 0, invalid(op, "element type %s", t)
 	}
-	return 0, invalid(op, "element type %s", t)
+	n := native[t]
+	if _, minor := p.table.Version(); minor < n.since {
+		return 0, fmt.Errorf("pjrt: %s: element type %s needs API 0.%d, %s: %w", op, t, n.since, p, isthmus.ErrUnsupported)
+	}
+	return n.typ, nil
 }
 
 // fromBufferType converts back; Invalid for a token and for types that this module does not know.
 func fromBufferType(t pjrtc.BufferType) dtype.Type {
-	for _, n := range native {
-		if n.typ == t {
-			return n.dtype
-		}
+	if t < 0 || int(t) >= len(elements) {
+		return dtype.Invalid
 	}
-	return dtype.Invalid
+	return elements[t]
 }
 
 // toDims converts dimensions that a plugin gave.

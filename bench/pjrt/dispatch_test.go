@@ -151,7 +151,8 @@ func BenchmarkTransfers(b *testing.B) {
 		data := make([]float32, floats)
 		n := max(1, 1<<16/floats)
 		b.Run(fmt.Sprintf("put/bytes=%d", 4*floats), func(b *testing.B) {
-			compare(b, n, []string{"C", "Go"}, []func(int){
+			into := &pjrt.Buffer{}
+			compare(b, n, []string{"C", "fresh", "reused"}, []func(int){
 				func(n int) { run("floor_put", uintptr(n), uintptr(floats)) },
 				func(n int) {
 					for range n {
@@ -160,6 +161,14 @@ func BenchmarkTransfers(b *testing.B) {
 							b.Fatal(err)
 						}
 						x.Close()
+					}
+				},
+				func(n int) {
+					for range n {
+						if err := pjrt.PutInto(ctx, into, c.Device(), data, floats); err != nil {
+							b.Fatal(err)
+						}
+						into.Close()
 					}
 				},
 			})
