@@ -123,7 +123,6 @@ type conv struct {
 	in, kernel, out   []int64 // spatial sizes
 	batch, inFeatures int
 	groupIn, features int
-	stepwise          bool // round every product and sum to float32 (see longSum)
 }
 
 // runConv convolves and returns the result in the layout of out.
@@ -132,8 +131,12 @@ func runConv[T number](
 ) ([]T, error) {
 	x, _ := permuted(lhs, lp, decode)
 	w, _ := permuted(rhs, rp, decode)
-	c.stepwise = out.Type.Elem == dtype.F32 && product(c.kernel)*c.groupIn <= longSum
-	y, err := convolve(c, x, w)
+	add := addProducts[T]
+	if rounded, ok := any(addRounded).(func(dst, ws []T, v T)); ok && out.Type.Elem == dtype.F32 &&
+		product(c.kernel)*c.groupIn <= longSum {
+		add = rounded
+	}
+	y, err := convolve(c, x, w, add)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +160,7 @@ func runConv[T number](
 	return result, nil
 }
 
-func convolve[T number](c *conv, x, w []T) ([]T, error) {
+func convolve[T number](c *conv, x, w []T, add func(dst, ws []T, v T)) ([]T, error) {
 	a := c.a
 	rank := len(c.in)
 	bg := int(a.BatchGroupCount)
@@ -190,15 +193,7 @@ func convolve[T number](c *conv, x, w []T) ([]T, error) {
 							}
 							row := x[((bgi*groupBatch+b)*inPlaces+p)*c.inFeatures+g*c.groupIn:][:c.groupIn]
 							for i, v := range row {
-								ws := weights[i*c.features:][lo:hi]
-								dst := acc[lo:hi]
-								if d, ok := any(dst).([]float64); ok && c.stepwise {
-									addRounded(d, any(ws).([]float64), any(v).(float64))
-									continue
-								}
-								for f, u := range ws {
-									dst[f] += v * u
-								}
+								add(acc[lo:hi], weights[i*c.features:][lo:hi], v)
 							}
 						}
 					}
@@ -211,6 +206,14 @@ func convolve[T number](c *conv, x, w []T) ([]T, error) {
 	return y, nil
 }
 
+func addProducts[T number](dst, ws []T, v T) {
+	dst = dst[:len(ws)]
+	for f, u := range ws {
+		dst[f] += v * u
+	}
+}
+
+// addRounded rounds every product and sum to float32 (see longSum).
 func addRounded(dst, ws []float64, v float64) {
 	for f, u := range ws {
 		p := float32(float32(v) * float32(u))

@@ -102,15 +102,19 @@ func TestOps(t *testing.T) {
 		{"bitcast f32 to i16", "tensor<2xi16>", `
 			%a = stablehlo.constant dense<1.0> : tensor<f32>
 			%r = stablehlo.bitcast_convert %a : (tensor<f32>) -> tensor<2xi16>`, "tensor<2xi16> [0 16256]"},
-		{"total order", "tensor<4xi1>", `
+		{
+			"total order", "tensor<4xi1>", `
 			%a = stablehlo.constant dense<[-0.0, 0.0, 0xFFC00000, 1.0]> : tensor<4xf32>
 			%b = stablehlo.constant dense<[0.0, -0.0, 0xFF800000, 0x7FC00000]> : tensor<4xf32>
 			%r = stablehlo.compare LT, %a, %b, TOTALORDER : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>`,
-			"tensor<4xi1> [1 0 1 1]"},
-		{"compare with NaN", "tensor<2xi1>", `
+			"tensor<4xi1> [1 0 1 1]",
+		},
+		{
+			"compare with NaN", "tensor<2xi1>", `
 			%a = stablehlo.constant dense<[0x7FC00000, 0x7FC00000]> : tensor<2xf32>
 			%r = stablehlo.compare NE, %a, %a, FLOAT : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xi1>`,
-			"tensor<2xi1> [1 1]"},
+			"tensor<2xi1> [1 1]",
+		},
 
 		// Complex numbers.
 		{"complex divide by zero", "tensor<1xcomplex<f64>>", `
@@ -125,39 +129,51 @@ func TestOps(t *testing.T) {
 			%r = stablehlo.abs %a : (tensor<1xcomplex<f64>>) -> tensor<1xf64>`, "tensor<1xf64> [5e+300]"},
 
 		// Data movement.
-		{"pad negative and interior", "tensor<4xi32>", `
+		{
+			"pad negative and interior", "tensor<4xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3]> : tensor<3xi32>
 			%z = stablehlo.constant dense<0> : tensor<i32>
 			%r = stablehlo.pad %a, %z, low = [-1], high = [0], interior = [1] : (tensor<3xi32>, tensor<i32>) -> tensor<4xi32>`,
-			"tensor<4xi32> [0 2 0 3]"},
-		{"dynamic_slice clamps", "tensor<2xi32>", `
+			"tensor<4xi32> [0 2 0 3]",
+		},
+		{
+			"dynamic_slice clamps", "tensor<2xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3]> : tensor<3xi32>
 			%i = stablehlo.constant dense<7> : tensor<i64>
 			%r = stablehlo.dynamic_slice %a, %i, sizes = [2] : (tensor<3xi32>, tensor<i64>) -> tensor<2xi32>`,
-			"tensor<2xi32> [2 3]"},
-		{"dynamic_slice with a ui64 beyond i64", "tensor<2xi32>", `
+			"tensor<2xi32> [2 3]",
+		},
+		{
+			"dynamic_slice with a ui64 beyond i64", "tensor<2xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3]> : tensor<3xi32>
 			%i = stablehlo.constant dense<18446744073709551615> : tensor<ui64>
 			%r = stablehlo.dynamic_slice %a, %i, sizes = [2] : (tensor<3xi32>, tensor<ui64>) -> tensor<2xi32>`,
-			"tensor<2xi32> [2 3]"},
-		{"dynamic_update_slice", "tensor<3xi32>", `
+			"tensor<2xi32> [2 3]",
+		},
+		{
+			"dynamic_update_slice", "tensor<3xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3]> : tensor<3xi32>
 			%u = stablehlo.constant dense<[9, 8]> : tensor<2xi32>
 			%i = stablehlo.constant dense<-5> : tensor<i64>
 			%r = stablehlo.dynamic_update_slice %a, %u, %i : (tensor<3xi32>, tensor<2xi32>, tensor<i64>) -> tensor<3xi32>`,
-			"tensor<3xi32> [9 8 3]"},
-		{"transpose", "tensor<3x2xi32>", `
+			"tensor<3xi32> [9 8 3]",
+		},
+		{
+			"transpose", "tensor<3x2xi32>", `
 			%a = stablehlo.constant dense<[[1, 2, 3], [4, 5, 6]]> : tensor<2x3xi32>
 			%r = stablehlo.transpose %a, dims = [1, 0] : (tensor<2x3xi32>) -> tensor<3x2xi32>`,
-			"tensor<3x2xi32> [1 4 2 5 3 6]"},
+			"tensor<3x2xi32> [1 4 2 5 3 6]",
+		},
 		{"reverse", "tensor<2x2xi32>", `
 			%a = stablehlo.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi32>
 			%r = stablehlo.reverse %a, dims = [1] : tensor<2x2xi32>`, "tensor<2x2xi32> [2 1 4 3]"},
-		{"concatenate", "tensor<2x3xi32>", `
+		{
+			"concatenate", "tensor<2x3xi32>", `
 			%a = stablehlo.constant dense<[[1], [2]]> : tensor<2x1xi32>
 			%b = stablehlo.constant dense<[[3, 4], [5, 6]]> : tensor<2x2xi32>
 			%r = stablehlo.concatenate %a, %b, dim = 1 : (tensor<2x1xi32>, tensor<2x2xi32>) -> tensor<2x3xi32>`,
-			"tensor<2x3xi32> [1 3 4 2 5 6]"},
+			"tensor<2x3xi32> [1 3 4 2 5 6]",
+		},
 		{"gather clamps", "tensor<2x2xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
 			%i = stablehlo.constant dense<[[1], [9]]> : tensor<2x1xi64>
@@ -204,7 +220,8 @@ func TestOps(t *testing.T) {
 				}) : (tensor<i1>) -> tensor<i32>
 				stablehlo.return %y : tensor<i32>
 			}) {dimensions = array<i64: 0>} : (tensor<2xi32>) -> tensor<2xi32>`, "tensor<2xi32> [1 2]"},
-		{"reduce_window with padding and dilation", "tensor<3xi32>", `
+		{
+			"reduce_window with padding and dilation", "tensor<3xi32>", `
 			%a = stablehlo.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
 			%z = stablehlo.constant dense<0> : tensor<i32>
 			%r = "stablehlo.reduce_window"(%a, %z) ({
@@ -213,7 +230,8 @@ func TestOps(t *testing.T) {
 				stablehlo.return %s : tensor<i32>
 			}) {window_dimensions = array<i64: 2>, window_dilations = array<i64: 2>,
 				padding = dense<[[1, 0]]> : tensor<1x2xi64>} : (tensor<4xi32>, tensor<i32>) -> tensor<3xi32>`,
-			"tensor<3xi32> [2 4 6]"},
+			"tensor<3xi32> [2 4 6]",
+		},
 		{"select_and_scatter", "tensor<4xi32>", `
 			%a = stablehlo.constant dense<[1, 5, 5, 2]> : tensor<4xi32>
 			%s = stablehlo.constant dense<[10, 20]> : tensor<2xi32>
@@ -228,7 +246,8 @@ func TestOps(t *testing.T) {
 				stablehlo.return %g : tensor<i32>
 			}) {window_dimensions = array<i64: 2>, window_strides = array<i64: 2>}
 				: (tensor<4xi32>, tensor<2xi32>, tensor<i32>) -> tensor<4xi32>`, "tensor<4xi32> [0 10 20 0]"},
-		{"sort is stable and carries along", "tensor<4xi32>", `
+		{
+			"sort is stable and carries along", "tensor<4xi32>", `
 			%a = stablehlo.constant dense<[2, 1, 2, 1]> : tensor<4xi32>
 			%i = stablehlo.iota dim = 0 : tensor<4xi32>
 			%k, %r = "stablehlo.sort"(%a, %i) ({
@@ -236,7 +255,8 @@ func TestOps(t *testing.T) {
 				%g = stablehlo.compare LT, %x, %y : (tensor<i32>, tensor<i32>) -> tensor<i1>
 				stablehlo.return %g : tensor<i1>
 			}) {dimension = 0 : i64, is_stable = true} : (tensor<4xi32>, tensor<4xi32>) -> (tensor<4xi32>, tensor<4xi32>)`,
-			"tensor<4xi32> [1 3 0 2]"},
+			"tensor<4xi32> [1 3 0 2]",
+		},
 
 		// Linear algebra.
 		{"dot_general with batches", "tensor<2xi32>", `
@@ -244,10 +264,12 @@ func TestOps(t *testing.T) {
 			%b = stablehlo.constant dense<[[5, 6], [7, 8]]> : tensor<2x2xi32>
 			%r = stablehlo.dot_general %a, %b, batching_dims = [0] x [0], contracting_dims = [1] x [1]
 				: (tensor<2x2xi32>, tensor<2x2xi32>) -> tensor<2xi32>`, "tensor<2xi32> [17 53]"},
-		{"dot_general i8 to i32", "tensor<i32>", `
+		{
+			"dot_general i8 to i32", "tensor<i32>", `
 			%a = stablehlo.constant dense<[100, 100]> : tensor<2xi8>
 			%r = stablehlo.dot_general %a, %a, contracting_dims = [0] x [0] : (tensor<2xi8>, tensor<2xi8>) -> tensor<i32>`,
-			"tensor<i32> [20000]"},
+			"tensor<i32> [20000]",
+		},
 		{"convolution with dilation, stride, padding, reversal", "tensor<1x1x3xi32>", `
 			%a = stablehlo.constant dense<[[[1, 2, 3]]]> : tensor<1x1x3xi32>
 			%k = stablehlo.constant dense<[[[1, 10]]]> : tensor<1x1x2xi32>
@@ -258,22 +280,29 @@ func TestOps(t *testing.T) {
 		{"cholesky", "tensor<2x2xf64>", `
 			%a = stablehlo.constant dense<[[4.0, 9.0], [2.0, 5.0]]> : tensor<2x2xf64>
 			%r = stablehlo.cholesky %a, lower = true : tensor<2x2xf64>`, "tensor<2x2xf64> [2 0 1 2]"},
-		{"triangular_solve adjoint", "tensor<2x1xf64>", `
+		{
+			"triangular_solve adjoint", "tensor<2x1xf64>", `
 			%a = stablehlo.constant dense<[[2.0, 9.0], [4.0, 8.0]]> : tensor<2x2xf64>
 			%b = stablehlo.constant dense<[[10.0], [16.0]]> : tensor<2x1xf64>
 			%r = "stablehlo.triangular_solve"(%a, %b) {left_side = true, lower = true, unit_diagonal = false,
 				transpose_a = #stablehlo<transpose ADJOINT>} : (tensor<2x2xf64>, tensor<2x1xf64>) -> tensor<2x1xf64>`,
-			"tensor<2x1xf64> [1 2]"},
-		{"fft of four", "tensor<4xcomplex<f64>>", `
+			"tensor<2x1xf64> [1 2]",
+		},
+		{
+			"fft of four", "tensor<4xcomplex<f64>>", `
 			%a = stablehlo.constant dense<[(1.0, 0.0), (2.0, 0.0), (3.0, 0.0), (4.0, 0.0)]> : tensor<4xcomplex<f64>>
 			%r = stablehlo.fft %a, type = FFT, length = [4] : (tensor<4xcomplex<f64>>) -> tensor<4xcomplex<f64>>`,
-			"tensor<4xcomplex<f64>> [(10+0i) (-2+2i) (-2+0i) (-2-2i)]"},
-		{"irfft", "tensor<4xf64>", `
+			"tensor<4xcomplex<f64>> [(10+0i) (-2+2i) (-2+0i) (-2-2i)]",
+		},
+		{
+			"irfft", "tensor<4xf64>", `
 			%a = stablehlo.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf64>
 			%f = stablehlo.fft %a, type = RFFT, length = [4] : (tensor<4xf64>) -> tensor<3xcomplex<f64>>
 			%r = stablehlo.fft %f, type = IRFFT, length = [4] : (tensor<3xcomplex<f64>>) -> tensor<4xf64>`,
-			"tensor<4xf64> [1 2 3 4]"},
-		{"batch_norm_inference", "tensor<2x1xf64>", `
+			"tensor<4xf64> [1 2 3 4]",
+		},
+		{
+			"batch_norm_inference", "tensor<2x1xf64>", `
 			%x = stablehlo.constant dense<[[1.0], [5.0]]> : tensor<2x1xf64>
 			%s = stablehlo.constant dense<2.0> : tensor<1xf64>
 			%o = stablehlo.constant dense<1.0> : tensor<1xf64>
@@ -281,17 +310,21 @@ func TestOps(t *testing.T) {
 			%v = stablehlo.constant dense<4.0> : tensor<1xf64>
 			%r = "stablehlo.batch_norm_inference"(%x, %s, %o, %m, %v) {epsilon = 0.0 : f32, feature_index = 1 : i64}
 				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>) -> tensor<2x1xf64>`,
-			"tensor<2x1xf64> [-1 3]"},
+			"tensor<2x1xf64> [-1 3]",
+		},
 
-		{"batch_norm_training", "tensor<1xf64>", `
+		{
+			"batch_norm_training", "tensor<1xf64>", `
 			%x = stablehlo.constant dense<[[1.0], [5.0]]> : tensor<2x1xf64>
 			%s = stablehlo.constant dense<2.0> : tensor<1xf64>
 			%o = stablehlo.constant dense<1.0> : tensor<1xf64>
 			%y, %m, %r = "stablehlo.batch_norm_training"(%x, %s, %o) {epsilon = 0.0 : f32, feature_index = 1 : i64}
 				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>) -> (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>)`,
-			"tensor<1xf64> [4]"},
+			"tensor<1xf64> [4]",
+		},
 		// With two values the normalised ones are fixed at 1 and -1, so the gradient of the operand vanishes.
-		{"batch_norm_grad", "tuple<tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>>", `
+		{
+			"batch_norm_grad", "tuple<tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>>", `
 			%x = stablehlo.constant dense<[[1.0], [5.0]]> : tensor<2x1xf64>
 			%s = stablehlo.constant dense<2.0> : tensor<1xf64>
 			%m = stablehlo.constant dense<3.0> : tensor<1xf64>
@@ -301,7 +334,8 @@ func TestOps(t *testing.T) {
 				: (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<1xf64>, tensor<2x1xf64>)
 				-> (tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>)
 			%r = stablehlo.tuple %a, %b, %c : tuple<tensor<2x1xf64>, tensor<1xf64>, tensor<1xf64>>`,
-			"(tensor<2x1xf64> [0 0]; tensor<1xf64> [4]; tensor<1xf64> [10])"},
+			"(tensor<2x1xf64> [0 0]; tensor<1xf64> [4]; tensor<1xf64> [10])",
+		},
 
 		// Control flow and dynamic shapes.
 		{"set_dimension_size", "tensor<?xi32, #stablehlo.bounds<4>>", `
@@ -348,12 +382,14 @@ func TestOps(t *testing.T) {
 			%r = stablehlo.tuple %a, %b : tuple<tensor<i1>, tensor<i8>>`, "(tensor<i1> [1]; tensor<i8> [7])"},
 
 		// Quantization: (q - 2) * 0.5.
-		{"quantized add", "tensor<2xf32>", `
+		{
+			"quantized add", "tensor<2xf32>", `
 			%a = stablehlo.constant dense<[1.0, 60.0]> : tensor<2xf32>
 			%q = stablehlo.uniform_quantize %a : (tensor<2xf32>) -> tensor<2x!quant.uniform<i8:f32, 5.000000e-01:2>>
 			%s = stablehlo.add %q, %q : tensor<2x!quant.uniform<i8:f32, 5.000000e-01:2>>
 			%r = stablehlo.uniform_dequantize %s : (tensor<2x!quant.uniform<i8:f32, 5.000000e-01:2>>) -> tensor<2xf32>`,
-			"tensor<2xf32> [2 62.5]"},
+			"tensor<2xf32> [2 62.5]",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src := "func.func @main() -> (" + c.result + ") {\n" + c.body + "\nfunc.return %r : " + c.result + "\n}"

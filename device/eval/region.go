@@ -17,7 +17,6 @@ type program struct {
 	steps   []step
 	consts  []constReg
 	free    []freeReg
-	mixed   bool // a value of a type with a quantization is involved: not for program
 }
 
 type step struct {

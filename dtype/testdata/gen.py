@@ -5,8 +5,9 @@ np.seterr(all='ignore')
 out={}
 hi=np.arange(65536,dtype=np.uint32)<<16
 f32=np.concatenate([hi|t for t in np.array([0,1,0x7fff,0x8000,0x8001,0xffff,0x1000,0xfff,0x1001,0x2fff,0x3000,0x3001],dtype=np.uint32)]).view(np.float32)
-# f64: 2^14 (sign, high 13 exponent.. ) use exponents 2^-160..2^140 with 11 bits of mantissa and tails
-es=np.arange(1023-160,1023+141,dtype=np.uint64)
+# f64: the exponents where formats begin and end, 11 bits of mantissa, and tails
+es=np.concatenate([np.arange(a,b) for a,b in ((-140,-119),(-30,21),(120,131))]).astype(np.int64)+1023
+es=es.astype(np.uint64)
 ms=np.arange(2048,dtype=np.uint64)<<np.uint64(41)
 g=((es[:,None]<<np.uint64(52))|ms[None,:]).ravel()
 tails=np.array([0,1,(1<<41)-1,1<<40,(1<<40)-1,(1<<40)+1],dtype=np.uint64)
