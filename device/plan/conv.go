@@ -51,6 +51,9 @@ func (s *scheduler) conv(i *inst) *unit {
 	if !iv.contiguous() || !kv.contiguous() {
 		return nil
 	}
+	if u := s.imageConv(i, iv, kv); u != nil {
+		return u
+	}
 	c := &convolution{in: iv.base, kern: kv.base, out: out, inOff: iv.off, kernOff: kv.off, a: a, groups: int(max(a.FeatureGroupCount, 1))}
 	is, ks, os := rowMajor(in.typ.Dims), rowMajor(kern.typ.Dims), rowMajor(out.typ.Dims)
 	c.channels = int(kern.typ.Dims[a.KernelInputFeature])

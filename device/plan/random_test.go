@@ -180,14 +180,17 @@ func convertible(from, to dtype.Type) bool {
 	return true
 }
 
-// whole rounds floats to whole numbers from -2 to 2, over which sums are exact.
+// whole rounds floats to whole numbers from -2 to 2, over which sums are exact; of the zeros to the positive one, as
+// the sign of a sum of negative zeros depends on where a sum starts.
 func (g *gen) whole(v *stablehlo.Value) *stablehlo.Value {
 	e := v.Type.Elem
 	if !e.IsFloat() {
 		return v
 	}
 	v = g.op(stablehlo.RoundNearestEven, nil, v.Type, v)
-	return g.op(stablehlo.Clamp, nil, v.Type, g.scalarConst(e, -2), v, g.scalarConst(e, 2))
+	v = g.op(stablehlo.Clamp, nil, v.Type, g.scalarConst(e, -2), v, g.scalarConst(e, 2))
+	zero := g.op(stablehlo.Constant, &stablehlo.Literal{Type: v.Type, Data: small(e, 0), Splat: true}, v.Type)
+	return g.op(stablehlo.Add, nil, v.Type, v, zero)
 }
 
 func plainElem(e dtype.Type) bool { return !e.IsComplex() && e.Bits() != 4 && e != dtype.F8E4M3FN }
