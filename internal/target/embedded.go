@@ -1,12 +1,9 @@
 package target
 
 import (
-	"fmt"
-
-	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/device"
+	"github.com/isthmus-ffi/isthmus/device/embedded"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
 
-func embedded() (*pjrt.Plugin, error) {
-	return nil, fmt.Errorf("target: no embedded device in this build: %w", isthmus.ErrUnsupported)
-}
+func inProcess() (*pjrt.Plugin, error) { return embedded.Plugin(device.Options{}) }

@@ -33,7 +33,7 @@ func Open(ctx context.Context, name string) (*pjrt.Client, error) {
 func Plugin(ctx context.Context, name string) (*pjrt.Plugin, error) {
 	switch name {
 	case Embedded:
-		return embedded()
+		return inProcess()
 	case CUDA:
 		path, err := cuda(ctx)
 		if err != nil {
