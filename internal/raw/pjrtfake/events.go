@@ -107,6 +107,9 @@ func (f *Fake) serve(s pjrtc.Slot, a mem.Addr) pjrtc.Ptr[pjrtc.Error] {
 	if how := h.serve(f, a); how != nil {
 		return f.newError(how)
 	}
+	if tamper := f.Tamper[s]; tamper != nil {
+		tamper(a)
+	}
 	return 0
 }
 

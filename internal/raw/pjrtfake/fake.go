@@ -33,6 +33,9 @@ type Fake struct {
 	Programs   map[string]*Program
 
 	calling    sync.WaitGroup // callbacks in progress
+	// Tamper changes what a function returns, as a broken plugin does.
+	Tamper map[pjrtc.Slot]func(args mem.Addr)
+
 	mu         sync.Mutex
 	fail       map[pjrtc.Slot]*Failure
 	objects    map[uintptr]*object
