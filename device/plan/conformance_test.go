@@ -23,7 +23,7 @@ import (
 // and expected values) becomes the arguments, so that compiling does not fold the program away, and the checks are made
 // on the results.
 type planner struct {
-	pool               plan.Pool
+	pool                       plan.Pool
 	planned, evaluated, checks atomic.Int64
 }
 

@@ -45,13 +45,16 @@ func copier(w view, t dtype.Type) *copying {
 	return m
 }
 
-func (m *copying) run(r *run, dst []byte) {
+func (m *copying) run(r *run, dst []byte) { m.runAt(r, dst, m.view.off) }
+
+// runAt is run for a view that starts at element off.
+func (m *copying) runAt(r *run, dst []byte, off int64) {
 	if m.n == 0 {
 		return
 	}
 	src := r.bytes(m.view.base)
 	if m.walk.linear() {
-		from := src[m.view.off*int64(m.size):][:m.n*int64(m.size)]
+		from := src[off*int64(m.size):][:m.n*int64(m.size)]
 		if m.n*int64(m.size) < 1<<20 {
 			copy(dst, from)
 			return
@@ -66,29 +69,27 @@ func (m *copying) run(r *run, dst []byte) {
 	}
 	if m.turn {
 		if m.size == 4 {
-			turn(m, r, as[uint32](dst), as[uint32](src), r.kernels.U32.Transpose)
+			turn(m, r, as[uint32](dst), as[uint32](src), off, r.kernels.U32.Transpose)
 		} else {
-			turn(m, r, as[uint64](dst), as[uint64](src), r.kernels.U64.Transpose)
+			turn(m, r, as[uint64](dst), as[uint64](src), off, r.kernels.U64.Transpose)
 		}
 		return
 	}
-	tasks := int((m.n + grain - 1) / grain)
-	body := func(t int) {
+	if m.n <= grain {
+		m.walk.load(dst[:m.n*int64(m.size)], src, m.size, off, 0, int(m.n))
+		return
+	}
+	r.pool.Run(int((m.n+grain-1)/grain), func(t int) {
 		if r.stopped() {
 			return
 		}
 		lo := int64(t) * grain
 		n := int(min(grain, m.n-lo))
-		m.walk.load(dst[lo*int64(m.size):][:n*m.size], src, m.size, m.view.off, lo, n)
-	}
-	if tasks == 1 {
-		body(0)
-		return
-	}
-	r.pool.Run(tasks, body)
+		m.walk.load(dst[lo*int64(m.size):][:n*m.size], src, m.size, off, lo, n)
+	})
 }
 
-func turn[T kernel.Number](m *copying, r *run, dst, src []T, transpose func(dst []T, dstStride int, src []T, srcStride, rows, cols int)) {
+func turn[T kernel.Number](m *copying, r *run, dst, src []T, off int64, transpose func(dst []T, dstStride int, src []T, srcStride, rows, cols int)) {
 	k := len(m.walk.dims)
 	outer := walk{dims: m.walk.dims[:k-2], strides: m.walk.strides[:k-2]}
 	stride := m.walk.strides[k-1]
@@ -101,7 +102,7 @@ func turn[T kernel.Number](m *copying, r *run, dst, src []T, transpose func(dst 
 			return
 		}
 		o, b := int64(t)/bands, int64(t)%bands
-		at := m.view.off
+		at := off
 		rest := o
 		for d := len(outer.dims) - 1; d >= 0; d-- {
 			at += rest % outer.dims[d] * outer.strides[d]

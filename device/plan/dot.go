@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -131,17 +132,24 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), l, r side, 
 		return v
 	}
 	if len(l.batch.dims) == 1 && len(r.batch.dims) == 1 {
+		var held sync.Pool
 		return func(rn *run) error {
 			if k == 0 {
 				clear(rn.bytes(out))
 				return nil
 			}
-			g := &kernel.Gemm[T]{M: m, N: n, K: k, A: matrix(rn, l, true), B: matrix(rn, r, false)}
+			g, _ := held.Get().(*kernel.Gemm[T])
+			if g == nil {
+				g = new(kernel.Gemm[T])
+			}
+			*g = kernel.Gemm[T]{M: m, N: n, K: k, A: matrix(rn, l, true), B: matrix(rn, r, false)}
 			g.C = kernel.RowMajor(as[T](rn.bytes(out)), n)
 			if batches > 1 {
 				g.Batch, g.BatchA, g.BatchB, g.BatchC = batches, int(l.batch.strides[0]), int(r.batch.strides[0]), m*n
 			}
 			gemm(g, rn.par)
+			*g = kernel.Gemm[T]{}
+			held.Put(g)
 			return rn.err()
 		}
 	}

@@ -200,12 +200,20 @@ func (l *lowering) control(b *block, sc *scope, op *stablehlo.Op, in []*value) e
 		}
 		return nil
 	}
-	i := &inst{kind: op.Kind, in: in, op: op}
+	i := &inst{kind: op.Kind, op: op, in: in}
+	var fixed []bool
+	if op.Kind == stablehlo.While {
+		fixed, i.in = unchanging(op, in)
+	}
 	for _, region := range op.Regions {
 		sub := &block{}
 		inner := &scope{up: sc, vals: map[*stablehlo.Value]*value{}}
 		for k, a := range region.Args {
-			v := &value{typ: a.Type, idx: k}
+			if fixed[k] {
+				inner.vals[a] = in[k]
+				continue
+			}
+			v := &value{typ: a.Type, idx: len(sub.params)}
 			sub.params = append(sub.params, v)
 			inner.vals[a] = v
 		}
@@ -220,16 +228,39 @@ func (l *lowering) control(b *block, sc *scope, op *stablehlo.Op, in []*value) e
 		if err != nil {
 			return err
 		}
-		sub.results = results
+		for k, v := range results {
+			isCond := op.Kind == stablehlo.While && len(i.blocks) == 0
+			if fixed == nil || isCond || !fixed[k] {
+				sub.results = append(sub.results, v)
+			}
+		}
 		i.blocks = append(i.blocks, sub)
 	}
 	for k, r := range op.Results {
-		v := &value{typ: r.Type, def: i, idx: k}
+		if fixed != nil && fixed[k] {
+			sc.vals[r] = in[k]
+			continue
+		}
+		v := &value{typ: r.Type, def: i, idx: len(i.out)}
 		i.out = append(i.out, v)
 		sc.vals[r] = v
 	}
 	b.insts = append(b.insts, i)
 	return nil
+}
+
+// unchanging finds the state of a loop that its body hands on as it is: inside and after the loop it is the operand
+// itself, which may be a constant. It returns which state that is, and the operands of the rest.
+func unchanging(op *stablehlo.Op, in []*value) (fixed []bool, rest []*value) {
+	body := op.Regions[1]
+	ret := body.Terminator()
+	fixed = make([]bool, len(in))
+	for k := range in {
+		if fixed[k] = ret.Operands[k] == body.Args[k]; !fixed[k] {
+			rest = append(rest, in[k])
+		}
+	}
+	return fixed, rest
 }
 
 // capture records what a region that stays as it is reads from outside.

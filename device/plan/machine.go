@@ -110,26 +110,27 @@ func (c *chain) run(r *run, dst []byte) {
 	if c.n == 0 {
 		return
 	}
-	tasks := int((c.n + grain - 1) / grain)
-	body := func(task int) {
-		if r.stopped() {
-			return
-		}
-		f := c.frame()
-		c.start(r, f)
-		lo := int64(task) * grain
-		hi := min(c.n, lo+grain)
-		for ; lo < hi; lo += chunk {
-			n := int(min(chunk, hi-lo))
-			c.step(r, f, lo, n, dst[lo*int64(c.size):][:n*c.size])
-		}
-		c.frames.Put(f)
-	}
-	if tasks == 1 {
-		body(0)
+	if c.n <= grain {
+		c.span(r, dst, 0, c.n)
 		return
 	}
-	r.pool.Run(tasks, body)
+	r.pool.Run(int((c.n+grain-1)/grain), func(task int) {
+		if !r.stopped() {
+			lo := int64(task) * grain
+			c.span(r, dst, lo, min(c.n, lo+grain))
+		}
+	})
+}
+
+// span computes elements [lo, hi) of the result.
+func (c *chain) span(r *run, dst []byte, lo, hi int64) {
+	f := c.frame()
+	c.start(r, f)
+	for ; lo < hi; lo += chunk {
+		n := int(min(chunk, hi-lo))
+		c.step(r, f, lo, n, dst[lo*int64(c.size):][:n*c.size])
+	}
+	c.frames.Put(f)
 }
 
 // walk visits the elements of a strided view in row-major order. Dimensions that follow each other in memory are one.

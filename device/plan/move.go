@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -29,7 +30,12 @@ func paste(r *run, m *copying, dst []byte, at int64, b box) {
 		k--
 	}
 	outer := b.dims[:k]
-	idx := make([]int64, k)
+	var small [maxWalk]int64
+	idx := small[:]
+	if k > len(idx) {
+		idx = make([]int64, k)
+	}
+	idx = idx[:k]
 	for {
 		from, to := m.view.off, at
 		for d, x := range idx {
@@ -149,12 +155,18 @@ func (st *starts) at(r *run, d int) int64 {
 
 // intAt reads an integer; one above the range of int64 reads as the greatest.
 func intAt(b []byte, t dtype.Type, i int64) int64 {
-	size := int64(t.Size())
-	x := literalInts(&stablehlo.Literal{Type: stablehlo.TensorOf(t), Data: b[i*size : (i+1)*size]})[0]
-	if t == dtype.U64 && x > math.MaxInt64 {
-		return math.MaxInt64
+	switch t {
+	case dtype.I32:
+		return int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
+	case dtype.I64:
+		return int64(binary.LittleEndian.Uint64(b[8*i:]))
+	case dtype.U64:
+		return int64(min(binary.LittleEndian.Uint64(b[8*i:]), math.MaxInt64))
+	case dtype.U32:
+		return int64(binary.LittleEndian.Uint32(b[4*i:]))
 	}
-	return int64(x)
+	size := int64(t.Size())
+	return int64(literalInts(&stablehlo.Literal{Type: stablehlo.TensorOf(t), Data: b[i*size : (i+1)*size]})[0])
 }
 
 func (s *scheduler) dynamicSlice(i *inst) *unit {
@@ -165,12 +177,11 @@ func (s *scheduler) dynamicSlice(i *inst) *unit {
 	part := view{base: w.base, dims: out.typ.Dims, strides: w.strides}
 	shape := copier(part, elem)
 	return &unit{out: i.out, reads: append(reads, w.base), step: func(r *run) error {
-		m := *shape
-		m.view.off = w.off
+		off := w.off
 		for d := range st.views {
-			m.view.off += st.at(r, d) * w.strides[d]
+			off += st.at(r, d) * w.strides[d]
 		}
-		m.run(r, r.bytes(out))
+		shape.runAt(r, r.bytes(out), off)
 		return r.err()
 	}}
 }

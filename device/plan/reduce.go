@@ -207,32 +207,27 @@ func reduceInto[T kernel.Number](o *kernel.Ops[T], rn *run, r *reduction, op ker
 }
 
 // fold reduces elements [lo, hi) of the chain to one.
-func fold[T kernel.Number](rn *run, c *chain, f *frame, reduce func([]T) T, vv func(dst, a, b []T), lo, hi int64) T {
+func fold[T kernel.Number](rn *run, c *chain, f *frame, reduce func([]T) T, combine func(a, b T) T, lo, hi int64) T {
 	width := int64(chunk)
 	if len(c.code) == 0 && len(c.temps) == 0 {
 		width = grain
 	}
-	var acc, part [1]T
+	var acc T
 	for at := lo; at < hi; at += width {
 		n := int(min(width, hi-at))
 		c.step(rn, f, at, n, nil)
-		part[0] = reduce(reg[T](f, c.out))
+		part := reduce(reg[T](f, c.out))
 		if at == lo {
 			acc = part
 		} else {
-			vv(acc[:], acc[:], part[:])
+			acc = combine(acc, part)
 		}
 	}
-	return acc[0]
+	return acc
 }
 
 func reduceRows[T kernel.Number](o *kernel.Ops[T], rn *run, r *reduction, op kernel.Binary, c *chain, first T, dst []T) {
-	reduce, vv := o.Reduce[op], o.VV[op]
-	combine := func(a, b T) T {
-		x, y := [1]T{a}, [1]T{b}
-		vv(x[:], x[:], y[:])
-		return x[0]
-	}
+	reduce, combine := o.Reduce[op], combiner(o, op)
 	if r.n > rowBlock && r.outer < 64 {
 		// Few long rows: each is cut into blocks, and the blocks' results are put together in order.
 		blocks := (r.n + rowBlock - 1) / rowBlock
@@ -245,7 +240,7 @@ func reduceRows[T kernel.Number](o *kernel.Ops[T], rn *run, r *reduction, op ker
 			f := c.frame()
 			c.start(rn, f)
 			lo := row*r.n + b*rowBlock
-			parts[t] = fold(rn, c, f, reduce, vv, lo, min(lo+rowBlock, (row+1)*r.n))
+			parts[t] = fold(rn, c, f, reduce, combine, lo, min(lo+rowBlock, (row+1)*r.n))
 			c.frames.Put(f)
 		})
 		for row := range r.outer {
@@ -279,7 +274,7 @@ func reduceRows[T kernel.Number](o *kernel.Ops[T], rn *run, r *reduction, op ker
 			}
 		} else {
 			for row := lo; row < hi; row++ {
-				dst[row] = combine(first, fold(rn, c, f, reduce, vv, row*r.n, (row+1)*r.n))
+				dst[row] = combine(first, fold(rn, c, f, reduce, combine, row*r.n, (row+1)*r.n))
 			}
 		}
 		c.frames.Put(f)

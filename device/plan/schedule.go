@@ -271,6 +271,10 @@ func (s *scheduler) unit(i *inst) (*unit, error) {
 		if u := s.conv(i); u != nil {
 			return u, nil
 		}
+	case stablehlo.Reduce:
+		if u := s.argReduce(i); u != nil {
+			return u, nil
+		}
 	case stablehlo.ReduceWindow:
 		if u := s.reduceWindow(i); u != nil {
 			return u, nil
