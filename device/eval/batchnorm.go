@@ -31,6 +31,11 @@ func batchNormInference(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, err
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, in[0].Len(), 8)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, scale, offset, mean, variance := in[0].floats(), in[1].floats(), in[2].floats(), in[3].floats(), in[4].floats()
 	for p, v := range x {
 		c := of(p)
@@ -73,6 +78,11 @@ func batchNormTraining(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Val
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, ts[0].Len(), 8)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, scale, offset := ts[0].floats(), ts[1].floats(), ts[2].floats()
 	if len(scale) != count || len(offset) != count {
 		return nil, fmt.Errorf("scale %v and offset %v for %d features", ts[1].Type, ts[2].Type, count)
@@ -111,6 +121,11 @@ func batchNormGrad(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, 
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, ts[0].Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, scale, mean, variance, grad := ts[0].floats(), ts[1].floats(), ts[2].floats(), ts[3].floats(), ts[4].floats()
 	if len(scale) != count || len(mean) != count || len(variance) != count || len(grad) != len(x) {
 		return nil, fmt.Errorf("operands do not fit %v with %d features", ts[0].Type, count)

@@ -79,6 +79,11 @@ func gather(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 			return nil, fmt.Errorf("slice_sizes %v for operand %v", sizes, t.Type)
 		}
 	}
+	done, err := r.scratch(op, in[1].Len(), 8)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := newIndexReader(in[1], a.IndexVectorDim)
 	if err != nil {
 		return nil, err
@@ -175,6 +180,11 @@ func scatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error)
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, indices.Len(), 8)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := newIndexReader(indices, a.IndexVectorDim)
 	if err != nil {
 		return nil, err

@@ -126,6 +126,11 @@ func runAlgebra[S linalg.Scalar, R linalg.Real](x *algebra, routine string) erro
 			return fmt.Errorf("operand %v is not square", x.in[0].Type)
 		}
 	}
+	done, err := x.r.scratch(x.op, x.in[0].Len(), 48) // the matrices, and factors of one to four times their size
+	if err != nil {
+		return err
+	}
+	defer done()
 	v := scalars[S](x.in[0])
 	each := func(f func(b int, a []S) error) error {
 		for b := range count {

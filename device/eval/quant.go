@@ -158,6 +158,11 @@ func (r *runner) dequantize(op *stablehlo.Op, t *Tensor, q *stablehlo.Quant) (*T
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, t.Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	v := make([]float64, t.Len())
 	for p, s := range t.ints() {
 		c := at(p)
@@ -179,6 +184,11 @@ func (r *runner) quantize(op *stablehlo.Op, t *Tensor, typ stablehlo.Type) (*Ten
 		return nil, err
 	}
 	out.Type.Quant = q
+	done, err := r.scratch(op, t.Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	v := make([]int64, t.Len())
 	for p, x := range asFloats(t) {
 		c := at(p)

@@ -345,6 +345,11 @@ func selectAndScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Valu
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, out.Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	sums := newLane(out.Type.Elem, out.Len())
 	first := newLane(init.Type.Elem, 1)
 	first.load(init.Data, 0, 1)

@@ -39,6 +39,11 @@ func cholesky(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, in[0].Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if in[0].Type.Elem.IsComplex() {
 		err = choleskyOf[complex128](r, in[0], out, a.Lower)
 	} else {
@@ -101,6 +106,11 @@ func triangularSolve(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error)
 	if err != nil {
 		return nil, err
 	}
+	done, err := r.scratch(op, in[0].Len()+in[1].Len(), 16)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	out, err := r.out(op, 0, in[1].Type.Dims)
 	if err != nil {
 		return nil, err
