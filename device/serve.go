@@ -109,6 +109,9 @@ func (c *client) Compile(ctx context.Context, p pjrtserve.Program, o pjrtserve.C
 	if p.Format != "mlir" {
 		return nil, fmt.Errorf("device: compile: a program in the format %q; the embedded device reads mlir (StableHLO as text or bytecode): %w", p.Format, isthmus.ErrUnsupported)
 	}
+	if o.SPMD && o.Partitions > 1 {
+		return nil, fmt.Errorf("device: compile: the embedded device does not split a program over %d partitions by its sharding annotations; compile it for one device, or split: %w", o.Partitions, isthmus.ErrUnsupported)
+	}
 	x, err := c.d.Compile(ctx, p.Code, CompileOptions{
 		Replicas: o.Replicas, Partitions: o.Partitions, Assignment: o.Assignment, Portable: o.Portable,
 	})

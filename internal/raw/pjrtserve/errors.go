@@ -8,6 +8,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
@@ -64,7 +65,7 @@ func codeOf(err error) pjrtc.ErrorCode {
 	return pjrtc.ErrorCodeINVALIDARGUMENT
 }
 
-// failure is a PJRT_Error: memory that begins with a null table pointer, found by its address.
+// failure is a PJRT_Error: memory that begins with the pointer to a function table, found by its address.
 type failure struct {
 	code    pjrtc.ErrorCode
 	payload map[string]string
@@ -156,6 +157,14 @@ func (s *shared) raise(err error) pjrtc.Ptr[pjrtc.Error] {
 	// Without memory for its text an error is still an error.
 	_ = f.text.set(msg)
 	a, err := s.failures.add(f)
+	if err == nil {
+		var table mem.Addr
+		if table, err = s.errorTable.get(errorTable); err == nil {
+			// SAFETY: owner: the process, for ever; bounds: a cell is as large as PJRT_Error; alignment: 16; thread: this
+			// one, as nobody has the address yet.
+			mem.At[pjrtc.Error](a).Vtable = pjrtc.Ptr[pjrtc.ErrorFunctionTable](table)
+		}
+	}
 	if err != nil {
 		// Nothing else is left to say it with: the address of no error at all, which every use refuses.
 		return pjrtc.Ptr[pjrtc.Error](s.last)
@@ -163,11 +172,88 @@ func (s *shared) raise(err error) pjrtc.Ptr[pjrtc.Error] {
 	return pjrtc.Ptr[pjrtc.Error](a)
 }
 
+// drop destroys the error at an address.
+func (f *failures) drop(a mem.Addr) {
+	if e := f.remove(a); e != nil {
+		e.text.free()
+	}
+}
+
+// visit calls a C function with each payload.
+func (f *failure) visit(visitor call.Fn, arg uintptr) error {
+	frame := call.Get()
+	defer frame.Put()
+	for k, v := range f.payload {
+		key, err := frame.Text(k)
+		if err != nil {
+			return err
+		}
+		value, err := frame.Text(v)
+		if err != nil {
+			return err
+		}
+		call.Call(visitor, uintptr(key), uintptr(len(k)), uintptr(value), uintptr(len(v)), arg)
+	}
+	return nil
+}
+
+// errorTable makes the function table that each error begins with: the same four functions, for who has no PJRT_Api at
+// hand.
+func errorTable() (mem.Addr, error) {
+	var fns [4]call.Fn
+	for i, f := range []any{
+		func(e uintptr) uintptr { world().failures.drop(mem.Addr(e)); return 0 },
+		func(e, message, size uintptr) uintptr {
+			_ = guard(func() error {
+				at, n := pjrtc.Ptr[byte](0), uint64(0)
+				if f := world().failures.get(mem.Addr(e)); f != nil {
+					at, n = f.text.get()
+				}
+				// SAFETY: owner: the C caller, for the call; bounds and alignment: the API's: places for a pointer and a
+				// size; thread: the caller's. A fault is caught.
+				*mem.At[pjrtc.Ptr[byte]](message) = at
+				*mem.At[uint64](size) = n
+				return nil
+			})
+			return 0
+		},
+		func(e uintptr) uintptr {
+			if f := world().failures.get(mem.Addr(e)); f != nil {
+				return uintptr(f.code)
+			}
+			return uintptr(pjrtc.ErrorCodeUNKNOWN)
+		},
+		func(e, visitor, arg uintptr) uintptr {
+			_ = guard(func() error {
+				if f := world().failures.get(mem.Addr(e)); f != nil && visitor != 0 {
+					return f.visit(call.Fn(visitor), arg)
+				}
+				return nil
+			})
+			return 0
+		},
+	} {
+		var err error
+		if fns[i], err = cb.Static(f); err != nil {
+			return 0, err
+		}
+	}
+	p, err := mem.Pages(mem.SizeOf[pjrtc.ErrorFunctionTable]())
+	if err != nil {
+		return 0, err
+	}
+	// SAFETY: owner: the process, for ever; bounds: as many bytes were made; alignment: pages; thread: this one, and
+	// constant after.
+	t := mem.At[pjrtc.ErrorFunctionTable](p)
+	t.SetSize()
+	t.InstanceSize = uint64(mem.SizeOf[pjrtc.Error]())
+	t.Destroy, t.Message, t.GetCode, t.ForEachPayload = pjrtc.Func(fns[0]), pjrtc.Func(fns[1]), pjrtc.Func(fns[2]), pjrtc.Func(fns[3])
+	return p, nil
+}
+
 func (s *shared) errorSlots() {
 	on(s, func(_ *Server, a *pjrtc.ErrorDestroyArgs) error {
-		if f := s.failures.remove(mem.Addr(a.Error)); f != nil {
-			f.text.free()
-		}
+		s.failures.drop(mem.Addr(a.Error))
 		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.ErrorMessageArgs) error {
@@ -193,19 +279,6 @@ func (s *shared) errorSlots() {
 		if a.Visitor == 0 {
 			return invalid("no visitor")
 		}
-		frame := call.Get()
-		defer frame.Put()
-		for k, v := range f.payload {
-			key, err := frame.Text(k)
-			if err != nil {
-				return err
-			}
-			value, err := frame.Text(v)
-			if err != nil {
-				return err
-			}
-			call.Call(call.Fn(a.Visitor), uintptr(key), uintptr(len(k)), uintptr(value), uintptr(len(v)), uintptr(a.UserArg))
-		}
-		return nil
+		return f.visit(call.Fn(a.Visitor), uintptr(a.UserArg))
 	})
 }

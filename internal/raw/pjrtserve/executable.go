@@ -1,6 +1,8 @@
 package pjrtserve
 
 import (
+	"errors"
+
 	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
@@ -227,6 +229,48 @@ func (s *shared) executableSlots() {
 		a.TotalSizeInBytes = a.PeakMemoryInBytes + m.Code
 		a.TotalAllocationBytes, a.IndefiniteAllocations, a.PeakUnpaddedHeapBytes = a.PeakMemoryInBytes, 0, a.PeakMemoryInBytes
 		return nil
+	})
+	on(s, func(_ *Server, a *pjrtc.CompileArgs) error {
+		t, err := getTopology(a.Topology)
+		if err != nil {
+			return err
+		}
+		// What compiles without a client belongs to none: a client that lives as long as the compilation makes it.
+		b, err := t.server.backend.NewClient([]Value{{DeviceCount, int64(len(t.devices))}})
+		if err != nil {
+			return err
+		}
+		x, err := (&client{server: t.server, backend: b}).compile(a.Program, a.CompileOptions, a.CompileOptionsSize)
+		if err = errors.Join(err, b.Close()); err != nil {
+			return err
+		}
+		a.Executable, err = give[pjrtc.Ptr[pjrtc.Executable]](kindExecutable, &described{executable: x})
+		return err
+	})
+	on(s, func(_ *Server, a *pjrtc.ClientLoadArgs) error {
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		x, err := getExecutable(a.Executable)
+		if err != nil {
+			return err
+		}
+		options := x.options
+		if a.CompileOptionsSize > maxText {
+			return invalid("compile options of %d bytes", a.CompileOptionsSize)
+		}
+		if a.CompileOptionsSize > 0 {
+			if options, err = a.CompileOptions.Slice(a.CompileOptionsSize); err != nil {
+				return err
+			}
+		}
+		own, err := c.build(Program{"mlir", x.b.Code()}, options)
+		if err != nil {
+			return err
+		}
+		a.LoadedExecutable, err = c.load(own)
+		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ExecutableDeserializeAndLoadArgs) error {
 		c, err := getClient(a.Client)

@@ -47,6 +47,7 @@ type shared struct {
 
 	memories     memories
 	memoryTable  lazy[mem.Addr]
+	errorTable   lazy[mem.Addr]
 	bytesDeleter lazy[pjrtc.Func]
 	laterFn      lazy[pjrtc.Func]
 }
