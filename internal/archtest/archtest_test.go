@@ -69,34 +69,89 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestLayers holds the rules that no golden file should be able to relax.
+// rules of docs/architecture.md that no golden file should be able to relax: a package that begins with from (a whole
+// path element) imports nothing of this module but what begins with one of only.
+var rules = []struct {
+	from string
+	only []string
+	why  string
+}{
+	{".", nil, "the root package is the shared vocabulary: standard library only"},
+	{"./dtype", nil, "element types stand on their own"},
+	{"./npy", []string{"./dtype", "./internal/atomicfile"}, "reading arrays needs no native code"},
+	{"./ffi", []string{".", "./internal/raw"}, "ownership knows nothing of what is owned"},
+	{"./pjrt", []string{".", "./dtype", "./ffi", "./internal/raw"}, "the client reaches every device through the C function table"},
+	{"./stablehlo", []string{".", "./dtype", "./stablehlo"}, "reading programs needs no native code and no device"},
+	{"./device/kernel", []string{".", "./dtype", "./device/kernel"}, "kernels know arrays, not programs"},
+	{"./device/linalg", []string{"./device/kernel"}, "factorisations know matrices, not programs"},
+	{"./device/eval", []string{".", "./dtype", "./stablehlo", "./device/linalg"}, "the oracle shares no code with what it judges"},
+	{"./device/plan", []string{".", "./dtype", "./stablehlo", "./device", "./internal/raw/mem"}, "of native things the fast path has memory only"},
+	{"./internal/raw", []string{".", "./dtype", "./internal/raw", "./ffi"}, "the bottom layer"},
+	{"./audit", []string{"./audit"}, "the analyzers are for any module"},
+}
+
+// TestLayers holds the rules against the imports of today.
 func TestLayers(t *testing.T) {
 	golden, err := os.ReadFile("testdata/imports.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+	used := map[string]bool{}
 	pkg := ""
 	for line := range strings.Lines(string(golden)) {
 		line = strings.TrimSuffix(line, "\n")
 		imp, isImport := strings.CutPrefix(line, "\t")
 		if !isImport {
 			pkg = line
+			for _, r := range rules {
+				used[r.from] = used[r.from] || under(pkg, r.from)
+			}
 			continue
 		}
-		raw := strings.HasPrefix(pkg, "./internal/raw/")
+		ours := imp == "." || strings.HasPrefix(imp, "./")
 		switch {
-		case imp == "unsafe" || imp == "C" || strings.HasPrefix(imp, "github.com/ebitengine/purego"):
-			if !raw {
+		case imp == "unsafe", imp == "C", under(imp, "github.com/ebitengine/purego"):
+			if !under(pkg, "./internal/raw") {
 				t.Errorf("%s imports %s; only internal/raw may", pkg, imp)
 			}
-		case raw && strings.HasPrefix(imp, "./") && !strings.HasPrefix(imp, "./internal/raw/") && imp != "./dtype" && imp != ".":
-			t.Errorf("%s imports %s; internal/raw is the bottom layer", pkg, imp)
-		case pkg == ".":
-			t.Errorf("the root package imports %s; it has the standard library only", imp)
-		case strings.HasPrefix(pkg, "./stablehlo") && strings.Contains(imp, "internal/raw"):
-			t.Errorf("%s imports %s; reading programs needs no native code", pkg, imp)
+			continue
+		case under(imp, "./cmd"), under(imp, "./examples"):
+			t.Errorf("%s imports the command %s", pkg, imp)
+		case pkg == "." || pkg == "./dtype" || !ours && library(pkg) && !under(imp, "golang.org/x/sys"):
+			t.Errorf("%s imports %s; a package that users link has the standard library and this module only, and x/sys", pkg, imp)
+		case under(imp, "./ffi") && under(pkg, "./internal/raw") && pkg != "./internal/raw/pjrtserve":
+			t.Errorf("%s imports %s; only a table that is served has owners below it", pkg, imp)
+		case pkg == "./device/embedded": // where the device and the client's plugin meet, and the only place
+			continue
+		case under(pkg, "./device") && under(imp, "./pjrt"):
+			t.Errorf("%s imports %s; the device is behind the table", pkg, imp)
+		}
+		for _, r := range rules {
+			if ours && under(pkg, r.from) && !slices.ContainsFunc(r.only, func(only string) bool { return under(imp, only) }) {
+				t.Errorf("%s imports %s; %s", pkg, imp, r.why)
+			}
 		}
 	}
+	for _, r := range rules {
+		if !used[r.from] {
+			t.Errorf("no package is under %s any more; remove its rule", r.from)
+		}
+	}
+}
+
+// under says whether path is root or below it; the module's own root has nothing below it.
+func under(path, root string) bool {
+	return path == root || root != "." && strings.HasPrefix(path, root+"/")
+}
+
+// library says whether others may import the package, directly or through one that they import.
+func library(pkg string) bool {
+	for _, not := range []string{"./cmd", "./examples", "./audit", "./internal/archtest", "./internal/gen", "./internal/leaktest", "./bench"} {
+		if under(pkg, not) {
+			return false
+		}
+	}
+	return !under(pkg, "./internal/raw") // it may have purego, which the first rule sees to
 }
 
 func short(path string) string {
