@@ -112,6 +112,46 @@ func TestCallbackIsBusyWhileItRuns(t *testing.T) {
 	}
 }
 
+// TestCallbackMakesObjects makes objects below frames of C's, on a thread of Go's and on one of C's: the walk that
+// records their creation site must end at C.
+func TestCallbackMakesObjects(t *testing.T) {
+	lib := ctest.Open(t)
+	leaktest.Check(t)
+	n := newNative()
+	defer n.finish(t)
+	class := n.class("test.Object")
+	c, err := ffi.NewCallback(ffi.CallbackOptions{Shape: shape2, Serve: func(*cb.Args) uintptr {
+		var o ffi.Owned[int]
+		if err := o.Init(class, n.create()); err != nil {
+			return 1
+		}
+		if site := o.Object().Site; !site.Known() || !strings.Contains(site.String(), "callback_test.go:") {
+			return 2
+		}
+		if o.Close() != nil {
+			return 3
+		}
+		return 0
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Native()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, via := range []string{"call_served", "call_served_thread"} {
+		for range 100 {
+			if got := call.Call(lib.Fn(via), uintptr(s.Fn), 0, s.Arg); got != 0 {
+				t.Fatalf("%s: the callback failed at step %d", via, got)
+			}
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCallbackKeepsItsParents(t *testing.T) {
 	n := newNative()
 	defer n.finish(t)

@@ -133,7 +133,8 @@ func TestSignalPanicIsReported(t *testing.T) { // P07
 
 func TestSignalsHammer(t *testing.T) {
 	fire := ctest.Open(t).Fn("fire")
-	for _, repeat := range []uintptr{1, 3} {
+	for round := range 30 {
+		repeat := uintptr(1 + round%2*2)
 		const n, threads = 4000, 8
 		strays := cb.Strays()
 		var left sync.WaitGroup

@@ -240,6 +240,17 @@ func TestCheckedArithmeticAgreesWithBigIntegers(t *testing.T) {
 	})
 }
 
+func TestProductsJustTooLarge(t *testing.T) {
+	for _, f := range [][]int{{1 << 62, 2}, {1 << 32, 1 << 31}, {1 << 62, 3}, {1 << 62, 4}, {math.MaxInt, 2}, {1 << 21, 1 << 21, 1 << 21}} {
+		if n, err := mem.Mul(f...); !errors.Is(err, isthmus.ErrBounds) {
+			t.Errorf("Mul(%v) = %d, %v", f, n, err)
+		}
+	}
+	if n, err := mem.Mul(1<<31, 1<<31, 1); n != 1<<62 || err != nil {
+		t.Errorf("Mul of what fits = %d, %v", n, err)
+	}
+}
+
 func TestStringTrustsNothing(t *testing.T) {
 	b, err := mem.Alloc(64, 0)
 	if err != nil {
