@@ -198,6 +198,39 @@ func (m *model) execute(t *rapid.T) {
 	m.bufs = append(m.bufs, &modelBuf{b: outs[0], of: x.of, v: v, open: true})
 }
 
+// abandon gives an execution up while it runs, and lets it end.
+func (m *model) abandon(t *rapid.T) {
+	m.t = t
+	if m.fake == nil {
+		t.Skip("a real plugin is not held")
+	}
+	x, a, b := pick(m, m.exes), pick(m, m.bufs), pick(m, m.bufs)
+	if !x.open || !a.open || !b.open || a.of != x.of || b.of != x.of || a.device != 0 || b.device != 0 || a.deleted || b.deleted || a == b {
+		t.Skip("this would not run")
+	}
+	m.fake.Hold()
+	before := m.fake.Alive()["event"]
+	ctx, cancel := context.WithCancel(m.ctx)
+	defer cancel()
+	go func() {
+		for m.fake.Alive()["event"] == before {
+			time.Sleep(10 * time.Microsecond)
+		}
+		cancel()
+	}()
+	_, err := x.x.Execute(ctx, []*pjrt.Buffer{a.b, b.b}, pjrt.ExecuteOptions{})
+	m.expect("abandon", err, context.Canceled)
+	m.expect("close running executable", x.x.Close(), isthmus.ErrBusy)
+	a.open = a.b.Live()
+	if a.open == x.donates {
+		t.Fatalf("%s after an execution that takes: %v", a.b, x.donates)
+	}
+	m.fake.Release()
+	for x.of.c.Detached() > 0 {
+		time.Sleep(10 * time.Microsecond)
+	}
+}
+
 func (m *model) get(t *rapid.T) {
 	m.t = t
 	b := pick(m, m.bufs)
@@ -302,7 +335,7 @@ func (m *model) run(t *rapid.T) {
 	m.t = t
 	m.newClient(t)
 	t.Repeat(map[string]func(*rapid.T){
-		"new client": m.newClient, "close client": m.closeClient, "compile": m.compile, "put": m.put, "execute": m.execute,
+		"new client": m.newClient, "close client": m.closeClient, "compile": m.compile, "put": m.put, "execute": m.execute, "abandon": m.abandon,
 		"get": m.get, "copy": m.copy, "delete": m.delete, "close buffer": m.closeBuffer, "close executable": m.closeExe, "close event": m.closeEvent,
 	})
 	m.finish(t)

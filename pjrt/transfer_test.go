@@ -261,7 +261,7 @@ func TestP24Lending(t *testing.T) {
 	})
 }
 
-// TestP24ForgottenLoan forgets buffer and event: the memory is held until the plugin is done with it.
+// TestP24LoanOutlivesItsCaller closes buffer and event early: the memory is held until the plugin is done with it.
 func TestP24LoanOutlivesItsCaller(t *testing.T) {
 	c, f := fakeClient(t, nil)
 	f.Hold()
@@ -436,4 +436,72 @@ func TestReadInPlace(t *testing.T) {
 			f.Fail(c.fail, nil)
 		})
 	}
+}
+
+// TestPartitions runs one program split over two devices: the types are those of the parts.
+func TestPartitions(t *testing.T) {
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		c := client(t, p)
+		d := c.Devices()
+		x, err := c.Compile(t.Context(), pjrt.MLIR(`module @split attributes {mhlo.num_partitions = 2 : i32, mhlo.num_replicas = 1 : i32} {
+			func.func @main(%x: tensor<4xf32> {mhlo.sharding = "{devices=[2]<=[2]}"}) -> (tensor<4xf32> {mhlo.sharding = "{devices=[2]<=[2]}"}) {
+				%0 = stablehlo.add %x, %x : tensor<4xf32>
+				return %0 : tensor<4xf32>
+			}
+		}`), pjrt.CompileOptions{Partitions: 2, SPMD: true, Assignment: [][]*pjrt.Device{{d[0], d[1]}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		part := pjrt.Type{DType: dtype.F32, Dims: []int{2}}
+		if params, known := x.Params(); !known || !params[0].Equal(part) || !x.Outputs()[0].Equal(part) || x.Partitions() != 2 {
+			t.Errorf("parameters %v (%v), outputs %v, %d partitions", params, known, x.Outputs(), x.Partitions())
+		}
+		var args [][]*pjrt.Buffer
+		for i, d := range x.Devices() {
+			b, err := pjrt.Put(t.Context(), d, []float32{float32(i), 10}, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			args = append(args, []*pjrt.Buffer{b})
+		}
+		outs, err := x.ExecuteAll(t.Context(), args, pjrt.ExecuteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range outs {
+			if v, err := pjrt.Get[float32](t.Context(), o[0]); err != nil || v[0] != float32(2*i) || v[1] != 20 {
+				t.Errorf("part %d: got %v, %v", i, v, err)
+			}
+			o[0].Close()
+		}
+	})
+}
+
+// TestPortable compiles for any device and names one at each execution.
+func TestPortable(t *testing.T) {
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		c := client(t, p)
+		x, err := c.Compile(t.Context(), pjrt.MLIR(add), pjrt.CompileOptions{Portable: true})
+		if err != nil {
+			t.Skipf("not here: %v", err)
+		}
+		defer x.Close()
+		for _, d := range c.Devices() {
+			b, err := pjrt.Put(t.Context(), d, []float32{1, 2, 3, 4}, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			outs, err := x.Execute(t.Context(), []*pjrt.Buffer{b, b}, pjrt.ExecuteOptions{Device: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := pjrt.Get[float32](t.Context(), outs[0]); err != nil || v[3] != 8 || outs[0].Device() != d {
+				t.Errorf("%s: got %v, %v on %s", d, v, err, outs[0].Device())
+			}
+			outs[0].Close()
+		}
+	})
 }

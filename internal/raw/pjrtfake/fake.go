@@ -32,7 +32,7 @@ type Fake struct {
 	Strange    bool // and their layout is column-major
 	Programs   map[string]*Program
 
-	calling    sync.WaitGroup // callbacks in progress
+	calling sync.WaitGroup // callbacks in progress
 	// Tamper changes what a function returns, as a broken plugin does.
 	Tamper map[pjrtc.Slot]func(args mem.Addr)
 
