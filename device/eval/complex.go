@@ -23,12 +23,12 @@ func mulComplex(a, b complex128) complex128 {
 	return complex(real(a)*real(b)-imag(a)*imag(b), real(a)*imag(b)+imag(a)*real(b))
 }
 
-// mulComplex64 rounds each product and each sum to float32, as the specification's multiply and add of the parts do.
+// mulComplex64 rounds the second product of each part to float32, and each part once more: a multiplication and a fused
+// multiply-add, which is what compilers make of the specification's formula on hardware that has it.
 func mulComplex64(a, b complex128) complex128 {
-	x, y := float32(real(a)), float32(imag(a))
-	u, v := float32(real(b)), float32(imag(b))
-	xu, yv, xv, yu := float32(x*u), float32(y*v), float32(x*v), float32(y*u)
-	return complex(float64(xu-yv), float64(xv+yu))
+	ii, ri := float64(float32(imag(a)*imag(b))), float64(float32(real(a)*imag(b)))
+	re, im := float64(real(a)*real(b))-ii, float64(imag(a)*real(b))+ri
+	return complex(float64(float32(re)), float64(float32(im)))
 }
 
 // divComplex divides as C's Annex G does: infinities and zeros give infinities and zeros where they can.
