@@ -200,10 +200,7 @@ func loadWalk[T any](w *walk, dst, src []T, off, lo int64, n int) {
 		case 1:
 			copy(d, src[at:at+int64(m)])
 		case 0:
-			v := src[at]
-			for i := range d {
-				d[i] = v
-			}
+			repeat(d, src[at])
 		default:
 			p := at
 			for i := range d {
@@ -219,5 +216,16 @@ func loadWalk[T any](w *walk, dst, src []T, off, lo int64, n int) {
 			at += w.strides[k-1] - w.dims[k]*w.strides[k]
 			idx[k-1]++
 		}
+	}
+}
+
+// repeat stores v everywhere in d. Copying what is there already doubles it at the speed of memory.
+func repeat[T any](d []T, v T) {
+	k := min(16, len(d))
+	for i := range d[:k] {
+		d[i] = v
+	}
+	for ; k < len(d) && k > 0; k *= 2 {
+		copy(d[k:], d[:k])
 	}
 }
