@@ -251,7 +251,7 @@ func TestReportsGoToSlogByDefault(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
 	defer slog.SetDefault(old)
 	before := isthmus.SetReporter(nil)
-	defer isthmus.SetReporter(before)
+	defer func() { isthmus.SetReporter(before) }()
 	e := makeHere()
 	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLeak, Object: e.Object()})
 	e.Leave()

@@ -10,7 +10,7 @@ import (
 type Problem uint8
 
 const (
-	problemInvalid Problem = iota
+	_ Problem = iota
 	// ProblemLeak is an object that was collected without being closed. It is destroyed after the report.
 	ProblemLeak
 	// ProblemLostLoan is lent memory whose loan was forgotten. It stays lent and pinned for ever.

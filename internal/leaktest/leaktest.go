@@ -41,7 +41,7 @@ func run(tests func() int, after []func()) int {
 	isthmus.SetCheck(mode)
 	log := &Log{}
 	before := isthmus.SetReporter(log.add)
-	defer isthmus.SetReporter(before)
+	defer func() { isthmus.SetReporter(before) }()
 	code := tests()
 	for _, f := range after {
 		f()

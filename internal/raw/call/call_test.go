@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { leaktest.Main(m, ctest.Clean) }
 // args mirrors the fixture's struct of that name.
 type args struct {
 	size uintptr
-	ext  mem.Addr
+	_    mem.Addr // extension_start
 	in   int64
 	out  int64
 }

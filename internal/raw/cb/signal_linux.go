@@ -15,11 +15,16 @@ import (
 // EntersGo says whether a signal's C function enters the Go runtime on this platform.
 const EntersGo = false
 
+// What the assembly uses: an eventfd that it writes when the first slot of a batch fires, and what it writes there.
 var (
-	signalFD  int                // an eventfd, written by the assembly when the first slot of a batch fires
-	signalOne uint64         = 1 // what it writes
-	fired     unsafe.Pointer     // the address of the assembly function, set by the linker
+	//lint:ignore U1000 read by the assembly
+	signalFD int
+	//lint:ignore U1000 read by the assembly
+	signalOne uint64 = 1
 )
+
+// fired is the address of the assembly function, set by the linker.
+var fired unsafe.Pointer
 
 func signalFn() call.Fn { return call.Fn(fired) }
 
