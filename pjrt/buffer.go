@@ -60,19 +60,19 @@ func (b *Buffer) give() {
 }
 
 // Type is the type of the tensor. Its DType is invalid where this module does not know the plugin's.
-func (b *Buffer) Type() Type { return b.typ }
+func (b *Buffer) Type() Type { return orZero(b).typ }
 
 // DType is the element type.
-func (b *Buffer) DType() dtype.Type { return b.typ.DType }
+func (b *Buffer) DType() dtype.Type { return orZero(b).typ.DType }
 
 // Dims are the dimensions, none for a scalar. The caller must not change them.
-func (b *Buffer) Dims() []int { return b.typ.Dims }
+func (b *Buffer) Dims() []int { return orZero(b).typ.Dims }
 
 // Client returns the client that the buffer belongs to.
-func (b *Buffer) Client() *Client { return b.client }
+func (b *Buffer) Client() *Client { return orZero(b).client }
 
 // Device is the device that the buffer is on.
-func (b *Buffer) Device() *Device { return b.device }
+func (b *Buffer) Device() *Device { return orZero(b).device }
 
 // Close destroys the buffer. While a call uses it, it does nothing and returns an error that wraps
 // [isthmus.ErrBusy]. Close is idempotent and nil-safe. Calls PJRT_Buffer_Destroy.

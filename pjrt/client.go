@@ -35,7 +35,7 @@ type ClientOptions struct {
 // NewClient connects to the plugin's devices. Calls PJRT_Client_Create. When ctx ends first, the client that comes of
 // it later is destroyed. The caller closes the client.
 func (p *Plugin) NewClient(ctx context.Context, o ClientOptions) (*Client, error) {
-	if p == nil {
+	if p == nil || p.table == nil {
 		return nil, invalid("new client", "no plugin")
 	}
 	h, err := detach(ctx, "new client", func() (pjrtc.Ptr[pjrtc.Client], error) { return p.createClient(o) }, dropWith(p.clients.Destroy))
@@ -152,22 +152,22 @@ func (c *Client) CloseWait(ctx context.Context) error {
 }
 
 // Plugin returns the plugin that the client belongs to.
-func (c *Client) Plugin() *Plugin { return c.plugin }
+func (c *Client) Plugin() *Plugin { return orZero(c).plugin }
 
 // Platform is the platform's name, such as "cpu".
-func (c *Client) Platform() string { return c.platform }
+func (c *Client) Platform() string { return orZero(c).platform }
 
 // PlatformVersion is the plugin's text about its version.
-func (c *Client) PlatformVersion() string { return c.version }
+func (c *Client) PlatformVersion() string { return orZero(c).version }
 
 // ProcessIndex is the number of this process among those that work together; 0 alone.
-func (c *Client) ProcessIndex() int { return c.process }
+func (c *Client) ProcessIndex() int { return orZero(c).process }
 
 // Devices lists the devices that this process can use, in the plugin's order.
-func (c *Client) Devices() []*Device { return append([]*Device(nil), c.local...) }
+func (c *Client) Devices() []*Device { return append([]*Device(nil), orZero(c).local...) }
 
 // AllDevices lists the devices of every process.
-func (c *Client) AllDevices() []*Device { return append([]*Device(nil), c.devices...) }
+func (c *Client) AllDevices() []*Device { return append([]*Device(nil), orZero(c).devices...) }
 
 // Device returns the first device that this process can use, nil if there is none.
 func (c *Client) Device() *Device {
@@ -178,13 +178,13 @@ func (c *Client) Device() *Device {
 }
 
 // Memories lists the memories that the devices of this process can address.
-func (c *Client) Memories() []*Memory { return append([]*Memory(nil), c.memories...) }
+func (c *Client) Memories() []*Memory { return append([]*Memory(nil), orZero(c).memories...) }
 
 // Live reports whether the client is open.
 func (c *Client) Live() bool { return c != nil && c.owned.Live() }
 
 // Detached counts operations that callers gave up on and that still run.
-func (c *Client) Detached() int { return c.reaper.Pending() }
+func (c *Client) Detached() int { return orZero(c).reaper.Pending() }
 
 // String describes the client without touching native memory.
 func (c *Client) String() string {

@@ -83,34 +83,34 @@ func (c *Client) newDevice(h pjrtc.Ptr[pjrtc.Device]) (*Device, error) {
 }
 
 // Client returns the client that the device belongs to.
-func (d *Device) Client() *Client { return d.client }
+func (d *Device) Client() *Client { return orZero(d).client }
 
 // ID is the device's number, unique among the devices of all processes.
-func (d *Device) ID() int { return d.id }
+func (d *Device) ID() int { return orZero(d).id }
 
 // ProcessIndex is the number of the process that can use the device.
-func (d *Device) ProcessIndex() int { return d.process }
+func (d *Device) ProcessIndex() int { return orZero(d).process }
 
 // HardwareID is the number that the hardware's own tools use, -1 where there is none.
-func (d *Device) HardwareID() int { return d.hardware }
+func (d *Device) HardwareID() int { return orZero(d).hardware }
 
 // Kind is the vendor's name of the kind of device.
-func (d *Device) Kind() string { return d.kind }
+func (d *Device) Kind() string { return orZero(d).kind }
 
 // DebugString is the plugin's long description.
-func (d *Device) DebugString() string { return d.debug }
+func (d *Device) DebugString() string { return orZero(d).debug }
 
 // Addressable reports whether this process can use the device.
-func (d *Device) Addressable() bool { return d.addressable }
+func (d *Device) Addressable() bool { return orZero(d).addressable }
 
 // Attributes are what the plugin says of the device.
-func (d *Device) Attributes() []NamedValue { return append([]NamedValue(nil), d.attributes...) }
+func (d *Device) Attributes() []NamedValue { return append([]NamedValue(nil), orZero(d).attributes...) }
 
 // Memories lists the memories that the device can address.
-func (d *Device) Memories() []*Memory { return append([]*Memory(nil), d.memories...) }
+func (d *Device) Memories() []*Memory { return append([]*Memory(nil), orZero(d).memories...) }
 
 // Memory is the memory that the device's data is in unless said otherwise, nil where the plugin names none.
-func (d *Device) Memory() *Memory { return d.memory }
+func (d *Device) Memory() *Memory { return orZero(d).memory }
 
 // String returns the plugin's short description.
 func (d *Device) String() string {
@@ -140,7 +140,7 @@ type MemoryStats struct {
 // plugin does not count, [isthmus.ErrClosed] after the client is closed.
 func (d *Device) MemoryStats() (MemoryStats, error) {
 	var s MemoryStats
-	if d == nil {
+	if d == nil || d.client == nil {
 		return s, invalid("memory stats", "no device")
 	}
 	if _, err := d.client.owned.Use(); err != nil {
@@ -248,16 +248,16 @@ func (c *Client) newMemory(h pjrtc.Ptr[pjrtc.Memory]) (*Memory, error) {
 }
 
 // Client returns the client that the memory belongs to.
-func (m *Memory) Client() *Client { return m.client }
+func (m *Memory) Client() *Client { return orZero(m).client }
 
 // ID is the memory's number.
-func (m *Memory) ID() int { return m.id }
+func (m *Memory) ID() int { return orZero(m).id }
 
 // Kind is the plugin's name of the kind of memory, such as "device" or "pinned_host".
-func (m *Memory) Kind() string { return m.kind }
+func (m *Memory) Kind() string { return orZero(m).kind }
 
 // Devices lists the devices of this process that can address the memory.
-func (m *Memory) Devices() []*Device { return append([]*Device(nil), m.devices...) }
+func (m *Memory) Devices() []*Device { return append([]*Device(nil), orZero(m).devices...) }
 
 // String returns the plugin's short description.
 func (m *Memory) String() string {

@@ -217,3 +217,11 @@ func ask[A any, P interface {
 func invalid(op, format string, a ...any) error {
 	return fmt.Errorf("pjrt: %s: %s: %w", op, fmt.Sprintf(format, a...), isthmus.ErrInvalid)
 }
+
+// orZero is *v, or a zero value for nil: what only tells something about a value has nothing to tell then.
+func orZero[T any](v *T) *T {
+	if v == nil {
+		return new(T)
+	}
+	return v
+}

@@ -327,33 +327,33 @@ func (x *Executable) Close() error {
 }
 
 // Client returns the client that the executable belongs to.
-func (x *Executable) Client() *Client { return x.client }
+func (x *Executable) Client() *Client { return orZero(x).client }
 
 // Name is the program's name.
-func (x *Executable) Name() string { return x.name }
+func (x *Executable) Name() string { return orZero(x).name }
 
 // Fingerprint identifies the compiled program where the plugin offers that; nil otherwise.
-func (x *Executable) Fingerprint() []byte { return bytes.Clone(x.fingerprint) }
+func (x *Executable) Fingerprint() []byte { return bytes.Clone(orZero(x).fingerprint) }
 
 // CodeSize is how many bytes the generated code has, -1 where the plugin does not tell.
-func (x *Executable) CodeSize() int64 { return x.codeSize }
+func (x *Executable) CodeSize() int64 { return orZero(x).codeSize }
 
 // Replicas is how many copies of the program run at once on different data.
-func (x *Executable) Replicas() int { return x.replicas }
+func (x *Executable) Replicas() int { return orZero(x).replicas }
 
 // Partitions is how many devices share the work of each copy.
-func (x *Executable) Partitions() int { return x.partitions }
+func (x *Executable) Partitions() int { return orZero(x).partitions }
 
 // Devices lists the devices of this process that the program runs on.
-func (x *Executable) Devices() []*Device { return append([]*Device(nil), x.devices...) }
+func (x *Executable) Devices() []*Device { return append([]*Device(nil), orZero(x).devices...) }
 
 // Outputs are the types of the outputs on each device. An output that is no plain array has an invalid DType.
-func (x *Executable) Outputs() []Type { return append([]Type(nil), x.outputs...) }
+func (x *Executable) Outputs() []Type { return append([]Type(nil), orZero(x).outputs...) }
 
 // Params are the types of the parameters on each device; known is false where neither the caller nor the plugin has
 // told them.
 func (x *Executable) Params() (params []Type, known bool) {
-	if x.sig == nil {
+	if x == nil || x.sig == nil {
 		return nil, false
 	}
 	return append([]Type(nil), x.sig.params...), true
@@ -361,7 +361,7 @@ func (x *Executable) Params() (params []Type, known bool) {
 
 // Donated tells which parameters' memory the program may reuse: an execution takes such an argument away.
 func (x *Executable) Donated() []bool {
-	if x.sig == nil {
+	if x == nil || x.sig == nil {
 		return nil
 	}
 	return append([]bool(nil), x.sig.donated...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -318,4 +319,34 @@ func TestP11ConcurrentClose(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestP35NilReceivers calls every method of nil and of zero values: none panics.
+func TestP35NilReceivers(t *testing.T) {
+	for _, v := range []any{
+		(*pjrt.Plugin)(nil), (*pjrt.Client)(nil), (*pjrt.Device)(nil), (*pjrt.Memory)(nil), (*pjrt.Executable)(nil), (*pjrt.Buffer)(nil), (*pjrt.Event)(nil),
+		&pjrt.Plugin{}, &pjrt.Client{}, &pjrt.Device{}, &pjrt.Memory{}, &pjrt.Executable{}, &pjrt.Buffer{}, &pjrt.Event{},
+		&pjrt.Type{}, &pjrt.NamedValue{}, &pjrt.Extension{}, &pjrt.Error{},
+	} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumMethod() {
+			m := typ.Method(i)
+			args := []reflect.Value{reflect.ValueOf(v)}
+			for j := 1; j < m.Type.NumIn(); j++ {
+				if in := m.Type.In(j); in == reflect.TypeFor[context.Context]() {
+					args = append(args, reflect.ValueOf(t.Context()))
+				} else {
+					args = append(args, reflect.Zero(in))
+				}
+			}
+			func() {
+				defer func() {
+					if p := recover(); p != nil {
+						t.Errorf("%s.%s of %v: %v", typ, m.Name, v, p)
+					}
+				}()
+				m.Func.Call(args)
+			}()
+		}
+	}
 }

@@ -28,18 +28,13 @@ type Plugin struct {
 	events  ffi.Class[pjrtc.Ptr[pjrtc.Event]]
 }
 
-// entry is one path of the registry. Its once makes concurrent loads of one path a single one.
-type entry struct {
-	mu     sync.Mutex
-	plugin *Plugin
-}
-
 // registry holds the plugins of this process: the system's loader is one for the process too.
-var registry = struct {
-	mu     sync.Mutex
-	byPath map[string]*entry
-	byAPI  map[pjrtc.Ptr[pjrtc.Api]]*Plugin
-}{byPath: map[string]*entry{}, byAPI: map[pjrtc.Ptr[pjrtc.Api]]*Plugin{}}
+var registry struct {
+	loading sync.Mutex // one load at a time: two names may lead to one file
+	mu      sync.Mutex
+	byPath  map[string]*Plugin
+	byAPI   map[pjrtc.Ptr[pjrtc.Api]]*Plugin
+}
 
 // Load opens the plugin at path, checks its function table and initialises it. A plugin that was loaded before is
 // returned again, also when another name leads to the same file; concurrent calls load it once.
@@ -61,23 +56,25 @@ func Load(path string) (*Plugin, error) {
 			key = real
 		}
 	}
+	registry.loading.Lock()
+	defer registry.loading.Unlock()
 	registry.mu.Lock()
-	e := registry.byPath[key]
-	if e == nil {
-		e = &entry{}
-		registry.byPath[key] = e
-	}
+	p := registry.byPath[key]
 	registry.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.plugin == nil {
-		p, err := load(path)
-		if err != nil {
-			return nil, fmt.Errorf("pjrt: load %q: %w", path, err)
-		}
-		e.plugin = p
+	if p != nil {
+		return p, nil
 	}
-	return e.plugin, nil
+	api, p, err := load(path)
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: load %q: %w", path, err)
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if registry.byPath == nil {
+		registry.byPath, registry.byAPI = map[string]*Plugin{}, map[pjrtc.Ptr[pjrtc.Api]]*Plugin{}
+	}
+	registry.byPath[key], registry.byAPI[api] = p, p
+	return p, nil
 }
 
 // Plugins lists the plugins that this process has loaded.
@@ -91,39 +88,31 @@ func Plugins() []*Plugin {
 	return all
 }
 
-func load(path string) (*Plugin, error) {
+func load(path string) (pjrtc.Ptr[pjrtc.Api], *Plugin, error) {
 	lib, err := dl.Open(path)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	get, err := lib.Symbol("GetPjrtApi")
 	if err != nil {
-		return nil, fmt.Errorf("%w; the library is not a PJRT plugin", err)
+		return 0, nil, fmt.Errorf("%w; the library is not a PJRT plugin", err)
 	}
 	api := pjrtc.Ptr[pjrtc.Api](call.Call1(get, 0))
 	if api == 0 {
-		return nil, fmt.Errorf("GetPjrtApi returned null: %w", isthmus.ErrInvalid)
+		return 0, nil, fmt.Errorf("GetPjrtApi returned null: %w", isthmus.ErrInvalid)
 	}
 	registry.mu.Lock()
 	p := registry.byAPI[api]
 	registry.mu.Unlock()
 	if p != nil {
-		return p, nil
+		return api, p, nil
 	}
 	t, err := pjrtc.NewTable(api)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	if p, err = open(filepath.Base(path), t); err != nil {
-		return nil, err
-	}
-	registry.mu.Lock()
-	defer registry.mu.Unlock()
-	if first := registry.byAPI[api]; first != nil {
-		return first, nil
-	}
-	registry.byAPI[api] = p
-	return p, nil
+	p, err = open(filepath.Base(path), t)
+	return api, p, err
 }
 
 // FromTable makes a plugin of a function table that lives in this process, such as the embedded device's. Only this
@@ -196,23 +185,34 @@ func (p *Plugin) destroyBuffer(b pjrtc.Ptr[pjrtc.Buffer]) error {
 }
 
 // Name is the plugin's file name, or the name of the embedded device.
-func (p *Plugin) Name() string { return p.name }
+func (p *Plugin) Name() string { return orZero(p).name }
 
 // String returns the name and the API version.
 func (p *Plugin) String() string {
+	if p == nil || p.table == nil {
+		return "pjrt.Plugin(none)"
+	}
 	major, minor := p.Version()
 	return fmt.Sprintf("%s (PJRT API %d.%d)", p.Name(), major, minor)
 }
 
 // Version is the version of the PJRT API that the plugin speaks.
-func (p *Plugin) Version() (major, minor int) { return p.table.Version() }
+func (p *Plugin) Version() (major, minor int) {
+	if p == nil || p.table == nil {
+		return 0, 0
+	}
+	return p.table.Version()
+}
 
 // Attributes are what the plugin says of itself, such as the StableHLO versions that it reads
 // (stablehlo_minimum_version, stablehlo_current_version). Calls PJRT_Plugin_Attributes once, when it is loaded.
-func (p *Plugin) Attributes() []NamedValue { return append([]NamedValue(nil), p.attributes...) }
+func (p *Plugin) Attributes() []NamedValue { return append([]NamedValue(nil), orZero(p).attributes...) }
 
 // Missing names the functions of the newest known API that this plugin lacks.
 func (p *Plugin) Missing() []string {
+	if p == nil || p.table == nil {
+		return nil
+	}
 	var names []string
 	for _, s := range p.table.Missing() {
 		names = append(names, s.String())
@@ -238,6 +238,9 @@ func (e Extension) String() string {
 
 // Extensions lists the plugin's extensions in the order of its chain, those that this module does not know included.
 func (p *Plugin) Extensions() []Extension {
+	if p == nil {
+		return nil
+	}
 	known := pjrtc.Extensions()
 	var out []Extension
 	for _, l := range p.chain {
