@@ -214,6 +214,9 @@ func (p *product[T]) batch(par Par) {
 		}
 		return
 	}
+	if work*p.Batch < smallProduct {
+		par = nil
+	}
 	p.per = max(1, min(bigProduct/8/work, (p.Batch+minTasks-1)/minTasks))
 	par.run((p.Batch+p.per-1)/p.per, p.batchTask)
 }
@@ -316,9 +319,14 @@ func (p *product[T]) vector(par Par) {
 func (p *product[T]) vectorPart(task int) {
 	lo := task * p.per
 	hi := min(p.N, lo+p.per)
+	plain := p.M == 1 && !p.Accumulate && p.ColBias == nil && p.RowBias == nil && !p.ReLU
 	if p.B.RowStride == 1 { // columns are contiguous: dot products
 		for j := lo; j < hi; j++ {
 			b := p.B.Data[j*p.B.ColStride:][:p.K]
+			if plain {
+				p.C.Data[j*p.C.ColStride] = p.ops.Dot(p.x[:p.K], b)
+				continue
+			}
 			for i := range p.M {
 				s := p.ops.Dot(p.x[i*p.K:(i+1)*p.K], b)
 				at := i*p.C.RowStride + j*p.C.ColStride
@@ -328,6 +336,12 @@ func (p *product[T]) vectorPart(task int) {
 				p.C.Data[at] = p.finish(s, i, j)
 			}
 		}
+		return
+	}
+	if plain && p.B.ColStride == 1 && p.C.ColStride == 1 { // the row of C itself holds the sums
+		y := p.C.Data[lo:hi]
+		clear(y)
+		p.rowsInto(y, lo, hi-lo)
 		return
 	}
 	held := p.mem.get(vectorChunk * p.M)
