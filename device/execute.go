@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -407,17 +408,25 @@ func (r *run) evaluated() ([][]result, error) {
 		programs[row] = append(programs[row], eval.Program{Func: x.main, Args: args})
 	}
 	opts := eval.Options{MemoryLimit: x.device.store.room()}
+	limited := func(err error) error {
+		var m *eval.MemoryError
+		if !errors.As(err, &m) {
+			return err
+		}
+		s := x.device.store.snapshot()
+		return fmt.Errorf("%w (%w)", &MemoryError{What: m.Op, Need: m.Need, InUse: s.InUse + m.Live, Limit: s.Limit}, err)
+	}
 	var values [][]eval.Value
 	if len(r.args) == 1 {
 		out, err := eval.Run(r.ctx, x.module, x.main, programs[0][0].Args, opts)
 		if err != nil {
-			return nil, err
+			return nil, limited(err)
 		}
 		values = [][]eval.Value{out}
 	} else {
 		out, err := eval.RunParallel(r.ctx, x.module, programs, nil, opts)
 		if err != nil {
-			return nil, err
+			return nil, limited(err)
 		}
 		values = slices.Concat(out...)
 	}
