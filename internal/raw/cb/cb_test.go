@@ -268,11 +268,14 @@ func TestSignalsAreBounded(t *testing.T) {
 	for _, s := range all {
 		s.Disarm()
 	}
-	if _, err := cb.Arm(nil); err != nil {
-		t.Errorf("after all were disarmed: %v", err)
-	} else if n := cb.Armed(); n != 1 {
+	last, err := cb.Arm(func(mem.Addr) {})
+	if err != nil {
+		t.Fatalf("after all were disarmed: %v", err)
+	}
+	if n := cb.Armed(); n != 1 {
 		t.Errorf("%d armed, want 1", n)
 	}
+	last.Disarm()
 }
 
 func TestServedResultAndBarrier(t *testing.T) { // P07
