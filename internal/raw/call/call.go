@@ -1,6 +1,6 @@
 // Package call calls C functions without cgo's generated code: a trampoline of our own, run by the runtime's cgo
 // call, that reads one off-heap frame. It needs no C compiler, works with CGO_ENABLED=0 and 1, and allocates
-// nothing. Platforms without a trampoline use purego.SyscallN.
+// nothing. Platforms without a trampoline, and builds with the tag isthmus_portable, use purego.SyscallN.
 //
 // Only integer and pointer arguments are passed; floating-point arguments and struct values are not supported. A nil
 // function, or more arguments than fit, is a broken invariant of this module's and panics before C is entered.

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build (linux || darwin) && !isthmus_portable
 
 #include "textflag.h"
 

@@ -90,7 +90,7 @@ func Arm(done func(value mem.Addr)) (Signal, error) {
 	}
 	gen := &s.gen[i/blockSlots][i%blockSlots]
 	*gen++
-	token := *gen<<signalBits | uint64(i)
+	token := uint64(uintptr(*gen<<signalBits | uint64(i))) // what C can carry
 	s.done[i/blockSlots][i%blockSlots] = done
 	slotAt(uint64(i)).state.Store(token)
 	return Signal{Fn: signalFn(), Arg: uintptr(token)}, nil

@@ -1,3 +1,5 @@
+//go:build !isthmus_portable
+
 #include "textflag.h"
 
 // void fired(void *value, void *token), System V convention, on any thread. It never enters Go, uses no stack and

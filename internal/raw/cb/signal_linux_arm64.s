@@ -1,3 +1,5 @@
+//go:build !isthmus_portable
+
 #include "textflag.h"
 
 // void fired(void *value, void *token), AAPCS64, on any thread. It never enters Go. R27 is the assembler's scratch
