@@ -38,17 +38,23 @@ func (b *Buffer) take(c *Client, h pjrtc.Ptr[pjrtc.Buffer], d *Device, t Type) e
 
 // use enters b; the caller calls b.owned.Done.
 func (b *Buffer) use(op string) (pjrtc.Ptr[pjrtc.Buffer], error) {
-	if b == nil {
-		return 0, invalid(op, "no buffer")
-	}
-	h, err := b.owned.Use()
+	h, err := b.enter()
 	if err != nil {
-		if b.donated.Load() {
-			return 0, fmt.Errorf("pjrt: %s: the buffer was donated to an execution: %w", op, isthmus.ErrClosed)
-		}
 		return 0, fmt.Errorf("pjrt: %s: %w", op, err)
 	}
 	return h, nil
+}
+
+// enter is use with an error that does not name the operation.
+func (b *Buffer) enter() (pjrtc.Ptr[pjrtc.Buffer], error) {
+	if b == nil {
+		return 0, fmt.Errorf("no buffer: %w", isthmus.ErrInvalid)
+	}
+	h, err := b.owned.Use()
+	if err != nil && b.donated.Load() {
+		return 0, fmt.Errorf("the buffer was donated to an execution: %w", isthmus.ErrClosed)
+	}
+	return h, err
 }
 
 // give marks b as taken by an execution and destroys what is left of it when its last use ends.

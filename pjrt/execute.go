@@ -242,8 +242,8 @@ func (r *run) enter(f *call.Frame, o ExecuteOptions) (held int, err error) {
 		}
 		lists[d], r.lists[d] = pjrtc.ToSlice(list), pjrtc.ToSlice(out)
 		for i, b := range args {
-			if list[i], err = b.use(op); err != nil {
-				return held, fmt.Errorf("argument %d: %w", i, err)
+			if list[i], err = b.enter(); err != nil {
+				return held, fmt.Errorf("pjrt: %s: argument %d: %w", op, i, err)
 			}
 			held++
 			if err := r.check(d, i, b, o); err != nil {
@@ -487,7 +487,7 @@ func (r *run) collect() error {
 				}
 			}
 			if err := r.into(d)[i].take(x.client, h, dev, t); err != nil {
-				failed = errors.Join(failed, fmt.Errorf("output %d: %w", i, err))
+				failed = errors.Join(failed, fmt.Errorf("pjrt: execute: output %d: %w", i, err))
 			}
 		}
 	}

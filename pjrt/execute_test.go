@@ -191,6 +191,32 @@ func TestArguments(t *testing.T) {
 	})
 }
 
+// TestArgumentErrorsRead pins how the errors read.
+func TestArgumentErrorsRead(t *testing.T) {
+	c, _ := fakeClient(t, nil)
+	f4 := pjrt.Type{DType: dtype.F32, Dims: []int{4}}
+	x, err := c.Compile(t.Context(), pjrt.MLIR("add"), pjrt.CompileOptions{Params: []pjrt.Type{f4, f4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	a, gone := put(t, c, []float32{1, 2, 3, 4}, 4), put(t, c, []float32{1, 2, 3, 4}, 4)
+	gone.Close()
+	for _, w := range []struct {
+		args []*pjrt.Buffer
+		text string
+	}{
+		{[]*pjrt.Buffer{a}, "pjrt: execute: 1 arguments, add has 2 parameters: invalid"},
+		{[]*pjrt.Buffer{a, nil}, "pjrt: execute: argument 1: no buffer: invalid"},
+		{[]*pjrt.Buffer{gone, a}, "pjrt: execute: argument 0: pjrt.Buffer: closed"},
+		{[]*pjrt.Buffer{a, put(t, c, []int32{1}, 1, 1)}, "pjrt: execute: argument 1 is tensor<1x1xi32>, the parameter tensor<4xf32>: invalid"},
+	} {
+		if _, err := x.Execute(t.Context(), w.args, pjrt.ExecuteOptions{}); err == nil || err.Error() != w.text {
+			t.Errorf("got  %v\nwant %s", err, w.text)
+		}
+	}
+}
+
 // TestParamsFromTheCaller compiles with a signature of the caller's.
 func TestParamsFromTheCaller(t *testing.T) {
 	c, _ := fakeClient(t, nil)
