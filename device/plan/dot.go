@@ -106,14 +106,14 @@ func (s *scheduler) dot(i *inst) *unit {
 	}
 	u := &unit{out: i.out, reads: []*value{l.view.base, r.view.base}}
 	if out.typ.Elem == dtype.F32 {
-		u.step = dotStep(s.kernels.Gemm32, l, r, out)
+		u.step = dotStep(s.kernels.Gemm32, s.kernels.PackB32, l, r, out)
 	} else {
-		u.step = dotStep(s.kernels.Gemm64, l, r, out)
+		u.step = dotStep(s.kernels.Gemm64, s.kernels.PackB64, l, r, out)
 	}
 	return u
 }
 
-func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), l, r side, out *value) step {
+func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b kernel.View[T], k, n int) *kernel.Packed[T], l, r side, out *value) step {
 	m, n, k := int(l.free), int(r.free), int(l.con)
 	batches := 1
 	for _, d := range l.batch.dims {
@@ -133,6 +133,10 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), l, r side, 
 	}
 	if len(l.batch.dims) == 1 && len(r.batch.dims) == 1 {
 		var held sync.Pool
+		// Weights that the program holds are prepared at the first run; products of few rows read them in place.
+		var once sync.Once
+		var packed *kernel.Packed[T]
+		prepare := r.view.base.lit != nil && batches == 1 && m > 4 && n > 4
 		return func(rn *run) error {
 			if k == 0 {
 				clear(rn.bytes(out))
@@ -146,6 +150,10 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), l, r side, 
 			g.C = kernel.RowMajor(as[T](rn.bytes(out)), n)
 			if batches > 1 {
 				g.Batch, g.BatchA, g.BatchB, g.BatchC = batches, int(l.batch.strides[0]), int(r.batch.strides[0]), m*n
+			}
+			if prepare {
+				once.Do(func() { packed = pack(g.B, k, n) })
+				g.Packed = packed
 			}
 			gemm(g, rn.par)
 			*g = kernel.Gemm[T]{}

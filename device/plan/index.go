@@ -237,6 +237,10 @@ func (s *scheduler) scatter(i *inst) *unit {
 			u.step = scatterStep(x, src, uv, out, t.U8.VV[op], combiner(&t.U8, op))
 		case dtype.I8:
 			u.step = scatterStep(x, src, uv, out, t.I8.VV[op], combiner(&t.I8, op))
+		case dtype.I16:
+			u.step = scatterStep(x, src, uv, out, t.I16.VV[op], combiner(&t.I16, op))
+		case dtype.U16:
+			u.step = scatterStep(x, src, uv, out, t.U16.VV[op], combiner(&t.U16, op))
 		default:
 			return nil
 		}

@@ -160,6 +160,10 @@ func (l *lowering) op(b *block, sc *scope, op *stablehlo.Op) error {
 		bind([]*value{{typ: op.Results[0].Type, lit: &lit}})
 		return nil
 	}
+	if v := l.widenDot(b, op, in); v != nil {
+		bind([]*value{v})
+		return nil
+	}
 	i := &inst{kind: op.Kind, in: in, attr: op.Attr, op: op}
 	for _, region := range op.Regions {
 		l.capture(i, sc, region, map[*stablehlo.Value]bool{})

@@ -299,6 +299,10 @@ func (s *scheduler) unit(i *inst) (*unit, error) {
 		if u := s.scatter(i); u != nil {
 			return u, nil
 		}
+	case stablehlo.SelectAndScatter:
+		if u := s.selectAndScatter(i); u != nil {
+			return u, nil
+		}
 	case stablehlo.Sort:
 		if u := s.sort(i); u != nil {
 			return u, nil
