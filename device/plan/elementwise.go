@@ -100,52 +100,52 @@ func instrOf(t *kernel.Table, i *inst) instr {
 	}
 	switch computed(from) {
 	case dtype.F32:
-		return floatInstr(&t.F32, i, from)
+		return floatInstr(t, &t.F32, i, from)
 	case dtype.F64:
-		return floatInstr(&t.F64, i, from)
+		return floatInstr(t, &t.F64, i, from)
 	case dtype.I8:
-		return instrIn(&t.I8, i, from)
+		return instrIn(t, &t.I8, i, from)
 	case dtype.I16:
-		return instrIn(&t.I16, i, from)
+		return instrIn(t, &t.I16, i, from)
 	case dtype.I32:
-		return instrIn(&t.I32, i, from)
+		return instrIn(t, &t.I32, i, from)
 	case dtype.I64:
-		return instrIn(&t.I64, i, from)
+		return instrIn(t, &t.I64, i, from)
 	case dtype.U8:
-		return instrIn(&t.U8, i, from)
+		return instrIn(t, &t.U8, i, from)
 	case dtype.U16:
-		return instrIn(&t.U16, i, from)
+		return instrIn(t, &t.U16, i, from)
 	case dtype.U32:
-		return instrIn(&t.U32, i, from)
+		return instrIn(t, &t.U32, i, from)
 	case dtype.U64:
-		return instrIn(&t.U64, i, from)
+		return instrIn(t, &t.U64, i, from)
 	}
 	return nil
 }
 
-func floatInstr[T kernel.Float](o *kernel.Ops[T], i *inst, from dtype.Type) instr {
+func floatInstr[T kernel.Float](t *kernel.Table, o *kernel.Ops[T], i *inst, from dtype.Type) instr {
 	if i.kind == stablehlo.IsFinite {
 		inf := T(math.Inf(1))
 		abs, less := o.Unary[kernel.Abs], o.CompareVS[kernel.LT]
 		return func(dst int, args []operand) []micro {
 			a := args[0].reg
 			return []micro{func(f *frame) {
-				var tmp [chunk]T
-				abs(tmp[:f.n], reg[T](f, a))
-				less(f.regs[dst][:f.n], tmp[:f.n], inf)
+				tmp := spare[T](f, 0)
+				abs(tmp, reg[T](f, a))
+				less(f.regs[dst][:f.n], tmp, inf)
 			}}
 		}
 	}
-	return instrIn(o, i, from)
+	return instrIn(t, o, i, from)
 }
 
 // instrIn is instrOf for operations computed in one type.
-func instrIn[T kernel.Number](o *kernel.Ops[T], i *inst, from dtype.Type) instr {
+func instrIn[T kernel.Number](t *kernel.Table, o *kernel.Ops[T], i *inst, from dtype.Type) instr {
 	switch i.kind {
 	case stablehlo.Compare:
 		a := i.attr.(stablehlo.CompareAttr)
 		if a.Type == stablehlo.CompareTotalOrder && from.IsFloat() {
-			return nil
+			return totalOrder(t, from, directions[a.Direction])
 		}
 		return compareInstr(o, directions[a.Direction])
 	case stablehlo.Select:
@@ -216,6 +216,38 @@ func compareInstr[T kernel.Number](o *kernel.Ops[T], d kernel.Direction) instr {
 			return []micro{func(f *frame) { sv(f.regs[dst][:f.n], reg[T](f, b), scalar[T](f, a)) }}
 		}
 		return []micro{func(f *frame) { vv(f.regs[dst][:f.n], reg[T](f, a), reg[T](f, b)) }}
+	}
+}
+
+// totalOrder compares f32 and f64 by their bits: as signed integers, with the order of the negative ones turned round.
+func totalOrder(t *kernel.Table, from dtype.Type, d kernel.Direction) instr {
+	switch from {
+	case dtype.F32, dtype.BF16, dtype.F16: // widening keeps the order
+		return orderedBits(t.I32.CompareVV[d], func(x int32) int32 { return x ^ int32(uint32(x>>31)>>1) })
+	case dtype.F64:
+		return orderedBits(t.I64.CompareVV[d], func(x int64) int64 { return x ^ int64(uint64(x>>63)>>1) })
+	}
+	return nil
+}
+
+func orderedBits[T int32 | int64](vv func(dst []byte, a, b []T), order func(T) T) instr {
+	return func(dst int, args []operand) []micro {
+		a, b := args[0], args[1]
+		load := func(f *frame, to []T, from operand) {
+			if from.single {
+				repeat(to, order(scalar[T](f, from.reg)))
+				return
+			}
+			for i, x := range reg[T](f, from.reg) {
+				to[i] = order(x)
+			}
+		}
+		return []micro{func(f *frame) {
+			x, y := spare[T](f, 0), spare[T](f, 1)
+			load(f, x, a)
+			load(f, y, b)
+			vv(f.regs[dst][:f.n], x, y)
+		}}
 	}
 }
 
@@ -429,10 +461,9 @@ func roundHalf(t *kernel.Table, h dtype.Type, r int) micro {
 		widen = t.Convert.F16F32
 	}
 	return func(f *frame) {
-		var tmp [chunk]uint16
-		x := reg[float32](f, r)
-		narrow(tmp[:f.n], x)
-		widen(x, tmp[:f.n])
+		tmp, x := spare[uint16](f, 0), reg[float32](f, r)
+		narrow(tmp, x)
+		widen(x, tmp)
 	}
 }
 

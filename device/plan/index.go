@@ -216,8 +216,11 @@ func (s *scheduler) scatter(i *inst) *unit {
 		default:
 			return nil
 		}
-	case kind == stablehlo.InvalidKind || half(elem) || !hasReduce(t, kind, elem):
+	case kind == stablehlo.InvalidKind || !hasReduce(t, kind, elem):
 		return nil
+	case half(elem):
+		vv, combine := halfCombiner(elem, combiner(&t.F32, binaryOp(kind, elem)))
+		u.step = scatterStep(x, src, uv, out, vv, combine)
 	default:
 		op := binaryOp(kind, elem)
 		switch computed(elem) {
@@ -246,6 +249,17 @@ func (s *scheduler) scatter(i *inst) *unit {
 		}
 	}
 	return u
+}
+
+// halfCombiner makes an operation of single floats one of a half type: each result is rounded.
+func halfCombiner(t dtype.Type, op func(a, b float32) float32) (vv func(dst, a, b []uint16), combine func(a, b uint16) uint16) {
+	read := func(x uint16) float32 { return float32(dtype.ToFloat64(t, uint64(x))) }
+	combine = func(a, b uint16) uint16 { return uint16(dtype.FromFloat64(t, float64(op(read(a), read(b))))) }
+	return func(dst, a, b []uint16) {
+		for i := range dst {
+			dst[i] = combine(a[i], b[i])
+		}
+	}, combine
 }
 
 // scatterStep applies the updates in the order of their indices, so that the result is the same every time. Elements

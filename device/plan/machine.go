@@ -28,6 +28,15 @@ type frame struct {
 	regs [][]byte
 	n    int
 	mem  []uint64
+	tmp  []uint64 // what one instruction needs between two loops, if any does
+}
+
+// spare is memory for one instruction: piece i of two, for n elements.
+func spare[T any](f *frame, i int) []T {
+	if f.tmp == nil {
+		f.tmp = make([]uint64, 2*chunk)
+	}
+	return as[T](mem.Bytes(f.tmp[i*chunk : (i+1)*chunk]))[:f.n]
 }
 
 // reg is register i as elements of type T.

@@ -232,6 +232,9 @@ func (g *gen) step() {
 	case 6:
 		if numeric {
 			typ := stablehlo.NoCompareType
+			if e.IsFloat() && g.n(0, 1) == 0 {
+				typ = stablehlo.CompareTotalOrder
+			}
 			d := pick(g, []stablehlo.Direction{stablehlo.EQ, stablehlo.NE, stablehlo.LT, stablehlo.GE, stablehlo.GT, stablehlo.LE})
 			g.op(stablehlo.Compare, stablehlo.CompareAttr{Direction: d, Type: typ}, stablehlo.TensorOf(dtype.I1, t.Dims...), x, g.like(t))
 		}
