@@ -113,21 +113,9 @@ func (p *Plugin) compile(c pjrtc.Ptr[pjrtc.Client], code Program, options []byte
 
 // describe reads what never changes.
 func (x *Executable) describe(loaded pjrtc.Ptr[pjrtc.LoadedExecutable], o CompileOptions) error {
-	p := x.client.plugin
-	var e pjrtc.Ptr[pjrtc.Executable]
-	err := ask(p, "executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableGetExecutableArgs) error {
-		a.LoadedExecutable = loaded
-		return nil
-	},
-		func(a *pjrtc.LoadedExecutableGetExecutableArgs) error { e = a.Executable; return nil })
-	if err != nil {
-		return err
-	}
-	if e == 0 {
-		return fmt.Errorf("pjrt: compile: the plugin describes no executable: %w", isthmus.ErrInvalid)
-	}
-	err = errors.Join(x.describeProgram(e, o), x.describeDevices(loaded))
-	return errors.Join(err, ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.ExecutableDestroyArgs) error { a.Executable = e; return nil }, nil))
+	return x.client.plugin.withExecutable(loaded, func(e pjrtc.Ptr[pjrtc.Executable]) error {
+		return errors.Join(x.describeProgram(e, o), x.describeDevices(loaded))
+	})
 }
 
 func (x *Executable) describeProgram(e pjrtc.Ptr[pjrtc.Executable], o CompileOptions) error {
@@ -272,49 +260,94 @@ func (c *Client) deviceOf(h pjrtc.Ptr[pjrtc.Device]) *Device {
 	return nil
 }
 
-// maxProgram bounds the optimised program that is read for its signature.
+// maxProgram bounds the optimised program that is read.
 const maxProgram = 2 << 30
 
-// signatureOf reads the parameters of a compiled program out of its optimised form. Calls
-// PJRT_Executable_OptimizedProgram twice: for the size, then for the code.
-func (p *Plugin) signatureOf(e pjrtc.Ptr[pjrtc.Executable]) (*signature, error) {
+// Optimized returns the program as the plugin's compiler left it, in a format that the plugin names, such as "hlo" or
+// "hlo_with_config", serialised. Calls PJRT_Executable_OptimizedProgram twice: for the size, then for the code.
+// Errors: [isthmus.ErrUnsupported] where the plugin does not show it.
+func (x *Executable) Optimized() (Program, error) {
+	const op = "optimized program"
+	if x == nil || x.client == nil {
+		return Program{}, invalid(op, "no executable")
+	}
+	h, err := x.owned.Use()
+	if err != nil {
+		return Program{}, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	defer x.owned.Done()
+	var out Program
+	err = x.client.plugin.withExecutable(h, func(e pjrtc.Ptr[pjrtc.Executable]) error {
+		return x.client.plugin.optimized(e, func(format string, code []byte) error {
+			out = Program{Format: format, Code: bytes.Clone(code)}
+			return nil
+		})
+	})
+	return out, err
+}
+
+// withExecutable lends f the description of a loaded executable.
+func (p *Plugin) withExecutable(loaded pjrtc.Ptr[pjrtc.LoadedExecutable], f func(pjrtc.Ptr[pjrtc.Executable]) error) error {
+	var e pjrtc.Ptr[pjrtc.Executable]
+	err := ask(p, "executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableGetExecutableArgs) error {
+		a.LoadedExecutable = loaded
+		return nil
+	},
+		func(a *pjrtc.LoadedExecutableGetExecutableArgs) error { e = a.Executable; return nil })
+	if err != nil {
+		return err
+	}
+	if e == 0 {
+		return fmt.Errorf("pjrt: executable: the plugin describes none: %w", isthmus.ErrInvalid)
+	}
+	err = f(e)
+	return errors.Join(err, ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.ExecutableDestroyArgs) error { a.Executable = e; return nil }, nil))
+}
+
+// signatureOf reads the parameters of a compiled program out of its optimised form.
+func (p *Plugin) signatureOf(e pjrtc.Ptr[pjrtc.Executable]) (s *signature, err error) {
+	err = p.optimized(e, func(format string, code []byte) (err error) {
+		if format != "hlo" && format != "hlo_with_config" {
+			return fmt.Errorf("pjrt: optimized program: format %q: %w", format, isthmus.ErrUnsupported)
+		}
+		s, err = readHLO(code, format == "hlo_with_config")
+		return err
+	})
+	return s, err
+}
+
+// optimized lends f the optimised program. The plugin writes into memory of ours, of the size that it asked for.
+func (p *Plugin) optimized(e pjrtc.Ptr[pjrtc.Executable], read func(format string, code []byte) error) error {
 	const op = "optimized program"
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.ExecutableOptimizedProgramArgs](f)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	prog, err := call.New[pjrtc.Program](f)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	prog.SetSize()
 	a.Executable, a.Program = e, pjrtc.To(prog)
 	if err := do(p, f, op, a); err != nil {
-		return nil, err
-	}
-	if prog.CodeSize > maxProgram {
-		return nil, fmt.Errorf("pjrt: %s: %d bytes: %w", op, prog.CodeSize, isthmus.ErrBounds)
-	}
-	format := text(prog.Format, prog.FormatSize)
-	if format != "hlo" && format != "hlo_with_config" {
-		return nil, fmt.Errorf("pjrt: %s: format %q: %w", op, format, isthmus.ErrUnsupported)
-	}
-	block, err := mem.Alloc(int(prog.CodeSize), 0)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	size := prog.CodeSize
-	prog.Code = pjrtc.ToSlice(block.Bytes())
-	var s *signature
-	if prog.Code == 0 {
-		err = fmt.Errorf("pjrt: %s: it is empty: %w", op, isthmus.ErrInvalid)
-	} else if err = do(p, f, op, a); err == nil {
-		// The plugin may say less now, never more than the block holds.
-		s, err = readHLO(block.Bytes()[:min(size, prog.CodeSize)], format == "hlo_with_config")
+	if size == 0 || size > maxProgram {
+		return fmt.Errorf("pjrt: %s: the plugin says it has %d bytes: %w", op, size, isthmus.ErrBounds)
 	}
-	return s, errors.Join(err, block.Free())
+	block, err := mem.Alloc(int(size), 0)
+	if err != nil {
+		return err
+	}
+	prog.Code = pjrtc.ToSlice(block.Bytes())
+	if err = do(p, f, op, a); err == nil {
+		// The plugin may have written less than it asked for, never more than the block holds.
+		err = read(text(prog.Format, prog.FormatSize), block.Bytes()[:min(size, prog.CodeSize)])
+	}
+	return errors.Join(err, block.Free())
 }
 
 // Close destroys the executable. While an execution is in progress it does nothing and returns an error that wraps

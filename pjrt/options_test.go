@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
 	"github.com/isthmus-ffi/isthmus/pjrt"
@@ -82,6 +83,35 @@ func TestParamsFromTheProgram(t *testing.T) {
 		}
 		if d := cmp.Diff([]bool{false, true, false, true, false}, x.Donated()); d != "" {
 			t.Errorf("donated (-want +got)\n%s", d)
+		}
+	})
+}
+
+// TestP10Optimized reads the program that the plugin's compiler wrote.
+func TestP10Optimized(t *testing.T) {
+	t.Run("fake", func(t *testing.T) {
+		c, _ := fakeClient(t, func(f *pjrtfake.Fake) {
+			f.Programs["shown"] = &pjrtfake.Program{Optimized: strings.Repeat("code", 5000)}
+		})
+		x := compile(t, c, "shown")
+		if p, err := x.Optimized(); err != nil || p.Format != "text" || string(p.Code) != strings.Repeat("code", 5000) {
+			t.Errorf("got %d bytes of %q, %v", len(p.Code), p.Format, err)
+		}
+		_, err := compile(t, c, "none").Optimized()
+		want(t, "a plugin that shows nothing", err, isthmus.ErrUnsupported)
+		var no *pjrt.Executable
+		_, err = no.Optimized()
+		want(t, "no executable", err, isthmus.ErrInvalid)
+	})
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		x := compile(t, client(t, p), add)
+		prog, err := x.Optimized()
+		if err != nil {
+			t.Fatal(err)
+		}
+		params, _, err := pjrt.ReadHLO(prog.Code, prog.Format == "hlo_with_config")
+		if err != nil || len(params) != 2 || params[0].String() != "tensor<4xf32>" {
+			t.Errorf("%s: %v, %v", prog.Format, params, err)
 		}
 	})
 }

@@ -84,7 +84,9 @@ type Program struct {
 	Params  []Type
 	Outputs []Type
 	Donated []int
-	Run     func(args [][]byte) [][]byte // nil makes zeroed outputs
+	// Optimized is what the plugin shows of the compiled program; "" for nothing.
+	Optimized string
+	Run       func(args [][]byte) [][]byte // nil makes zeroed outputs
 }
 
 // object is anything with a handle. Handles are never reused and lead to no memory, so that every misuse is seen.

@@ -162,6 +162,26 @@ var (
 		a.NumOutputs, a.Dims, a.DimSizes = uint64(len(sizes)), list(f, dims), list(f, sizes)
 		return nil
 	})
+	_ = on(func(f *Fake, a *pjrtc.ExecutableOptimizedProgramArgs) *Failure {
+		x := get(f, "optimized program", "description", a.Executable)
+		if x == nil || a.Program == 0 {
+			return bad
+		}
+		if x.prog.Optimized == "" {
+			return failed(pjrtc.ErrorCodeUNIMPLEMENTED, "no optimized program")
+		}
+		p := a.Program.At()
+		p.Format, p.FormatSize = f.text("text"), 4
+		if p.Code != 0 {
+			if p.CodeSize < uint64(len(x.prog.Optimized)) {
+				f.violate("the buffer for the program has %d bytes", p.CodeSize)
+				return bad
+			}
+			copy(array(p.Code, p.CodeSize), x.prog.Optimized)
+		}
+		p.CodeSize = uint64(len(x.prog.Optimized))
+		return nil
+	})
 	_ = on(func(f *Fake, a *pjrtc.LoadedExecutableAddressableDevicesArgs) *Failure {
 		x := get(f, "devices", "executable", a.Executable)
 		if x == nil {
