@@ -9,7 +9,15 @@ import (
 // The functions here are those of package math where they are accurate to about one unit in the last place, and
 // better ones where they are not. Types narrower than f64 are computed in float64 and rounded once.
 
-func exp(x float64) float64 { return math.Exp(x) }
+// exp is math.Exp, which on amd64 overflows below 709.5 already.
+func exp(x float64) float64 {
+	if x > 709 && x < 710 {
+		const hi, lo = 0x1.d422d2be5dc9bp+1022, -0x1.916aa7a2c8d07p+967 // e^709
+		e := math.Exp(x - 709)
+		return math.FMA(hi, e, lo*e)
+	}
+	return math.Exp(x)
+}
 
 // log is math.Log, which on amd64 is wrong for subnormal numbers.
 func log(x float64) float64 {
@@ -67,9 +75,12 @@ func tan(x float64) float64 {
 	if math.Abs(x) > farAngle && !math.IsInf(x, 0) {
 		r, quadrant := reduceAngle(x)
 		if quadrant%2 == 1 {
-			return -1 / math.Tan(r)
+			return -1 / tan(r)
 		}
-		return math.Tan(r)
+		return tan(r)
+	}
+	if z := x * x; z < 1e-8 { // where math.Tan takes x, which is up to 25 units off
+		return x + x*z*(1./3+z*(2./15))
 	}
 	return math.Tan(x)
 }
@@ -139,7 +150,7 @@ func pow(x, y float64) float64 {
 	case y == 0.5 && x >= 0 && !math.IsInf(x, 0):
 		return math.Sqrt(x)
 	case x <= 0 || math.IsInf(x, 0) || x != x || math.IsInf(y, 0) || y != y || x == 1 || y == 1 || y == 0:
-		if x < 0 && y == math.Trunc(y) && !math.IsInf(x, 0) && math.Abs(y) < 1<<53 {
+		if x < 0 && y == math.Trunc(y) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 			p := pow(-x, y)
 			if math.Mod(y, 2) != 0 {
 				p = -p
@@ -149,12 +160,18 @@ func pow(x, y float64) float64 {
 		return math.Pow(x, y)
 	}
 	l := logDouble(x)
+	switch p := y * l.hi; {
+	case p > 710:
+		return math.Inf(1)
+	case p < -746:
+		return 0
+	}
 	p := twoProd(y, l.hi)
 	p = quick(p.hi, p.lo+y*l.lo)
-	if math.Abs(p.hi) > 700 || p.hi != p.hi {
-		return math.Pow(x, y)
-	}
 	e := exp(p.hi)
+	if math.IsInf(e, 0) { // the low part may bring it back below the largest number
+		return exp(p.hi-math.Ln2) * (1 + p.lo) * 2
+	}
 	return e + e*p.lo
 }
 
