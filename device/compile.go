@@ -191,7 +191,7 @@ func (x *Executable) plan(ctx context.Context) error {
 		x.stats.Why = fmt.Sprintf("%d replicas of %d partitions", o.Replicas, o.Partitions)
 		return nil
 	}
-	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: x.device.pool})
+	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}})
 	if errors.Is(err, plan.ErrUnsupported) {
 		x.stats.Why = err.Error()
 		return nil

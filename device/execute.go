@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 
@@ -291,6 +292,8 @@ type result struct {
 // compute waits for the arguments and runs the program. A panic of an executor is an error: no input may end the
 // process.
 func (r *run) compute() (results [][]result, err error) {
+	before := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(before)
 	defer func() {
 		if v := recover(); v != nil {
 			stack := make([]byte, 8<<10)
