@@ -45,15 +45,21 @@ func drop(tab *pjrtc.Table, e pjrtc.Ptr[pjrtc.Error]) (code pjrtc.ErrorCode, msg
 	defer f.Put()
 	c, _ := call.New[pjrtc.ErrorGetCodeArgs](f)
 	c.Error = e
-	pjrtc.Call(tab, f, c)
+	if bad := pjrtc.Call(tab, f, c); bad != 0 {
+		destroyError(tab, f, bad)
+	}
 	m, _ := call.New[pjrtc.ErrorMessageArgs](f)
 	m.Error = e
 	pjrtc.Call(tab, f, m)
 	msg = mem.String(m.Message, m.MessageSize, 1<<16)
+	destroyError(tab, f, e)
+	return c.Code, msg
+}
+
+func destroyError(tab *pjrtc.Table, f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) {
 	d, _ := call.New[pjrtc.ErrorDestroyArgs](f)
 	d.Error = e
 	pjrtc.Call(tab, f, d)
-	return c.Code, msg
 }
 
 // do calls a function as a correct client does; the result is its error's code and text.
