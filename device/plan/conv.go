@@ -40,11 +40,62 @@ type convolution struct {
 // tap is one position of the window: what it adds to the input coordinates.
 type tap struct{ at []int64 }
 
+// plansConv says whether a convolution has a step of its own.
+func (s *scheduler) plansConv(i *inst) bool {
+	a := i.attr.(*stablehlo.ConvAttr)
+	return floating(i.out[0].typ.Elem) && sameElem(i) && a.BatchGroupCount <= 1 &&
+		i.out[0].typ.Len() > 0 && i.in[0].typ.Len() > 0 && i.in[1].typ.Len() > 0
+}
+
+// needConv makes sure that a convolution's kernel is a matrix: one whose dimensions lie in another order is transposed.
+func (s *scheduler) needConv(i *inst, insert func(*inst) *value, replace func(int, *value)) {
+	a := *i.attr.(*stablehlo.ConvAttr)
+	v := i.in[1]
+	if !s.plansConv(i) {
+		return // the evaluator reads it as it is
+	}
+	n := int64(len(a.KernelSpatial))
+	perm := append(slices.Clone(a.KernelSpatial), a.KernelInputFeature, a.KernelOutputFeature)
+	if kernelMatrix(&a, v.typ.Dims) {
+		return
+	}
+	t := stablehlo.TensorOf(v.typ.Elem)
+	for _, d := range perm {
+		t.Dims = append(t.Dims, v.typ.Dims[d])
+	}
+	replace(1, insert(&inst{
+		kind: stablehlo.Transpose,
+		attr: stablehlo.DimsAttr{Dims: perm},
+		in:   []*value{v},
+		out:  []*value{{typ: t}},
+	}))
+	a.KernelSpatial = make([]int64, n)
+	for k := range n {
+		a.KernelSpatial[k] = k
+	}
+	a.KernelInputFeature, a.KernelOutputFeature = n, n+1
+	i.attr = &a
+}
+
+// kernelMatrix says whether the channels and the spatial dimensions of a kernel are together the rows of a matrix, and
+// the channels are not between spatial dimensions.
+func kernelMatrix(a *stablehlo.ConvAttr, dims []int64) bool {
+	strides := rowMajor(dims)
+	rows := append(slices.Clone(a.KernelSpatial), a.KernelInputFeature)
+	slices.Sort(rows)
+	var d, by []int64
+	for _, k := range rows {
+		d, by = append(d, dims[k]), append(by, strides[k])
+	}
+	at := slices.Index(rows, a.KernelInputFeature)
+	return len(newWalk(d, by).dims) == 1 && (at == 0 || at == len(rows)-1 || dims[a.KernelInputFeature] == 1)
+}
+
 // conv schedules a convolution, or returns nil where the evaluator must do it. Its operands lie in memory.
 func (s *scheduler) conv(i *inst) *unit {
 	a := i.attr.(*stablehlo.ConvAttr)
 	in, kern, out := i.in[0], i.in[1], i.out[0]
-	if !floating(out.typ.Elem) || !sameElem(i) || a.BatchGroupCount > 1 || out.typ.Len() == 0 || in.typ.Len() == 0 || kern.typ.Len() == 0 {
+	if !s.plansConv(i) {
 		return nil
 	}
 	iv, kv := s.view(in), s.view(kern)

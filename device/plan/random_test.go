@@ -1,7 +1,9 @@
 package plan_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -203,7 +205,7 @@ func (g *gen) step() {
 	t := x.Type
 	e := t.Elem
 	numeric := plainElem(e)
-	switch g.n(0, 25) {
+	switch g.n(0, 27) {
 	case 0, 1, 2, 3:
 		if e == dtype.F8E4M3FN {
 			return
@@ -286,6 +288,10 @@ func (g *gen) step() {
 		g.loop()
 	case 25:
 		g.branch()
+	case 26:
+		g.convolution()
+	case 27:
+		g.argmax(x)
 	}
 }
 
@@ -614,6 +620,101 @@ func (g *gen) loop() {
 		return append([]*stablehlo.Value{next}, g.results(types[1:])...)
 	})
 	g.add(stablehlo.While, nil, types, []*stablehlo.Block{cond, body}, in...)
+}
+
+// convolution draws a convolution in any layout over new values of the right shapes.
+func (g *gen) convolution() {
+	spatial := g.n(0, 2)
+	groups := int64(pick(g, []int{1, 1, 1, 2, 3}))
+	a := &stablehlo.ConvAttr{FeatureGroupCount: groups, BatchGroupCount: 1}
+	channels, filter := int64(g.n(1, 3)), groups*int64(g.n(1, 3))
+	if g.chance(3) {
+		channels = 16 // enough to convolve in place
+	}
+	batch := int64(g.n(1, 2))
+	in, kern, out := []int64{batch, channels * groups}, []int64{channels, filter}, []int64{batch, filter}
+	for range spatial {
+		n, k := int64(g.n(1, 7)), int64(g.n(1, 3))
+		stride, dilate, spread := int64(g.n(1, 2)), int64(g.n(1, 2)), int64(pick(g, []int{1, 1, 2}))
+		pad := [2]int64{int64(g.n(-1, 2)), int64(g.n(-1, 2))}
+		window := (k-1)*dilate + 1
+		room := (n-1)*spread + 1 + pad[0] + pad[1]
+		if room < window {
+			pad[1] += window - room
+			room = window
+		}
+		a.WindowStrides, a.LHSDilation, a.RHSDilation = append(a.WindowStrides, stride), append(a.LHSDilation, spread), append(a.RHSDilation, dilate)
+		a.Padding, a.WindowReversal = append(a.Padding, pad), append(a.WindowReversal, g.chance(4))
+		in, kern, out = append(in, n), append(kern, k), append(out, (room-window)/stride+1)
+	}
+	// layout draws where dimension i goes: channels last, or anywhere.
+	layout := func(dims []int64, last ...int64) (at, laid []int64) {
+		order := indices(len(dims))[len(last):]
+		order = append(order, last...)
+		if len(last) == 1 {
+			order = append([]int64{0}, append(indices(len(dims))[2:], 1)...)
+		}
+		if g.n(0, 1) == 0 {
+			order = shuffled(g, order)
+		}
+		at = make([]int64, len(dims))
+		for k, d := range order {
+			at[d] = int64(k)
+		}
+		return at, gather(dims, order)
+	}
+	ia, in := layout(in, 1)
+	ka, kern := layout(kern, 0, 1)
+	oa, out := layout(out, 1)
+	a.InputBatch, a.InputFeature, a.InputSpatial = ia[0], ia[1], ia[2:]
+	a.KernelInputFeature, a.KernelOutputFeature, a.KernelSpatial = ka[0], ka[1], ka[2:]
+	a.OutputBatch, a.OutputFeature, a.OutputSpatial = oa[0], oa[1], oa[2:]
+	e := pick(g, []dtype.Type{dtype.F32, dtype.F32, dtype.F64})
+	x, w := g.whole(g.like(stablehlo.TensorOf(e, in...))), g.whole(g.like(stablehlo.TensorOf(e, kern...)))
+	g.op(stablehlo.Convolution, a, stablehlo.TensorOf(e, out...), x, w)
+}
+
+// argmax draws JAX's argmax or argmin.
+func (g *gen) argmax(x *stablehlo.Value) {
+	t := x.Type
+	e := t.Elem
+	if t.Rank() == 0 || e != dtype.F32 && e != dtype.F64 && e != dtype.I32 && e != dtype.I64 {
+		return
+	}
+	d := g.n(0, t.Rank()-1)
+	it := stablehlo.TensorOf(pick(g, []dtype.Type{dtype.I32, dtype.I64}), t.Dims...)
+	at := g.op(stablehlo.Iota, stablehlo.DimAttr{Dim: int64(d)}, it)
+	one, iOne, p := stablehlo.TensorOf(e), stablehlo.TensorOf(it.Elem), stablehlo.TensorOf(dtype.I1)
+	dir, worst := stablehlo.GT, int64(math.MinInt64)
+	if g.n(0, 1) == 0 {
+		dir, worst = stablehlo.LT, math.MaxInt64
+	}
+	bits := uint64(worst >> (64 - e.Bits()))
+	if e.IsFloat() {
+		bits = dtype.FromFloat64(e, math.Inf(int(worst>>63|1)))
+	}
+	lit := &stablehlo.Literal{Type: one, Splat: true, Data: binary.LittleEndian.AppendUint64(nil, bits)[:e.Size()]}
+	init := g.op(stablehlo.Constant, lit, one)
+	zero := g.scalarConst(it.Elem, 0)
+	body := g.region([]stablehlo.Type{one, iOne, one, iOne}, func(v []*stablehlo.Value) []*stablehlo.Value {
+		is := func(d stablehlo.Direction, a, b *stablehlo.Value) *stablehlo.Value {
+			return g.op(stablehlo.Compare, stablehlo.CompareAttr{Direction: d}, p, a, b)
+		}
+		won := is(dir, v[0], v[2])
+		if e.IsFloat() {
+			won = g.op(stablehlo.Or, nil, p, won, is(stablehlo.NE, v[0], v[0]))
+		}
+		tie := g.op(stablehlo.And, nil, p, is(stablehlo.EQ, v[0], v[2]), is(stablehlo.LT, v[1], v[3]))
+		first := g.op(stablehlo.Or, nil, p, won, tie)
+		return []*stablehlo.Value{g.op(stablehlo.Select, nil, one, won, v[0], v[2]), g.op(stablehlo.Select, nil, iOne, first, v[1], v[3])}
+	})
+	var kept []int64
+	for k, n := range t.Dims {
+		if k != d {
+			kept = append(kept, n)
+		}
+	}
+	g.add(stablehlo.Reduce, stablehlo.DimsAttr{Dims: []int64{int64(d)}}, []stablehlo.Type{stablehlo.TensorOf(e, kept...), stablehlo.TensorOf(it.Elem, kept...)}, []*stablehlo.Block{body}, x, at, init, zero)
 }
 
 // results draws values of the types from what is in scope, or makes new ones of the latest of each type.

@@ -132,6 +132,9 @@ func (s *scheduler) need(b *block) {
 			v.uses = append(v.uses, i)
 			i.in[n] = v
 		}
+		if i.kind == stablehlo.Convolution {
+			s.needConv(i, insert, replace)
+		}
 		switch {
 		case i.kind == stablehlo.DotGeneral && floating(i.out[0].typ.Elem) && sameElem(i):
 			s.needDot(i, insert, replace)
