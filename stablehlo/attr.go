@@ -249,7 +249,7 @@ type CollectiveAttr struct {
 	ChannelType         int64
 	UseGlobalDeviceIDs  bool
 	DynamicRoot         bool   // of CollectiveBroadcast: the last operand holds one root an operand before it
-	MeshGroups          *Extra // replica_groups by the axes of a mesh, which Groups cannot say; verification refuses it
+	MeshGroups          *Extra // replica_groups by the axes of a mesh, which Groups cannot say; no device here runs it
 }
 
 // ChannelAttr belongs to Infeed, Outfeed, Send and Recv.

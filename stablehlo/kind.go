@@ -114,7 +114,7 @@ const (
 	AfterAll
 	Call            // CallAttr
 	Case            // regions: branches
-	Composite       // *CompositeAttr
+	Composite       // *CompositeAttr; regions: a producer's own, beside the decomposition
 	CustomCall      // *CustomCallAttr
 	GetTupleElement // DimAttr: the index
 	If              // regions: true, false

@@ -40,13 +40,14 @@ func (c check) algebraRules() {
 		a := attrOf[RNGBitGeneratorAttr](c)
 		c.require(a.Algorithm != 0, "rng_algorithm is missing")
 		s := c.in(0)
-		c.require(s.Elem == dtype.U64 && s.Rank() == 1 || s.Elem.IsInt(), "initial_state must be a tensor of integers, not %v", s)
-		c.require(s.Rank() == 1, "initial_state must have 1 dimension, but is %v", s)
-		if n := s.Dims[0]; n != Dynamic && s.Elem == dtype.U64 {
-			switch a.Algorithm {
-			case RNGThreeFry:
+		c.elem(0, integer|floating)
+		if s.Elem == dtype.U64 { // the specification's; producers have written other types for targets of their own
+			c.require(s.Rank() == 1, "initial_state must have 1 dimension, but is %v", s)
+			switch n := s.Dims[0]; {
+			case n == Dynamic:
+			case a.Algorithm == RNGThreeFry:
 				c.require(n == 2, "initial_state must have 2 elements for THREE_FRY, not %d", n)
-			case RNGPhilox:
+			case a.Algorithm == RNGPhilox:
 				c.require(n == 2 || n == 3, "initial_state must have 2 or 3 elements for PHILOX, not %d", n)
 			}
 		}

@@ -32,9 +32,9 @@ func arityOf(k Kind) arity {
 		return arity{5, 3, 0}
 	case Concatenate, DynamicSlice, DynamicUpdateSlice, AfterAll, TupleOp:
 		return arity{many, 1, 0}
-	case OptimizationBarrier, CollectivePermute, CollectiveBroadcast, Call, Composite, Infeed, Recv:
+	case OptimizationBarrier, CollectivePermute, CollectiveBroadcast, Call, Infeed, Recv:
 		return arity{many, many, 0}
-	case CustomCall:
+	case CustomCall, Composite:
 		return arity{many, many, many}
 	case Outfeed, Send:
 		return arity{many, 1, 0}

@@ -15,6 +15,9 @@ func (r *runner) meet(op *stablehlo.Op, how func(a *stablehlo.CollectiveAttr) gr
 	if !ok {
 		return nil, nil, nil, fmt.Errorf("has no attributes")
 	}
+	if a.MeshGroups != nil {
+		return nil, nil, nil, fmt.Errorf("replica groups by mesh axes: %w; write the groups as a matrix", ErrUnsupported)
+	}
 	groups, err := r.grid.groups(how(a), a.Groups)
 	if err != nil {
 		return nil, nil, nil, err

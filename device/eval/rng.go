@@ -65,7 +65,7 @@ func rngBitGenerator(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value
 		return nil, err
 	}
 	if len(op.Results) != 2 || ts[0].Type.Elem != dtype.U64 {
-		return nil, fmt.Errorf("state is %v, want ui64", ts[0].Type)
+		return nil, fmt.Errorf("state %v, not of ui64: %w", ts[0].Type, ErrUnsupported)
 	}
 	var state []uint64
 	for _, v := range ts[0].ints() {
