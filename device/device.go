@@ -13,9 +13,11 @@ import (
 // Version is part of the fingerprint of every executable: it changes when the same program may give other results.
 const Version = "1"
 
-// Options say what the device is like. The zero value is one device without a memory limit that uses every processor.
+// Options say what the device is like. The zero value is one device that uses every processor and as much memory
+// as there is.
 type Options struct {
-	// MemoryLimit bounds the bytes of buffers and of the working memory of executions; 0 is no limit.
+	// MemoryLimit bounds the bytes of buffers and of the working memory of executions; 0 is what the machine or the
+	// container has, where that is known.
 	MemoryLimit int64
 	// Workers is how many goroutines compute at a time; 0 is one for each processor that Go uses.
 	Workers int
@@ -51,6 +53,9 @@ var errClosed = fmt.Errorf("device: closed: %w", isthmus.ErrClosed)
 func New(o Options) (*Device, error) {
 	if o.MemoryLimit < 0 || o.Workers < 0 || o.Devices < 0 || o.Devices > maxDevices {
 		return nil, fmt.Errorf("device: new: memory limit %d, %d workers, %d devices: %w", o.MemoryLimit, o.Workers, o.Devices, isthmus.ErrInvalid)
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = installed()
 	}
 	s, err := newStore(o.MemoryLimit)
 	if err != nil {

@@ -305,6 +305,22 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// A result that no machine can hold is an error that says so, with and without a limit.
+func TestTooLarge(t *testing.T) {
+	for _, o := range []device.Options{{}, {MemoryLimit: 1 << 20}, {Evaluator: true}} {
+		d := start(t, o)
+		x := compile(t, d, `func.func @main(%a: tensor<i32>) -> tensor<16777216x1048576xi32> {
+			%0 = stablehlo.broadcast_in_dim %a, dims = [] : (tensor<i32>) -> tensor<16777216x1048576xi32>
+			return %0 : tensor<16777216x1048576xi32>
+		}`)
+		e := run(t, x, put(t, d, 1))
+		var m *device.MemoryError
+		if err := e.Done.Wait(t.Context()); !errors.As(err, &m) || !errors.Is(err, isthmus.ErrLimit) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
 // The limit counts what is given out; what is kept for reuse makes room.
 func TestMemory(t *testing.T) {
 	d := start(t, device.Options{MemoryLimit: 8 << 20})
