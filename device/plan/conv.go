@@ -224,8 +224,12 @@ func convStep[T kernel.Float](c *convolution, o *kernel.Ops[T], gemm func(*kerne
 				return
 			}
 			var zero T
-			tmp := r.scratch(int64(n*c.depth) * int64(sizeOf(zero)))
-			defer r.release(tmp)
+			tmp, err := r.borrow(int64(n*c.depth) * int64(sizeOf(zero)))
+			if err != nil {
+				r.fail(err)
+				return
+			}
+			defer r.giveBack(tmp)
 			rows := as[T](tmp.b)
 			outAt := make([]int64, n)
 			for g := range c.groups {

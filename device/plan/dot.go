@@ -113,6 +113,9 @@ func (s *scheduler) dot(i *inst) *unit {
 	return u
 }
 
+// longProduct is the M*N*K from which a product looks whether the run has been stopped.
+const longProduct = 1 << 24
+
 func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b kernel.View[T], k, n int) *kernel.Packed[T], l, r side, out *value) step {
 	m, n, k := int(l.free), int(r.free), int(l.con)
 	batches := 1
@@ -155,7 +158,11 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b
 				once.Do(func() { packed = pack(g.B, k, n) })
 				g.Packed = packed
 			}
-			gemm(g, rn.par)
+			if m*n*k >= longProduct {
+				gemm(g, rn.watch)
+			} else {
+				gemm(g, rn.par)
+			}
 			*g = kernel.Gemm[T]{}
 			held.Put(g)
 			return rn.err()
@@ -178,7 +185,7 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b
 		}
 		if m*n*k >= 1<<20 {
 			for t := range batches {
-				one(t, rn.par)
+				one(t, rn.watch)
 			}
 		} else {
 			rn.pool.Run(batches, func(t int) { one(t, nil) })

@@ -31,17 +31,3 @@ func Walk(dims, strides []int64, src []uint32, off, lo int64, n int) []uint32 {
 	w.load(bytesOf(dst), bytesOf(src), 4, off, lo, n)
 	return dst
 }
-
-// Radix sorts keys, of which the low bytes count, and gives where each came from.
-func Radix(keys []uint64, bytes int) []uint32 {
-	a := make([]pair, len(keys))
-	for i, k := range keys {
-		a[i] = pair{k, uint32(i)}
-	}
-	radix(a, make([]pair, len(a)), bytes)
-	at := make([]uint32, len(a))
-	for i, p := range a {
-		at[i] = p.at
-	}
-	return at
-}

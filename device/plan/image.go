@@ -65,7 +65,7 @@ func imageStep[T kernel.Float](c imageShape, iv, kv view, out *value, pack func(
 			DilateH: int(c.a.RHSDilation[0]), DilateW: int(c.a.RHSDilation[1]),
 			PadTop: int(c.a.Padding[0][0]), PadLeft: int(c.a.Padding[1][0]),
 			Input: as[T](r.bytes(iv.base))[iv.off:], Output: as[T](r.bytes(out)), Filter: filter(r),
-		}, r.par)
+		}, r.watch)
 		return r.err()
 	}
 }

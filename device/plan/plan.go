@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
@@ -63,6 +64,8 @@ type Program struct {
 	outDonor  []int // the argument whose memory result i takes when it is donated, or -1
 	arenaSize int64
 	stats     Stats
+
+	scratches sync.Pool // of *scratchMem: memory of steps, which ask for the same sizes each time
 
 	params      []*value
 	resultViews []view

@@ -179,8 +179,11 @@ func reduceHalf(o *kernel.Ops[float32], t *kernel.Table, r *reduction, op kernel
 	return func(rn *run) error {
 		var first [1]float32
 		widen(first[:], as[uint16](rn.bytes(init.base))[init.off:][:1])
-		tmp := rn.scratch(4 * out.typ.Len())
-		defer rn.release(tmp)
+		tmp, err := rn.borrow(4 * out.typ.Len())
+		if err != nil {
+			return err
+		}
+		defer rn.giveBack(tmp)
 		acc := as[float32](tmp.b)
 		reduceInto(o, rn, r, op, c, first[0], acc)
 		narrow(as[uint16](rn.bytes(out)), acc)

@@ -3,13 +3,12 @@ package plan
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 )
 
-// Memory lends memory to a run. Blocks are aligned to 64 bytes, or to what [AlignedHeap] gives. Free takes back what
+// Memory lends memory to a run, from any of its goroutines. Blocks are aligned to 64 bytes, or to what [AlignedHeap] gives. Free takes back what
 // Alloc gave.
 type Memory interface {
 	Alloc(n int64) ([]byte, error)
@@ -38,6 +37,7 @@ type run struct {
 	kernels *kernel.Table
 	pool    Pool
 	par     kernel.Par
+	watch   kernel.Par // par for steps that take long
 	memory  Memory
 	bufs    [][]byte
 	halt    atomic.Bool
@@ -65,6 +65,15 @@ func (r *run) stopped() bool {
 	return false
 }
 
+// watched is the workers for a long step: tasks that have not begun when the run is stopped are left out.
+func (r *run) watched(n int, f func(i int)) {
+	r.pool.Run(n, func(i int) {
+		if !r.stopped() {
+			f(i)
+		}
+	})
+}
+
 func (r *run) err() error {
 	if p := r.failure.Load(); p != nil {
 		return *p
@@ -84,18 +93,46 @@ func (r *run) block(p *planned) error {
 	return r.ctx.Err()
 }
 
+// fail makes the run end with err.
+func (r *run) fail(err error) {
+	r.failure.CompareAndSwap(nil, &err)
+	r.halt.Store(true)
+}
+
+// smallScratch is the size up to which a step's own memory is not asked of the run's [Memory].
+const smallScratch = 1 << 16
+
+// borrow lends n bytes of unspecified content, like scratch; many come from the run's memory and its limit.
+func (r *run) borrow(n int64) (*scratchMem, error) {
+	if n <= smallScratch {
+		return r.scratch(n), nil
+	}
+	b, err := r.memory.Alloc(n)
+	if err != nil {
+		return nil, fmt.Errorf("plan: run: %d bytes to work in: %w", n, err)
+	}
+	return &scratchMem{b: b, whole: b}, nil
+}
+
+// giveBack ends what borrow began.
+func (r *run) giveBack(s *scratchMem) {
+	if s.whole != nil {
+		r.memory.Free(s.whole)
+		return
+	}
+	r.release(s)
+}
+
 // scratchMem is memory that a step borrows while it runs.
 type scratchMem struct {
 	words []uint64
 	b     []byte
+	whole []byte // of the run's memory, if it is
 }
-
-// scratches keeps scratch memory between steps and runs: a step asks for the same size each time.
-var scratches sync.Pool
 
 // scratch lends n bytes of unspecified content, aligned for every element type.
 func (r *run) scratch(n int64) *scratchMem {
-	s, _ := scratches.Get().(*scratchMem)
+	s, _ := r.prog.scratches.Get().(*scratchMem)
 	if s == nil {
 		s = &scratchMem{}
 	}
@@ -106,7 +143,7 @@ func (r *run) scratch(n int64) *scratchMem {
 	return s
 }
 
-func (r *run) release(s *scratchMem) { scratches.Put(s) }
+func (r *run) release(s *scratchMem) { r.prog.scratches.Put(s) }
 
 // Run executes the program. Args are borrowed until Run returns. The results come from mem, one block each, and belong
 // to the caller, except that a result may be the memory of a donated argument: then that argument is gone.
@@ -126,7 +163,7 @@ func (p *Program) Run(ctx context.Context, args []Arg, memory Memory) (results [
 		memory = Heap{}
 	}
 	r := &run{ctx: ctx, kernels: p.kernels, pool: p.pool, memory: memory, prog: p}
-	r.par = p.pool.Run
+	r.par, r.watch = p.pool.Run, r.watched
 	r.bufs = make([][]byte, len(p.slots))
 	var taken [][]byte
 	defer func() {

@@ -3,6 +3,7 @@ package plan
 import (
 	"math"
 
+	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
@@ -97,133 +98,174 @@ func (s *scheduler) sort(i *inst) *unit {
 		return nil
 	}
 	dim := i.attr.(*stablehlo.SortAttr).Dim
-	dims := i.out[0].typ.Dims
-	n, inner := dims[dim], int64(1)
-	for _, d := range dims[dim+1:] {
-		inner *= d
+	l := &lines{o: o, out: i.out, n: i.out[0].typ.Dims[dim], inner: 1}
+	for _, d := range i.out[0].typ.Dims[dim+1:] {
+		l.inner *= d
 	}
-	if n > math.MaxInt32 {
+	if l.n > math.MaxInt32 {
 		return nil
 	}
 	u := &unit{out: i.out}
-	var ins []view
 	for _, v := range i.in {
 		w := s.view(v)
 		if !w.contiguous() {
 			return nil
 		}
-		ins = append(ins, w)
+		l.ins = append(l.ins, w)
 		u.reads = append(u.reads, w.base)
 	}
-	elem := i.in[o.key].typ.Elem
-	lines := int64(0)
-	if n > 0 {
-		lines = i.out[0].typ.Len() / n
+	order := kernel.Order{Descending: o.descending, Normalize: o.merge}
+	switch elem := i.in[o.key].typ.Elem; elem {
+	case dtype.F32:
+		u.step = sortStep(l, order, kernel.KeysF32, kernel.ValuesF32)
+	case dtype.F64:
+		u.step = sortStep(l, order, kernel.KeysF64, kernel.ValuesF64)
+	case dtype.BF16, dtype.F16:
+		u.step = sortStep(l, order, halfKeys(elem), nil)
+	case dtype.I8:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, int8], kernel.ValuesInt[uint32, int8])
+	case dtype.I16:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, int16], kernel.ValuesInt[uint32, int16])
+	case dtype.I32:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, int32], kernel.ValuesInt[uint32, int32])
+	case dtype.I64:
+		u.step = sortStep(l, order, kernel.KeysInt[uint64, int64], kernel.ValuesInt[uint64, int64])
+	case dtype.U8, dtype.I1:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, uint8], kernel.ValuesInt[uint32, uint8])
+	case dtype.U16:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, uint16], kernel.ValuesInt[uint32, uint16])
+	case dtype.U32:
+		u.step = sortStep(l, order, kernel.KeysInt[uint32, uint32], kernel.ValuesInt[uint32, uint32])
+	case dtype.U64:
+		u.step = sortStep(l, order, kernel.KeysInt[uint64, uint64], kernel.ValuesInt[uint64, uint64])
+	default:
+		return nil
 	}
-	u.step = func(r *run) error {
-		r.pool.Run(int(lines), func(t int) {
-			if r.stopped() {
-				return
-			}
-			base := int64(t)/inner*n*inner + int64(t)%inner
-			pairs := make([]pair, 2*n)
-			line, tmp := pairs[:n], pairs[n:]
-			keys := r.view(ins[o.key], i.in[o.key].typ)
-			for k := range line {
-				key := sortBits(keys, elem, base+int64(k)*inner, o.merge)
-				if o.descending {
-					key = ^key
+	return u
+}
+
+// lines is what a sort goes through: lines of n elements, inner apart.
+type lines struct {
+	o        order
+	ins      []view
+	out      []*value
+	n, inner int64
+}
+
+// halfKeys makes sort keys of half-precision floats.
+func halfKeys(t dtype.Type) func(dst []uint32, a []uint16, o kernel.Order) {
+	return func(dst []uint32, a []uint16, o kernel.Order) {
+		for i, x := range a[:len(dst)] {
+			if o.Normalize {
+				if f := dtype.ToFloat64(t, uint64(x)); f == 0 {
+					x = 0
+				} else if f != f {
+					x = uint16(dtype.FromFloat64(t, math.NaN())) &^ 0x8000
 				}
-				line[k] = pair{key, uint32(k)}
 			}
-			radix(line, tmp, elem.Size())
-			for k, v := range i.out {
-				size := int64(v.typ.Elem.Size())
-				src, dst := r.view(ins[k], v.typ), r.bytes(v)
-				for j, p := range line {
-					from, to := (base+int64(p.at)*inner)*size, (base+int64(j)*inner)*size
-					copy(dst[to:to+size], src[from:from+size])
+			key := uint32(x) ^ (uint32(int32(int16(x))>>31)&0xffff | 0x8000)
+			if o.Descending {
+				key ^= 0xffff
+			}
+			dst[i] = key
+		}
+	}
+}
+
+// sortStep sorts by keys of type K made from elements of type T. One operand whose values can be made from its keys
+// needs no index of where each element came from; values is nil where they cannot.
+func sortStep[K kernel.Key, T kernel.Number](l *lines, o kernel.Order, keys func([]K, []T, kernel.Order), values func([]T, []K, kernel.Order)) step {
+	indexed := len(l.out) > 1 || o.Normalize || values == nil
+	total := int64(0)
+	if l.n > 0 {
+		total = l.out[0].typ.Len() / l.n
+	}
+	wide := int64(len(bytesOf(make([]K, 1))))
+	need := l.n * (2*wide + 8) // two of keys, two of indices
+	if l.inner != 1 {
+		need += l.n * 8
+	}
+	one := func(r *run, line int64) error {
+		mem, err := r.borrow(need)
+		if err != nil {
+			return err
+		}
+		defer r.giveBack(mem)
+		take := func(size int64) []byte {
+			b := mem.b[:size*l.n]
+			mem.b = mem.b[size*l.n:]
+			return b
+		}
+		base := line/l.inner*l.n*l.inner + line%l.inner
+		src := as[T](r.view(l.ins[l.o.key], l.out[l.o.key].typ))
+		key, tmp := as[K](take(wide)), as[K](take(wide))
+		if l.inner == 1 {
+			src = src[base : base+l.n]
+		} else {
+			row := as[T](take(8))[:l.n]
+			for k := range row {
+				row[k] = src[base+int64(k)*l.inner]
+			}
+			src = row
+		}
+		keys(key, src, o)
+		if !indexed {
+			kernel.SortKeys(key, nil, tmp, nil)
+			dst := as[T](r.bytes(l.out[0]))
+			if l.inner == 1 {
+				values(dst[base:base+l.n], key, o)
+				return nil
+			}
+			values(src, key, o)
+			for k, x := range src {
+				dst[base+int64(k)*l.inner] = x
+			}
+			return nil
+		}
+		at, tmpAt := as[int32](take(4)), as[int32](take(4))
+		for k := range at {
+			at[k] = int32(k)
+		}
+		kernel.SortKeys(key, at, tmp, tmpAt)
+		for k, v := range l.out {
+			src, dst := r.view(l.ins[k], v.typ), r.bytes(v)
+			switch v.typ.Elem.Size() {
+			case 1:
+				pickLine(l, dst, src, at, base)
+			case 2:
+				pickLine(l, as[uint16](dst), as[uint16](src), at, base)
+			case 4:
+				pickLine(l, as[uint32](dst), as[uint32](src), at, base)
+			case 8:
+				pickLine(l, as[uint64](dst), as[uint64](src), at, base)
+			default:
+				pickLine(l, as[[2]uint64](dst), as[[2]uint64](src), at, base)
+			}
+		}
+		return nil
+	}
+	return func(r *run) error {
+		if total == 1 {
+			if err := one(r, 0); err != nil {
+				return err
+			}
+			return r.err()
+		}
+		per := max(1, grain/4/max(l.n, 1))
+		r.pool.Run(int((total+per-1)/per), func(t int) {
+			for line := int64(t) * per; line < min(total, int64(t+1)*per) && !r.stopped(); line++ {
+				if err := one(r, line); err != nil {
+					r.fail(err)
 				}
 			}
 		})
 		return r.err()
 	}
-	return u
 }
 
-// pair is an element to sort: its key, whose order as an unsigned number is the wanted one, and where it came from.
-type pair struct {
-	key uint64
-	at  uint32
-}
-
-// sortBits maps an element to an unsigned number of the same order.
-func sortBits(b []byte, t dtype.Type, i int64, merge bool) uint64 {
-	size := int64(t.Size())
-	x := uint64(0)
-	for k := size - 1; k >= 0; k-- {
-		x = x<<8 | uint64(b[i*size+k])
-	}
-	bits := uint(8 * size)
-	sign := uint64(1) << (bits - 1)
-	switch {
-	case t.IsFloat():
-		if merge {
-			if f := dtype.ToFloat64(t, x); f == 0 {
-				x = 0
-			} else if f != f {
-				x = dtype.FromFloat64(t, math.NaN()) &^ sign
-			}
-		}
-		if x&sign != 0 {
-			return ^x & (sign<<1 - 1)
-		}
-		return x | sign
-	case t.Kind() == dtype.Signed:
-		return x ^ sign
-	}
-	return x
-}
-
-// radix sorts pairs by their keys, of which the low bytes count, eight bits a pass. It is stable.
-func radix(a, tmp []pair, bytes int) {
-	if len(a) < 64 {
-		for i := 1; i < len(a); i++ {
-			x := a[i]
-			mask := uint64(1)<<(8*uint(bytes)) - 1
-			if bytes == 8 {
-				mask = math.MaxUint64
-			}
-			j := i
-			for j > 0 && a[j-1].key&mask > x.key&mask {
-				a[j] = a[j-1]
-				j--
-			}
-			a[j] = x
-		}
-		return
-	}
-	from, to := a, tmp
-	for pass := range bytes {
-		shift := 8 * uint(pass)
-		var count [257]int
-		for _, p := range from {
-			count[1+(p.key>>shift)&255]++
-		}
-		if count[1+(from[0].key>>shift)&255] == len(from) {
-			continue // all alike in this byte
-		}
-		for k := 1; k < len(count); k++ {
-			count[k] += count[k-1]
-		}
-		for _, p := range from {
-			k := (p.key >> shift) & 255
-			to[count[k]] = p
-			count[k]++
-		}
-		from, to = to, from
-	}
-	if &from[0] != &a[0] {
-		copy(a, from)
+// pickLine moves the elements of a line to their places.
+func pickLine[T any](l *lines, dst, src []T, at []int32, base int64) {
+	for k, from := range at {
+		dst[base+int64(k)*l.inner] = src[base+int64(from)*l.inner]
 	}
 }

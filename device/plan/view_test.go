@@ -92,30 +92,3 @@ func TestWalk(t *testing.T) {
 		}
 	})
 }
-
-// The sort is stable and orders by the bytes that count.
-func TestRadix(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		bytes := rapid.SampledFrom([]int{1, 2, 4, 8}).Draw(rt, "bytes")
-		spread := rapid.SampledFrom([]uint64{3, 1 << 20, 1<<64 - 1}).Draw(rt, "spread")
-		keys := rapid.SliceOfN(rapid.Uint64Range(0, spread), 0, 300).Draw(rt, "keys")
-		mask := uint64(1)<<(8*bytes-1)<<1 - 1
-		want := make([]uint32, len(keys))
-		for i := range want {
-			want[i] = uint32(i)
-		}
-		slices.SortStableFunc(want, func(a, b uint32) int {
-			x, y := keys[a]&mask, keys[b]&mask
-			switch {
-			case x < y:
-				return -1
-			case x > y:
-				return 1
-			}
-			return 0
-		})
-		if d := cmp.Diff(want, plan.Radix(keys, bytes)); d != "" {
-			rt.Fatalf("(-want +got):\n%s", d)
-		}
-	})
-}
