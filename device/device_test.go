@@ -350,7 +350,8 @@ func TestMemory(t *testing.T) {
 	}
 	for _, typ := range []stablehlo.Type{
 		stablehlo.TensorOf(dtype.F32, 1<<40, 1<<40), stablehlo.TensorOf(dtype.F32, -2), stablehlo.TensorOf(dtype.F32, 1<<45),
-		stablehlo.TensorOf(dtype.F32, stablehlo.Dynamic), {Kind: stablehlo.Token},
+		stablehlo.TensorOf(dtype.F32, stablehlo.Dynamic),
+		{Kind: stablehlo.Token},
 	} {
 		if _, _, _, err := d.NewBuffer(0, 0, typ); err == nil {
 			t.Errorf("a buffer of %v", typ)

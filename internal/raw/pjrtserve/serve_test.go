@@ -3,6 +3,7 @@ package pjrtserve_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -31,10 +32,8 @@ func (b *broken) NewClient(o []pjrtserve.Value) (pjrtserve.Client, error) {
 func (*broken) Devices() []pjrtserve.DeviceInfo  { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
 func (*broken) Memories() []pjrtserve.MemoryInfo { return []pjrtserve.MemoryInfo{{Kind: "device"}} }
 func (*broken) Close() error                     { return nil }
-func (*broken) Compile(context.Context, pjrtserve.Program, pjrtserve.CompileOptions) (pjrtserve.Executable, error) {
-	var none map[string]int
-	none["x"] = 1
-	return nil, nil
+func (*broken) Compile(_ context.Context, p pjrtserve.Program, _ pjrtserve.CompileOptions) (pjrtserve.Executable, error) {
+	return nil, errors.New(string(p.Code[len(p.Code)])) // past the end
 }
 
 // A panic of the backend is an error with its text, and no object is lost.
@@ -51,7 +50,7 @@ func TestPanic(t *testing.T) {
 	defer f.Put()
 	p, _ := call.New[pjrtc.Program](f)
 	p.SetSize()
-	if code, msg := do(tab, &pjrtc.ClientCompileArgs{Client: c, Program: pjrtc.To(p)}); code != pjrtc.ErrorCodeINTERNAL || !strings.Contains(msg, "nil map") {
+	if code, msg := do(tab, &pjrtc.ClientCompileArgs{Client: c, Program: pjrtc.To(p)}); code != pjrtc.ErrorCodeINTERNAL || !strings.Contains(msg, "out of range") {
 		t.Errorf("%v: %s", code, msg)
 	}
 	must(t, tab, &pjrtc.ClientDestroyArgs{Client: c})
