@@ -232,7 +232,7 @@ func (t Type) print(b *strings.Builder) {
 			}
 		}
 		if t.Quant != nil {
-			printQuant(b, t.Quant)
+			b.WriteString(t.Quant.String())
 		} else {
 			b.WriteString(t.Elem.String())
 		}

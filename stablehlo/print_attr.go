@@ -353,7 +353,7 @@ func (p *printer) float(elem dtype.Type, bits uint64) {
 			if elem == dtype.F64 && width == 32 {
 				continue
 			}
-			s := decimal(v, width)
+			s := mlir.Decimal(v, width)
 			back, err := strconv.ParseFloat(s, 64)
 			if err == nil && (elem == dtype.F64 && math.Float64bits(back) == bits || elem != dtype.F64 && dtype.FromFloat64(elem, back) == bits) {
 				p.b.WriteString(s)

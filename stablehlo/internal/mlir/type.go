@@ -118,6 +118,9 @@ func (t Type) appendElem(b []byte, quant func([]byte, *Quant) []byte) []byte {
 	return append(b, t.Elem.String()...)
 }
 
+// String returns the type as MLIR writes it: !quant.uniform<storage<min:max>:expressed:axis, {scale:zero, …}>.
+func (q *Quant) String() string { return string(appendQuant(nil, q)) }
+
 func appendQuant(b []byte, q *Quant) []byte {
 	b = append(b, "!quant.uniform<"...)
 	b = append(b, quantStorage(q.Storage)...)
@@ -135,7 +138,7 @@ func appendQuant(b []byte, q *Quant) []byte {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = strconv.AppendFloat(b, s, 'e', -1, 64)
+		b = append(b, Decimal(s, 64)...)
 		if i < len(q.ZeroPoints) && q.ZeroPoints[i] != 0 {
 			b = strconv.AppendInt(append(b, ':'), q.ZeroPoints[i], 10)
 		}
@@ -149,12 +152,24 @@ func appendQuant(b []byte, q *Quant) []byte {
 // quantStorage is the name of a storage type inside !quant, where unsigned ones are written u8.
 func quantStorage(t dtype.Type) string { return strings.Replace(t.String(), "ui", "u", 1) }
 
-// quantRange is the range of a storage type where none is written.
+// quantRange is the range of a storage type where none is written; one of floats has none.
 func quantRange(t dtype.Type) (lo, hi int64) {
-	if t.Kind() == dtype.Unsigned {
+	switch t.Kind() {
+	case dtype.Unsigned:
 		return 0, 1<<min(t.Bits(), 62) - 1
+	case dtype.Signed:
+		return -1 << (t.Bits() - 1), 1<<(t.Bits()-1) - 1
 	}
-	return -1 << (t.Bits() - 1), 1<<(t.Bits()-1) - 1
+	return 0, 0
+}
+
+// Decimal prints a finite number in the fewest digits that give it back, always with a point, as MLIR wants it.
+func Decimal(v float64, bits int) string {
+	s := strconv.FormatFloat(v, 'e', -1, bits)
+	if i := strings.IndexByte(s, 'e'); i >= 0 && !strings.Contains(s[:i], ".") {
+		s = s[:i] + ".0" + s[i:]
+	}
+	return strings.TrimSuffix(s, "e+00")
 }
 
 // elemType gives the element type of a name as MLIR writes it, where si8 is another spelling of i8.
@@ -489,9 +504,7 @@ func (p *parser) quant() (t Type, ok bool) {
 		p.fail(b, "%q is not a storage type of a quantized type", clip(w))
 	}
 	q.Storage = storage
-	if storage.IsInt() {
-		q.Min, q.Max = quantRange(storage)
-	}
+	q.Min, q.Max = quantRange(storage)
 	if p.eatByte('<') {
 		b := p.i
 		q.Min = p.integer()
@@ -525,7 +538,7 @@ func (p *parser) quant() (t Type, ok bool) {
 		p.expectByte('}')
 	}
 	p.expectByte('>')
-	key := string(appendQuant(nil, q))
+	key := q.String()
 	if old, ok := p.quants[key]; ok {
 		q = old
 	} else {
