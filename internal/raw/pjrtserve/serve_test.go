@@ -471,3 +471,120 @@ func TestClientFirst(t *testing.T) {
 }
 
 func first(code pjrtc.ErrorCode, _ string) pjrtc.ErrorCode { return code }
+
+// forever never ends by itself.
+const forever = `func.func @main(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
+  %r = stablehlo.while(%x = %a) : tensor<4xf32>
+   cond {
+    %c = stablehlo.constant dense<true> : tensor<i1>
+    stablehlo.return %c : tensor<i1>
+  } do {
+    %1 = stablehlo.add %x, %b : tensor<4xf32>
+    stablehlo.return %1 : tensor<4xf32>
+  }
+  return %r : tensor<4xf32>
+}`
+
+// An endless execution ends when its outputs are destroyed, or its client is, and its event tells why.
+func TestAbandon(t *testing.T) {
+	tab := table(t)
+	for what, code := range map[string]pjrtc.ErrorCode{"outputs": pjrtc.ErrorCodeCANCELLED, "client": pjrtc.ErrorCodeFAILEDPRECONDITION} {
+		live, end := objects(t, tab)
+		c := pjrtc.Ptr[pjrtc.Client](live["client"])
+		x := compile(t, tab, c, forever)
+		f := call.Get()
+		arg := pjrtc.Ptr[pjrtc.Buffer](live["buffer"])
+		args, _ := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, 2)
+		args[0], args[1] = arg, arg
+		outs, _ := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, 1)
+		events, _ := call.Slice[pjrtc.Ptr[pjrtc.Event]](f, 1)
+		lists, _ := call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, 2)
+		lists[0], lists[1] = pjrtc.ToSlice(args), pjrtc.ToSlice(outs)
+		must(t, tab, &pjrtc.LoadedExecutableExecuteArgs{
+			Executable: x, ArgumentLists: pjrtc.ToSlice(lists), NumDevices: 1, NumArgs: 2, OutputLists: pjrtc.ToSlice(lists[1:]),
+			DeviceCompleteEvents: pjrtc.ToSlice(events),
+		})
+		if must(t, tab, &pjrtc.EventIsReadyArgs{Event: events[0]}).IsReady {
+			t.Error("the endless execution has ended")
+		}
+		if what == "client" {
+			must(t, tab, &pjrtc.ClientDestroyArgs{Client: c})
+		} else {
+			must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: outs[0]})
+		}
+		if got, msg := do(tab, &pjrtc.EventAwaitArgs{Event: events[0]}); got != code {
+			t.Errorf("%s: %v: %s", what, got, msg)
+		}
+		if what == "client" {
+			must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: outs[0]})
+		}
+		must(t, tab, &pjrtc.EventDestroyArgs{Event: events[0]})
+		must(t, tab, &pjrtc.LoadedExecutableDestroyArgs{Executable: x})
+		f.Put()
+		if what == "outputs" {
+			end()
+			continue
+		}
+		must(t, tab, &pjrtc.EventDestroyArgs{Event: pjrtc.Ptr[pjrtc.Event](live["event"])})
+		must(t, tab, &pjrtc.ExecuteContextDestroyArgs{Context: pjrtc.Ptr[pjrtc.ExecuteContext](live["context"])})
+		must(t, tab, &pjrtc.ExecutableDestroyArgs{Executable: pjrtc.Ptr[pjrtc.Executable](live["executable"])})
+		must(t, tab, &pjrtc.LoadedExecutableDestroyArgs{Executable: pjrtc.Ptr[pjrtc.LoadedExecutable](live["loaded"])})
+		must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: pjrtc.Ptr[pjrtc.Buffer](live["buffer"])})
+	}
+	clean(t)
+}
+
+// A broken argument list is an error that says what is wrong, and nothing runs.
+func TestExecuteArguments(t *testing.T) {
+	tab := table(t)
+	live, end := objects(t, tab)
+	f := call.Get()
+	defer f.Put()
+	arg := pjrtc.Ptr[pjrtc.Buffer](live["buffer"])
+	args, _ := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, 2)
+	outs, _ := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, 1)
+	lists, _ := call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, 2)
+	lists[0], lists[1] = pjrtc.ToSlice(args), pjrtc.ToSlice(outs)
+	opt, _ := call.New[pjrtc.ExecuteOptions](f)
+	opt.SetSize()
+	keep, _ := call.Slice[int64](f, 1)
+	good := pjrtc.LoadedExecutableExecuteArgs{
+		Executable: pjrtc.Ptr[pjrtc.LoadedExecutable](live["loaded"]), Options: pjrtc.To(opt), ArgumentLists: pjrtc.ToSlice(lists),
+		NumDevices: 1, NumArgs: 2, OutputLists: pjrtc.ToSlice(lists[1:]),
+	}
+	for _, c := range []struct {
+		what, says string
+		change     func(a *pjrtc.LoadedExecutableExecuteArgs)
+	}{
+		{"a null argument", "argument 1", func(*pjrtc.LoadedExecutableExecuteArgs) { args[1] = 0 }},
+		{"an event as argument", "PJRT_Event", func(*pjrtc.LoadedExecutableExecuteArgs) { args[0] = pjrtc.Ptr[pjrtc.Buffer](live["event"]) }},
+		{"one argument", "1 arguments", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.NumArgs = 1 }},
+		{"very many arguments", "arguments", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.NumArgs = 1 << 62 }},
+		{"no devices", "0 devices", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.NumDevices = 0 }},
+		{"no argument list", "nil", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.ArgumentLists = 0 }},
+		{"no output list", "nil", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.OutputLists = 0 }},
+		{"an output list nowhere", "no memory", func(*pjrtc.LoadedExecutableExecuteArgs) { lists[1] = 8 << 40 }},
+		{"an input to keep that is none", "input 9", func(*pjrtc.LoadedExecutableExecuteArgs) {
+			keep[0] = 9
+			opt.NonDonatableInputIndices, opt.NumNonDonatableInputIndices = pjrtc.ToSlice(keep), 1
+		}},
+		{"a device of nobody", "PJRT_Device", func(a *pjrtc.LoadedExecutableExecuteArgs) { a.ExecuteDevice = 77 }},
+		{"short options", "PJRT_ExecuteOptions", func(*pjrtc.LoadedExecutableExecuteArgs) { opt.StructSize = 40 }},
+	} {
+		args[0], args[1], lists[1] = arg, arg, pjrtc.ToSlice(outs)
+		*opt = pjrtc.ExecuteOptions{}
+		opt.SetSize()
+		a := good
+		c.change(&a)
+		if code, msg := do(tab, &a); code != pjrtc.ErrorCodeINVALIDARGUMENT || !strings.Contains(msg, c.says) {
+			t.Errorf("%s: %v: %s", c.what, code, msg)
+		}
+	}
+	args[0], args[1], lists[1] = arg, arg, pjrtc.ToSlice(outs)
+	*opt = pjrtc.ExecuteOptions{}
+	opt.SetSize()
+	must(t, tab, &good)
+	must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: outs[0]})
+	end()
+	clean(t)
+}
