@@ -54,6 +54,8 @@ type Executable struct {
 	program *plan.Program // nil where the evaluator runs it
 	options CompileOptions
 	print   string
+	what    string // what an execution is called in errors
+	on      []int  // the devices, replica by replica; nil for a portable one
 	stats   Stats
 	params  []stablehlo.Type
 	results []stablehlo.Type
@@ -104,7 +106,10 @@ func (d *Device) Compile(ctx context.Context, code []byte, o CompileOptions) (*E
 	if err := x.plan(ctx); err != nil {
 		return nil, stopped(ctx, what+": "+x.name, err)
 	}
-	x.print = x.hash()
+	x.print, x.what = x.hash(), "execute: "+x.name
+	if !o.Portable {
+		x.on = slices.Concat(o.Assignment...)
+	}
 	return x, nil
 }
 
@@ -265,10 +270,6 @@ func (x *Executable) Donated() []bool { return x.donated }
 // Alias is the result that parameter i may share its memory with, or -1.
 func (x *Executable) Alias(i int) int { return x.alias[i] }
 
-// Devices are the devices that the executable runs on, replica by replica. None for a portable one.
-func (x *Executable) Devices() []int {
-	if x.options.Portable {
-		return nil
-	}
-	return slices.Concat(x.options.Assignment...)
-}
+// Devices are the devices that the executable runs on, replica by replica. None for a portable one. They must not be
+// changed.
+func (x *Executable) Devices() []int { return x.on }

@@ -70,27 +70,35 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 		defer d.work.Done()
 		return r.now(ctx)
 	}
-	if err == nil {
-		err = r.promise()
-	}
 	if err != nil {
 		d.work.Done()
 		return nil, err
 	}
-	cancel := r.begin(ctx)
 	if x.light && r.ready() {
+		// It is over before anybody could cancel it.
+		r.ctx, r.stop = ctx, func() {}
+		r.promise(nil)
 		r.do()
-	} else {
-		go r.do()
+		return &Execution{Outputs: r.out, Done: r.done, cancel: func(error) {}}, nil
 	}
+	cancel := r.begin(ctx)
+	left := &atomic.Int64{}
+	left.Store(int64(len(r.on) * len(x.results)))
+	r.promise(func() {
+		if left.Add(-1) == 0 {
+			r.stop() // nobody wants the results any more
+		}
+	})
+	go r.do()
 	return &Execution{Outputs: r.out, Done: r.done, cancel: cancel}, nil
 }
 
 // begin makes the run's context.
 func (r *run) begin(ctx context.Context) context.CancelCauseFunc {
-	ctx, unjoin := r.x.device.join(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
-	r.ctx, r.stop = ctx, func() { cancel(nil); unjoin() }
+	closing := r.x.device.ctx
+	unlink := context.AfterFunc(closing, func() { cancel(context.Cause(closing)) })
+	r.ctx, r.stop = ctx, func() { unlink(); cancel(nil) }
 	return cancel
 }
 
@@ -118,7 +126,7 @@ func (r *run) now(ctx context.Context) (*Execution, error) {
 // check compares the arguments with the parameters.
 func (r *run) check(o ExecuteOptions) error {
 	x := r.x
-	r.on = x.Devices()
+	r.on = x.on
 	if x.options.Portable {
 		r.on = []int{o.Device}
 		if o.Device < 0 || o.Device >= x.device.devices {
@@ -230,22 +238,15 @@ func (r *run) unclaim() {
 	}
 }
 
-// promise makes the outputs, without content.
-func (r *run) promise() error {
+// promise makes the outputs, without content. abandoned is called for each that is deleted before it has it.
+func (r *run) promise(abandoned func()) {
 	r.out = make([][]*Buffer, len(r.on))
-	left := &atomic.Int64{}
 	for i, dev := range r.on {
 		r.out[i] = make([]*Buffer, len(r.x.results))
 		for k, t := range r.x.results {
-			left.Add(1)
-			r.out[i][k] = &Buffer{device: r.x.device, ordinal: dev, typ: t, abandoned: func() {
-				if left.Add(-1) == 0 {
-					r.stop() // nobody wants the results any more
-				}
-			}}
+			r.out[i][k] = &Buffer{device: r.x.device, ordinal: dev, typ: t, abandoned: abandoned}
 		}
 	}
-	return nil
 }
 
 // ready reports whether all arguments have their content.
@@ -281,7 +282,7 @@ func (r *run) do() {
 	r.done.Complete(err)
 }
 
-func (r *run) failed(err error) error { return stopped(r.ctx, "execute: "+r.x.name, err) }
+func (r *run) failed(err error) error { return stopped(r.ctx, r.x.what, err) }
 
 // result is a result in the device's memory.
 type result struct {
@@ -331,11 +332,11 @@ func (b *Buffer) steal() *block {
 	return m
 }
 
-// memory lends the device's memory to one run and knows which block each piece is.
+// memory lends the device's memory to one run and knows which block each piece is. There are a handful.
 type memory struct {
 	store  *store
 	name   string
-	blocks map[*byte]*block
+	blocks []*block
 }
 
 // Alloc takes a block.
@@ -344,24 +345,31 @@ func (m *memory) Alloc(n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.blocks[&b.data[:1][0]] = b
+	m.blocks = append(m.blocks, b)
 	return b.data, nil
 }
 
 // Free gives a block back.
-func (m *memory) Free(data []byte) {
+func (m *memory) Free(data []byte) { m.disown(data).release() }
+
+// disown takes a block off the list; nil for memory that is not on it.
+func (m *memory) disown(data []byte) *block {
 	if cap(data) == 0 {
-		return
+		return nil
 	}
-	key := &data[:1][0]
-	m.blocks[key].release()
-	delete(m.blocks, key)
+	for i, b := range m.blocks {
+		if &b.data[:1][0] == &data[:1][0] {
+			m.blocks = slices.Delete(m.blocks, i, i+1)
+			return b
+		}
+	}
+	return nil
 }
 
 // planned runs the planned program.
 func (r *run) planned() ([][]result, error) {
 	x := r.x
-	m := &memory{store: x.device.store, name: "execute " + x.name, blocks: map[*byte]*block{}}
+	m := &memory{store: x.device.store, name: x.what}
 	defer func() {
 		for _, b := range m.blocks {
 			b.release()
@@ -373,7 +381,7 @@ func (r *run) planned() ([][]result, error) {
 			if own := b.steal(); own != nil {
 				// The block is the run's now; what no result takes is released at the end.
 				args[i] = plan.Arg{Data: own.data, Donated: true}
-				m.blocks[&own.data[:1][0]] = own
+				m.blocks = append(m.blocks, own)
 				continue
 			}
 		}
@@ -387,9 +395,13 @@ func (r *run) planned() ([][]result, error) {
 	}
 	results := make([]result, len(outs))
 	for i, data := range outs {
-		key := &data[:1][0]
-		own := m.blocks[key]
-		delete(m.blocks, key)
+		own := m.disown(data)
+		if own == nil {
+			for _, res := range results[:i] {
+				res.block.release()
+			}
+			return nil, fmt.Errorf("result %d is in memory that is not its own: %w", i, isthmus.ErrPanic)
+		}
 		own.data = own.data[:len(data)]
 		results[i] = result{x.results[i], own}
 	}
