@@ -102,7 +102,7 @@ func cases() ([]bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"attn_block", "mlp_xent_sgd", "convnet_fwd", "rnn_scan", "examples/digits", "examples/transformer"} {
+	for _, name := range []string{"attn_block", "attn_block_grad", "attn_block_bf16", "mlp_xent_sgd", "convnet_fwd", "convnet_grad", "lstm", "rnn_scan", "examples/digits", "examples/transformer"} {
 		found := false
 		for _, k := range append(c.Cases, c.Examples...) {
 			if k.Name != name {

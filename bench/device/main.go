@@ -1,4 +1,4 @@
-// Command device compares the embedded device with XLA's CPU backend, with GoMLX's backend in plain Go, and with numpy.
+// Command device compares the embedded device, by itself and through its PJRT table (pjrt), with XLA's CPU backend, with GoMLX's backend in plain Go, and with numpy.
 //
 //	go run . [-rounds 15] [-only NAME]
 //
@@ -22,7 +22,11 @@ import (
 )
 
 func peers(ctx context.Context) ([]peer, error) {
-	list := []peer{&embedded{kernel.NewPool(runtime.GOMAXPROCS(0))}}
+	served, err := newServed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []peer{&embedded{kernel.NewPool(runtime.GOMAXPROCS(0))}, served}
 	if path := os.Getenv("ISTHMUS_PJRT_CPU"); path != "" {
 		p, err := newPlugin(ctx, path)
 		if err != nil {

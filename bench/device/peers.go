@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus/device"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/device/plan"
 	"github.com/isthmus-ffi/isthmus/npy"
@@ -112,8 +113,9 @@ func (c *cache) Free(b []byte) {
 	c.free[int64(len(b))] = append(c.free[int64(len(b))], b)
 }
 
-// plugin is a PJRT plugin: XLA's CPU.
+// plugin is a device behind a PJRT function table: XLA's CPU, or the embedded device with all that clients pay for.
 type plugin struct {
+	title  string
 	client *pjrt.Client
 }
 
@@ -126,10 +128,26 @@ func newPlugin(ctx context.Context, path string) (*plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plugin{c}, nil
+	return &plugin{"xla", c}, nil
 }
 
-func (*plugin) name() string   { return "xla" }
+func newServed(ctx context.Context) (*plugin, error) {
+	table, err := device.Table(device.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := pjrt.FromTable("isthmus", table)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.NewClient(ctx, pjrt.ClientOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &plugin{"pjrt", c}, nil
+}
+
+func (p *plugin) name() string { return p.title }
 func (p *plugin) close() error { return p.client.Close() }
 
 func (p *plugin) prepare(ctx context.Context, b bench) (*task, error) {
