@@ -168,6 +168,9 @@ func TestP06HostileText(t *testing.T) {
 	if s := p.Attributes()[0].Value.(string); s != "a\uFFFDb" {
 		t.Errorf("repaired to %q", s)
 	}
+	if n := p.Attributes()[0].Name; n != "bad" { // other text follows it in memory, and no NUL
+		t.Errorf("name %q", n)
+	}
 	f.Fail(pjrtc.SlotClientCreate, &pjrtfake.Failure{Code: pjrtc.ErrorCodeINTERNAL, Msg: "\xff\xfe" + long})
 	_, err := p.NewClient(t.Context(), pjrt.ClientOptions{})
 	var e *pjrt.Error

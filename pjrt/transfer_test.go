@@ -183,6 +183,21 @@ func TestP02LayoutIsAlive(t *testing.T) {
 	})
 }
 
+// TestP02LayoutIsComplete has the fake read all of the layout that comes with a transfer to the host.
+func TestP02LayoutIsComplete(t *testing.T) {
+	c, _ := fakeClient(t, nil)
+	outs, err := compile(t, c, "many").Execute(t.Context(), nil, pjrt.ExecuteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range outs {
+		if _, err := o.Bytes(t.Context()); err != nil {
+			t.Error(err)
+		}
+		o.Close()
+	}
+}
+
 // TestP24Lending uses all four ways to lend host memory, and watches who may touch it until when.
 func TestP24Lending(t *testing.T) {
 	t.Run("fake", func(t *testing.T) {

@@ -247,10 +247,11 @@ func alloc[T any](f *Fake) *T {
 	return mem.At[T](mem.AddrOf(f.block(mem.SizeOf[T]())))
 }
 
-// text gives C the bytes of s, without a NUL.
+// text gives C the bytes of s; no NUL but other text follows them.
 func (f *Fake) text(s string) pjrtc.Ptr[byte] {
-	b := f.block(len(s))
-	copy(b, s)
+	const after = "not of this text"
+	b := f.block(len(s) + len(after))
+	copy(b, s+after)
 	return pjrtc.Ptr[byte](mem.AddrOf(b))
 }
 

@@ -127,9 +127,31 @@ func (f *Fake) toHost(a *pjrtc.BufferToHostBufferArgs) *Failure {
 	if a.DstSize < uint64(len(b.data)) {
 		return failed(pjrtc.ErrorCodeINVALIDARGUMENT, "too small")
 	}
+	f.checkLayout(b.typ, a.HostLayout)
 	copy(array(pjrtc.Ptr[byte](a.Dst), a.DstSize), b.data)
 	a.Event = pjrtc.Ptr[pjrtc.Event](f.newEvent(b.parent, f.late(a.Slot())).handle)
 	return nil
+}
+
+// checkLayout reads all of a layout for the host: it must be there, and be the dense row-major one.
+func (f *Fake) checkLayout(t Type, p pjrtc.Ptr[pjrtc.BufferMemoryLayout]) {
+	if p == 0 {
+		if len(t.Dims) > 1 {
+			f.violate("get: no layout for a tensor of rank %d", len(t.Dims))
+		}
+		return
+	}
+	l := p.At()
+	tiled := l.Tiled()
+	if l.StructSize == 0 || l.Type != pjrtc.BufferMemoryLayoutTypeTiled || tiled.StructSize == 0 || tiled.MinorToMajorSize != uint64(len(t.Dims)) {
+		f.violate("get: the layout is damaged: %+v", l)
+		return
+	}
+	for i, d := range array(tiled.MinorToMajor, tiled.MinorToMajorSize) {
+		if d != int64(len(t.Dims)-1-i) {
+			f.violate("get: the layout's order has %d at %d", d, i)
+		}
+	}
 }
 
 // size is the bytes of a tensor on the host.
