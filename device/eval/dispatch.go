@@ -148,6 +148,9 @@ func (r *runner) run(op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
 }
 
 func (r *runner) runPlain(op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
+	if makesNothing(op) {
+		return r.nothing(op)
+	}
 	if m := manyOps(op.Kind); m != nil {
 		return m(r, op, in, f)
 	}
@@ -168,6 +171,37 @@ func (r *runner) runPlain(op *stablehlo.Op, in []Value, f *frame) ([]Value, erro
 		return nil, err
 	}
 	return []Value{t}, nil
+}
+
+// makesNothing reports whether op does no more than compute tensors, none of which has an element. Its loops could still
+// walk along another dimension, which may be of any length.
+func makesNothing(op *stablehlo.Op) bool {
+	switch op.Kind {
+	case stablehlo.Map, stablehlo.Reduce, stablehlo.ReduceWindow, stablehlo.Scatter, stablehlo.SelectAndScatter,
+		stablehlo.Sort, stablehlo.BatchNormGrad, stablehlo.BatchNormTraining:
+	default:
+		if manyOps(op.Kind) != nil {
+			return false
+		}
+	}
+	for _, v := range op.Results {
+		if !v.Type.Static() || v.Type.Len() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *runner) nothing(op *stablehlo.Op) ([]Value, error) {
+	outs := make([]Value, len(op.Results))
+	for i, v := range op.Results {
+		t, err := r.out(op, i, v.Type.Dims)
+		if err != nil {
+			return nil, err
+		}
+		outs[i] = t
+	}
+	return outs, nil
 }
 
 // elementwise computes an elementwise operation a lane at a time. A scalar operand of select and clamp stands for all

@@ -202,6 +202,9 @@ func (r *runner) concat(op *stablehlo.Op, i int, in []*Tensor, d int) (*Tensor, 
 	if err != nil {
 		return nil, err
 	}
+	if len(out.Data) == 0 {
+		return out, nil // the other dimensions may be of any length
+	}
 	// Every operand is a run of whole rows below d.
 	size := out.Type.Elem.Size()
 	inner := product(dims[d+1:]) * size

@@ -266,6 +266,9 @@ const (
 // SolveTriangle solves op(a)*x = b, or x*op(a) = b where left is false, in place of the m by n matrix b. Only one
 // triangle of the square matrix a is read; unit says that its diagonal counts as ones.
 func SolveTriangle[S Scalar](a, b []S, m, n int, left, lower, unit bool, op Op) {
+	if len(b) == 0 {
+		return // either dimension may still be of any length
+	}
 	k, other := m, n
 	if !left {
 		k, other = n, m

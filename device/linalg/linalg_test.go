@@ -277,6 +277,14 @@ func TestSolveTriangle(t *testing.T) {
 	}
 }
 
+// TestSolveNothing solves for matrices without elements, whose other dimension is huge.
+func TestSolveNothing(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		linalg.SolveTriangle([]float64{}, []float64{}, 1<<40, 0, left, true, false, linalg.None)
+		linalg.SolveTriangle([]float64{}, []float64{}, 0, 1<<40, left, true, false, linalg.None)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	if bad := linalg.Cholesky([]float64{1, 2, 2, 1}, 2, true); bad != 2 {
 		t.Errorf("Cholesky of an indefinite matrix: %d, want 2", bad)
