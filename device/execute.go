@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -332,10 +333,13 @@ func (b *Buffer) steal() *block {
 	return m
 }
 
-// memory lends the device's memory to one run and knows which block each piece is. There are a handful.
+// memory lends the device's memory to one run and knows which block each piece is. There are a handful. Workers take
+// from it too, at the same time.
 type memory struct {
-	store  *store
-	name   string
+	store *store
+	name  string
+
+	mu     sync.Mutex
 	blocks []*block
 }
 
@@ -345,7 +349,9 @@ func (m *memory) Alloc(n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.mu.Lock()
 	m.blocks = append(m.blocks, b)
+	m.mu.Unlock()
 	return b.data, nil
 }
 
@@ -357,6 +363,8 @@ func (m *memory) disown(data []byte) *block {
 	if cap(data) == 0 {
 		return nil
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i, b := range m.blocks {
 		if &b.data[:1][0] == &data[:1][0] {
 			m.blocks = slices.Delete(m.blocks, i, i+1)
