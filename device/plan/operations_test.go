@@ -361,6 +361,88 @@ func (g *gen) convolution() {
 	g.op(stablehlo.Convolution, a, stablehlo.TensorOf(e, out...), x, w)
 }
 
+// window draws a reduction over windows, often a cumulative one, or the gradient of a pooling.
+func (g *gen) window(x *stablehlo.Value, scatter bool) {
+	t := x.Type
+	e := t.Elem
+	if !plainElem(e) || e == dtype.I1 || t.Len() > 5000 || e.IsFloat() && e.Bits() == 16 {
+		return
+	}
+	a := &stablehlo.WindowAttr{}
+	var out []int64
+	total := int64(1)
+	busy := g.n(0, t.Rank()) // dimensions before it are left alone
+	for d, n := range t.Dims {
+		k, by, spread, dilate, pad := int64(1), int64(1), int64(1), int64(1), [2]int64{}
+		if d >= busy {
+			k, by = int64(g.n(1, 3)), int64(g.n(1, 2))
+			pad = [2]int64{int64(g.n(0, 2)), int64(g.n(0, 2))}
+			if !scatter {
+				spread, dilate = int64(pick(g, []int{1, 1, 2})), int64(pick(g, []int{1, 1, 2}))
+			}
+		} else if d == busy-1 && !scatter && n > 1 && n < 100 && g.n(0, 1) == 0 {
+			k = n // a cumulative reduction
+			pad[g.n(0, 1)] = n - 1
+		}
+		a.Dims, a.Strides, a.Padding = append(a.Dims, k), append(a.Strides, by), append(a.Padding, pad)
+		a.BaseDilations, a.WindowDilations = append(a.BaseDilations, spread), append(a.WindowDilations, dilate)
+		m := int64(0)
+		if n > 0 {
+			m = (n-1)*spread + 1
+		}
+		room, span := m+pad[0]+pad[1], (k-1)*dilate+1
+		if room < span {
+			out = append(out, 0)
+			total = 0
+			continue
+		}
+		out = append(out, (room-span)/by+1)
+		total *= out[d]
+	}
+	if total > 8000 {
+		return
+	}
+	one := stablehlo.TensorOf(e)
+	sum := stablehlo.Add
+	if !scatter {
+		sum = pick(g, []stablehlo.Kind{stablehlo.Add, stablehlo.Maximum, stablehlo.Minimum})
+	}
+	init := g.whole(g.like(one))
+	if e.IsFloat() {
+		x = g.whole(x)
+	}
+	fold := g.region([]stablehlo.Type{one, one}, func(v []*stablehlo.Value) []*stablehlo.Value {
+		return []*stablehlo.Value{g.op(sum, nil, one, v...)}
+	})
+	if !scatter {
+		g.add(stablehlo.ReduceWindow, a, []stablehlo.Type{stablehlo.TensorOf(e, out...)}, []*stablehlo.Block{fold}, x, init)
+		return
+	}
+	source := g.whole(g.like(stablehlo.TensorOf(e, out...)))
+	dir := pick(g, []stablehlo.Direction{stablehlo.GE, stablehlo.GT, stablehlo.LE, stablehlo.LT})
+	choose := g.region([]stablehlo.Type{one, one}, func(v []*stablehlo.Value) []*stablehlo.Value {
+		return []*stablehlo.Value{g.op(stablehlo.Compare, stablehlo.CompareAttr{Direction: dir}, stablehlo.TensorOf(dtype.I1), v...)}
+	})
+	g.add(stablehlo.SelectAndScatter, a, []stablehlo.Type{t}, []*stablehlo.Block{choose, fold}, x, source, init)
+}
+
+// integer draws an operation of integers that the common ones leave out.
+func (g *gen) integer(x *stablehlo.Value) {
+	t := x.Type
+	if !t.Elem.IsInt() || t.Elem.Bits() < 8 {
+		return
+	}
+	switch k := pick(g, []stablehlo.Kind{
+		stablehlo.Divide, stablehlo.Remainder, stablehlo.ShiftLeft, stablehlo.ShiftRightLogical, stablehlo.ShiftRightArithmetic,
+		stablehlo.Power, stablehlo.Not, stablehlo.PopulationCount, stablehlo.CountLeadingZeros,
+	}); k {
+	case stablehlo.Not, stablehlo.PopulationCount, stablehlo.CountLeadingZeros:
+		g.op(k, nil, t, x)
+	default:
+		g.op(k, nil, t, x, g.like(t))
+	}
+}
+
 // argmax draws JAX's argmax or argmin.
 func (g *gen) argmax(x *stablehlo.Value) {
 	t := x.Type
@@ -368,6 +450,7 @@ func (g *gen) argmax(x *stablehlo.Value) {
 	if t.Rank() == 0 || e != dtype.F32 && e != dtype.F64 && e != dtype.I32 && e != dtype.I64 {
 		return
 	}
+	x = g.whole(x) // which of equal zeros is the value is not specified
 	d := g.n(0, t.Rank()-1)
 	it := stablehlo.TensorOf(pick(g, []dtype.Type{dtype.I32, dtype.I64}), t.Dims...)
 	at := g.op(stablehlo.Iota, stablehlo.DimAttr{Dim: int64(d)}, it)

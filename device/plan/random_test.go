@@ -203,7 +203,7 @@ func (g *gen) step() {
 	t := x.Type
 	e := t.Elem
 	numeric := plainElem(e)
-	switch g.n(0, 27) {
+	switch g.n(0, 30) {
 	case 0, 1, 2, 3:
 		if e == dtype.F8E4M3FN {
 			return
@@ -290,6 +290,12 @@ func (g *gen) step() {
 		g.convolution()
 	case 27:
 		g.argmax(x)
+	case 28:
+		g.window(x, false)
+	case 29:
+		g.window(x, true)
+	case 30:
+		g.integer(x)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *scheduler) reduceWindow(i *inst) *unit {
 		return nil
 	}
 	w := &window{in: s.view(i.in[0]), init: s.view(i.in[1]), out: out, a: i.attr.(*stablehlo.WindowAttr), dims: i.in[0].typ.Dims, scan: -1}
-	if !w.in.contiguous() {
+	if !w.in.contiguous() || !w.padFree(kind) && !identity(kind, i.in[1]) {
 		return nil
 	}
 	w.strides = rowMajor(w.dims)
@@ -93,6 +93,35 @@ func (s *scheduler) reduceWindow(i *inst) *unit {
 		u.step = windowStep(&t.U64, w, op)
 	}
 	return u
+}
+
+// padFree says whether the elements that padding and dilation add, which have the initial value, change nothing.
+func (w *window) padFree(kind stablehlo.Kind) bool {
+	switch kind {
+	case stablehlo.Maximum, stablehlo.Minimum, stablehlo.And, stablehlo.Or:
+		return true
+	}
+	for d := range w.dims {
+		if w.a.Padding[d] != [2]int64{} || w.a.BaseDilations[d] != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// identity says whether v is a constant that changes nothing: 0 of a sum, 1 of a product.
+func identity(kind stablehlo.Kind, v *value) bool {
+	if v.lit == nil {
+		return false
+	}
+	want, x := float64(0), literalInts(v.lit)[0]
+	if kind == stablehlo.Multiply {
+		want = 1
+	}
+	if v.typ.Elem.IsFloat() {
+		return dtype.ToFloat64(v.typ.Elem, x) == want
+	}
+	return x == uint64(want)
 }
 
 // combiner is a binary operation on single elements.
