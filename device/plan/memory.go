@@ -35,7 +35,6 @@ type placer struct {
 	level   map[*value]int // number of loops around where the value is made
 	loops   []*unit        // the loops that are open
 	buffers []*buffer
-	cover   map[*buffer]bool
 }
 
 // place lays out memory. Time is the number of a unit in the order of execution, blocks of a unit after the unit itself

@@ -48,7 +48,7 @@ func orderOf(region *stablehlo.Block) (order, bool) {
 	if e.IsFloat() && attr.Type != stablehlo.CompareTotalOrder {
 		return o, false
 	}
-	return o, !e.IsComplex() && (!e.IsFloat() || e == dtype.F32 || e == dtype.F64 || half(e)) && (mergeA == false || e.IsFloat())
+	return o, !e.IsComplex() && (!e.IsFloat() || e == dtype.F32 || e == dtype.F64 || half(e)) && (!mergeA || e.IsFloat())
 }
 
 // sortKey follows a compared value back to the element it came from: select(x != x, NaN, select(x == 0, 0, x)).

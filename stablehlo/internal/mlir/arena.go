@@ -5,7 +5,6 @@ type arena struct {
 	ops   []Op
 	vals  []Value
 	ptrs  []*Value
-	attrs []NamedAttr
 	chunk int
 }
 
