@@ -364,6 +364,8 @@ func (r *run) await(ctx context.Context, f *call.Frame) (err error, detached boo
 		return err, false
 	}
 	f.Put()
+	// Nobody will read the outputs. A device that sees them go may stop the work; the others finish it.
+	left.destroyOuts()
 	r.x.client.reaper.Adopt(left.done, "pjrt.Execution", func(error) { left.destroy() })
 	return fmt.Errorf("pjrt: execute: %w", context.Cause(ctx)), true
 }
@@ -436,10 +438,15 @@ func (m *remains) destroyEvents() {
 // destroy ends an execution that nobody waits for.
 func (m *remains) destroy() {
 	m.destroyEvents()
+	m.destroyOuts()
+	m.x.owned.Done()
+}
+
+func (m *remains) destroyOuts() {
 	for _, b := range m.outs {
 		dropWith(m.x.client.plugin.destroyBuffer)(b)
 	}
-	m.x.owned.Done()
+	m.outs = nil
 }
 
 // handles copies the output handles out of the frame.
