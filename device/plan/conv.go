@@ -369,6 +369,14 @@ func patches[T kernel.Float](c *convolution, rows, in []T, lo, n int, outAt []in
 				from += x * c.inStrides[d]
 			}
 			x := idx[last+1]*stride + t.at[last]
+			if c.channels == 1 && dilation == 1 {
+				column := rows[p*c.depth+k*c.tapBy:]
+				if !inside {
+					from = -1
+				}
+				fillColumn(column, in, c.depth, strip, from, x, stride, c.inStrides[last], c.inDims[last])
+				continue
+			}
 			for j := range strip {
 				row := rows[(p+j)*c.depth:][:c.depth]
 				src := int64(-1)
@@ -386,6 +394,33 @@ func patches[T kernel.Float](c *convolution, rows, in []T, lo, n int, outAt []in
 			}
 		}
 		p += strip
+	}
+}
+
+// fillColumn stores one tap of a strip of n positions, by apart in dst: the elements of a line of the input, pitch
+// apart, at coordinates x, x+stride, …; zeros outside of its size, or everywhere where from is negative.
+func fillColumn[T kernel.Float](dst, in []T, by, n int, from, x, stride, pitch, size int64) {
+	first, end := 0, 0
+	if from >= 0 {
+		if x < 0 {
+			first = int(min(int64(n), (-x+stride-1)/stride))
+		}
+		end = max(first, int(min(int64(n), (size-x+stride-1)/stride)))
+	}
+	at := 0
+	for range first {
+		dst[at] = 0
+		at += by
+	}
+	src := from + (x+int64(first)*stride)*pitch
+	for range end - first {
+		dst[at] = in[src]
+		at += by
+		src += stride * pitch
+	}
+	for range n - end {
+		dst[at] = 0
+		at += by
 	}
 }
 
