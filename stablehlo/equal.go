@@ -10,6 +10,9 @@ import (
 
 // Equal reports whether two programs are the same but for positions and the names of values.
 func Equal(a, b *Module) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
 	if a.Name != b.Name || !equalExtras(a.Attrs, b.Attrs) || len(a.Funcs) != len(b.Funcs) {
 		return false
 	}

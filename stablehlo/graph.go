@@ -68,7 +68,20 @@ type Func struct {
 }
 
 // Args are the arguments of the function.
-func (f *Func) Args() []*Value { return f.Body.Args }
+func (f *Func) Args() []*Value {
+	if f.Body == nil {
+		return nil
+	}
+	return f.Body.Args
+}
+
+// name is the name of a function that may be missing in an unverified graph.
+func (f *Func) name() string {
+	if f == nil {
+		return ""
+	}
+	return f.Name
+}
 
 // Alias returns the result that argument i may share its memory with (tf.aliasing_output), and whether there is one.
 func (f *Func) Alias(i int) (result int, ok bool) {
@@ -112,8 +125,13 @@ type Block struct {
 	Ops  []*Op
 }
 
-// Terminator is the Return that ends the block.
-func (b *Block) Terminator() *Op { return b.Ops[len(b.Ops)-1] }
+// Terminator is the Return that ends the block; nil for a block without operations, which does not verify.
+func (b *Block) Terminator() *Op {
+	if len(b.Ops) == 0 {
+		return nil
+	}
+	return b.Ops[len(b.Ops)-1]
+}
 
 // Value is made once, by an operation or as the argument of a block.
 type Value struct {

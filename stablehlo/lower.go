@@ -184,7 +184,7 @@ func lower(o *Op) []mlir.NamedAttr {
 	case RNGBitGeneratorAttr:
 		l.add("rng_algorithm", enumAttr("rng_algorithm", a.Algorithm))
 	case CallAttr:
-		l.add("callee", mlir.Symbol(a.Callee.Name))
+		l.add("callee", mlir.Symbol(a.Callee.name()))
 	case *DotAttr:
 		l.dot(a)
 	case *ConvAttr:
@@ -197,7 +197,7 @@ func lower(o *Op) []mlir.NamedAttr {
 		l.padding("padding", a.Padding)
 	case *CompositeAttr:
 		l.add("name", mlir.String(a.Name))
-		l.add("decomposition", mlir.Symbol(a.Decomposition.Name))
+		l.add("decomposition", mlir.Symbol(a.Decomposition.name()))
 		if len(a.Attributes) > 0 {
 			l.add("composite_attributes", mlir.Dict(namedAttrs(a.Attributes)))
 		}
@@ -288,7 +288,7 @@ func (l *lowered) customCall(a *CustomCallAttr) {
 	if len(a.Called) > 0 {
 		list := mlir.Array{}
 		for _, f := range a.Called {
-			list = append(list, mlir.Symbol(f.Name))
+			list = append(list, mlir.Symbol(f.name()))
 		}
 		l.add("called_computations", list)
 	}

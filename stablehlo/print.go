@@ -16,8 +16,11 @@ type PrintOptions struct {
 	ElideAbove int
 }
 
-// String prints the program with all its constants.
+// String prints the program with all its constants; of a graph with holes it says what is missing.
 func (m *Module) String() string {
+	if err := checkWhole(m); err != nil {
+		return "<" + err.Error() + ">"
+	}
 	p := &printer{}
 	p.module(m)
 	return p.b.String()
@@ -26,6 +29,9 @@ func (m *Module) String() string {
 // Print writes the program as text that [Parse] reads back to an equal program. Values are numbered; positions are
 // not kept.
 func (m *Module) Print(w io.Writer, opts PrintOptions) error {
+	if err := checkWhole(m); err != nil {
+		return err
+	}
 	p := &printer{opts: opts}
 	p.module(m)
 	_, err := w.Write(p.b.Bytes())
@@ -34,6 +40,9 @@ func (m *Module) Print(w io.Writer, opts PrintOptions) error {
 
 // String prints the function.
 func (f *Func) String() string {
+	if err := checkWhole(&Module{Funcs: []*Func{f}}); err != nil {
+		return "<" + err.Error() + ">"
+	}
 	p := &printer{}
 	p.fn(f)
 	return p.b.String()
@@ -183,7 +192,7 @@ func (p *printer) op(o *Op, top bool) {
 		return
 	}
 	attrs := lower(o)
-	if p.pretty(o, attrs) {
+	if prettyFits(o) && p.pretty(o, attrs) {
 		return
 	}
 	p.b.WriteByte('"')
@@ -259,6 +268,36 @@ func (p *printer) region(b *Block) {
 	p.b.WriteByte('}')
 }
 
+// prettyFits reports whether o has what its pretty form is made of: an unverified operation may lack it.
+func prettyFits(o *Op) bool {
+	a := arityOf(o.Kind)
+	if a.operands != many && len(o.Operands) != a.operands || a.results != many && len(o.Results) != a.results {
+		return false
+	}
+	switch o.Kind {
+	case Constant:
+		return hasAttr[*Literal](o)
+	case Call:
+		return hasAttr[CallAttr](o)
+	case Compare:
+		return hasAttr[CompareAttr](o)
+	case Iota, Concatenate:
+		return hasAttr[DimAttr](o)
+	case BroadcastInDim, Transpose, DynamicSlice:
+		return hasAttr[DimsAttr](o)
+	case Pad:
+		return hasAttr[*PadAttr](o)
+	case Slice:
+		return hasAttr[*SliceAttr](o)
+	}
+	return true
+}
+
+func hasAttr[T Attr](o *Op) bool {
+	_, ok := o.Attr.(T)
+	return ok
+}
+
 // pretty prints the forms that the reference has for the most common operations; false where the generic form must
 // serve.
 func (p *printer) pretty(o *Op, attrs []mlir.NamedAttr) bool {
@@ -288,7 +327,7 @@ func (p *printer) pretty(o *Op, attrs []mlir.NamedAttr) bool {
 		return true
 	case Call:
 		start(name)
-		p.symbol(o.Attr.(CallAttr).Callee.Name)
+		p.symbol(o.Attr.(CallAttr).Callee.name())
 		p.b.WriteByte('(')
 		p.uses(o.Operands)
 		p.b.WriteByte(')')

@@ -3,6 +3,7 @@ package stablehlo
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -14,7 +15,10 @@ import (
 //
 // An error is an [*Error], or up to 20 of them joined.
 func Verify(m *Module) error {
-	v := &verifier{module: m, visible: map[*Value]bool{}}
+	if err := checkWhole(m); err != nil {
+		return err
+	}
+	v := &verifier{visible: map[*Value]bool{}}
 	for _, f := range m.Funcs {
 		v.fn(f)
 	}
@@ -24,8 +28,43 @@ func Verify(m *Module) error {
 	return nil
 }
 
+// checkWhole looks for parts that a graph made by hand lacks, so that nothing after it meets a nil.
+func checkWhole(m *Module) *Error {
+	if m == nil {
+		return &Error{Msg: "there is no module"}
+	}
+	var block func(b *Block) *Error
+	block = func(b *Block) *Error {
+		if slices.Contains(b.Args, nil) || slices.Contains(b.Ops, nil) {
+			return &Error{Msg: "a block has an argument or operation that is nil"}
+		}
+		for _, o := range b.Ops {
+			if slices.Contains(o.Operands, nil) || slices.Contains(o.Results, nil) || slices.Contains(o.Regions, nil) {
+				return &Error{Pos: o.Pos, Op: opName(o.Kind), Msg: "an operand, result or region is nil"}
+			}
+			if a := reflect.ValueOf(o.Attr); a.Kind() == reflect.Pointer && a.IsNil() {
+				return &Error{Pos: o.Pos, Op: opName(o.Kind), Msg: "the attributes are nil"}
+			}
+			for _, r := range o.Regions {
+				if err := block(r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for i, f := range m.Funcs {
+		if f == nil || f.Body == nil {
+			return &Error{Op: "func.func", Msg: fmt.Sprintf("function %d is nil, or has no body", i)}
+		}
+		if err := block(f.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type verifier struct {
-	module  *Module
 	errs    []*Error
 	visible map[*Value]bool
 	scope   []*Value
@@ -102,7 +141,7 @@ func (v *verifier) op(o *Op) {
 		return
 	}
 	for _, x := range o.Operands {
-		if x == nil || !v.visible[x] {
+		if !v.visible[x] {
 			v.report(o.Pos, opName(o.Kind), "an operand is used where it is not defined")
 			return
 		}
