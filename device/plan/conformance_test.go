@@ -121,6 +121,9 @@ func TestConformance(t *testing.T) {
 	if file == "" {
 		file = filepath.Join("..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
 	}
+	if testing.Short() {
+		t.Skip("not in short mode: thousands of programs")
+	}
 	if _, err := os.Stat(file); err != nil {
 		t.Skip("no test programs: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
 	}

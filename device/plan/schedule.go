@@ -103,13 +103,12 @@ func (s *scheduler) number(b *block) {
 // need finds the values that must lie in memory in row-major order, and rewrites operands that no view can give: it
 // runs before fusing, as it changes who consumes what.
 func (s *scheduler) need(b *block) {
-	for k := 0; k < len(b.insts); k++ {
-		i := b.insts[k]
+	insts := b.insts
+	b.insts = make([]*inst, 0, len(insts))
+	for _, i := range insts {
 		for _, sub := range i.blocks {
 			s.need(sub)
 		}
-		before := len(b.insts)
-		at := k
 		insert := func(n *inst) *value {
 			n.op = i.op
 			v := n.out[0]
@@ -118,14 +117,12 @@ func (s *scheduler) need(b *block) {
 			for _, x := range n.in {
 				x.uses = append(x.uses, n)
 			}
-			b.insts = slices.Insert(b.insts, at, n)
-			at++
+			b.insts = append(b.insts, n)
 			s.dense[v] = true
 			return v
 		}
 		replace := func(n int, v *value) {
 			old := i.in[n]
-			old.uses = slices.Clone(old.uses)
 			if u := slices.Index(old.uses, i); u >= 0 {
 				old.uses = slices.Delete(old.uses, u, u+1)
 			}
@@ -168,7 +165,7 @@ func (s *scheduler) need(b *block) {
 		for _, v := range i.in {
 			s.view(v) // finds the reshapes that no strides express
 		}
-		k += len(b.insts) - before
+		b.insts = append(b.insts, i)
 	}
 	for _, v := range b.results {
 		s.view(v)
