@@ -71,6 +71,37 @@ func TestLongPrograms(t *testing.T) {
 	}
 }
 
+// Tens of thousands of values that are alive at one time are planned and run.
+func TestWideProgram(t *testing.T) {
+	const n = 30_000
+	one, all := stablehlo.TensorOf(dtype.F32, 1, 2), stablehlo.TensorOf(dtype.F32, n, 2)
+	square := stablehlo.TensorOf(dtype.F32, 2, 2)
+	g := &gen{fn: &stablehlo.Func{Name: "main", Results: []stablehlo.Type{all}}, block: &stablehlo.Block{}}
+	g.fn.Body = g.block
+	x, w := &stablehlo.Value{Type: one}, &stablehlo.Value{Type: square, Index: 1}
+	g.block.Args = []*stablehlo.Value{x, w}
+	parts := make([]*stablehlo.Value, n)
+	v := x
+	for i := range parts {
+		v = g.op(stablehlo.DotGeneral, &stablehlo.DotAttr{LHSContract: []int64{1}, RHSContract: []int64{0}}, one, v, w)
+		parts[i] = v
+	}
+	g.add(stablehlo.Return, nil, nil, nil, g.op(stablehlo.Concatenate, stablehlo.DimAttr{}, all, parts...))
+	m := &stablehlo.Module{Funcs: []*stablehlo.Func{g.fn}}
+	p, err := plan.Compile(t.Context(), m, m.Main(), plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := aligned([]byte{0, 0, 128, 63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63})
+	got, err := p.Run(t.Context(), []plan.Arg{{Data: aligned([]byte{1, 2, 3, 4, 5, 6, 7, 8})}, {Data: identity}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("\x01\x02\x03\x04\x05\x06\x07\x08", n); string(got[0]) != want {
+		t.Errorf("rows differ: first %x, last %x", got[0][:8], got[0][len(got[0])-8:])
+	}
+}
+
 // Regions nested deeper than the limit are refused with an error, not by the end of the stack.
 func TestDeepNesting(t *testing.T) {
 	var b strings.Builder

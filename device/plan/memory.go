@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 
 	"github.com/isthmus-ffi/isthmus/stablehlo"
@@ -364,7 +365,7 @@ func (m *placer) pack() {
 	slices.SortStableFunc(m.buffers, func(a, b *buffer) int { return cmp.Compare(a.start, b.start) })
 	type hole struct{ offset, size int64 }
 	var free []hole
-	var open []*buffer
+	var open byEnd
 	top := int64(0)
 	release := func(b *buffer) {
 		h := hole{b.offset, round(b.size)}
@@ -383,15 +384,9 @@ func (m *placer) pack() {
 		}
 	}
 	for _, b := range m.buffers {
-		kept := open[:0]
-		for _, o := range open {
-			if o.end < b.start {
-				release(o)
-			} else {
-				kept = append(kept, o)
-			}
+		for len(open) > 0 && open[0].end < b.start {
+			release(heap.Pop(&open).(*buffer))
 		}
-		open = kept
 		size := round(b.size)
 		best := -1
 		for k, h := range free {
@@ -417,10 +412,25 @@ func (m *placer) pack() {
 			}
 			top = b.offset + size
 		}
-		open = append(open, b)
+		heap.Push(&open, b)
 		b.slot = m.slot(slot{arena: true, offset: b.offset, size: b.size})
 	}
 	m.p.arenaSize = top
+}
+
+// byEnd is a heap of buffers, the one that ends first on top.
+type byEnd []*buffer
+
+func (h byEnd) Len() int           { return len(h) }
+func (h byEnd) Less(i, j int) bool { return h[i].end < h[j].end }
+func (h byEnd) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byEnd) Push(x any)        { *h = append(*h, x.(*buffer)) }
+
+func (h *byEnd) Pop() any {
+	last := len(*h) - 1
+	b := (*h)[last]
+	*h = (*h)[:last]
+	return b
 }
 
 func round(n int64) int64 { return (n + alignment - 1) &^ (alignment - 1) }
