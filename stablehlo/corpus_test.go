@@ -1,10 +1,6 @@
 package stablehlo_test
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/isthmus-ffi/isthmus/internal/conformance"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
@@ -26,42 +23,18 @@ type program struct {
 // testdata reads the StableHLO project's programs; the test is skipped where they are not on this machine.
 func testdata(t *testing.T) map[string][]program {
 	t.Helper()
-	file := os.Getenv("ISTHMUS_TESTDATA")
-	if file == "" {
-		file = filepath.Join("..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
-	}
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("ISTHMUS_TESTDATA") == "" {
-		t.Skip("no stablehlo-testdata.tar.gz; set ISTHMUS_TESTDATA to its path")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	sets := map[string][]program{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return sets
+	err := conformance.EachFile(conformance.Archive(t), func(name string, src []byte) error {
+		dir, ext := strings.TrimPrefix(path.Dir(name), "stablehlo/"), path.Ext(name)
+		if ext == ".bc" || ext == ".mlir" && dir != "tests/vhlo" {
+			sets[dir] = append(sets[dir], program{path.Base(name), src})
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := strings.TrimPrefix(path.Dir(path.Clean(h.Name)), "stablehlo/")
-		ext := path.Ext(h.Name)
-		if dir == "tests/vhlo" && ext != ".bc" || ext != ".mlir" && ext != ".bc" {
-			continue
-		}
-		src, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sets[dir] = append(sets[dir], program{path.Base(h.Name), src})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return sets
 }
 
 // known are the parts of files that are refused on purpose, with a piece of the message that says why.

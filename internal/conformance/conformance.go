@@ -6,14 +6,11 @@
 package conformance
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -98,34 +95,16 @@ var sets = map[string]string{
 
 // Load reads the programs of the archive at file, sorted by set and name.
 func Load(file string) ([]Program, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("conformance: %w", err)
-	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, fmt.Errorf("conformance: %s: %w", file, err)
-	}
 	var programs []Program
-	for tr := tar.NewReader(zr); ; {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			break
+	err := EachFile(file, func(name string, src []byte) error {
+		if set := sets[path.Dir(name)]; set != "" && path.Ext(name) == ".mlir" {
+			name = strings.TrimPrefix(strings.TrimPrefix(name, "stablehlo/"), "tests/")
+			programs = append(programs, split(set, name, src)...)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("conformance: %s: %w", file, err)
-		}
-		set := sets[path.Dir(path.Clean(h.Name))]
-		if set == "" || path.Ext(h.Name) != ".mlir" {
-			continue
-		}
-		src, err := io.ReadAll(tr)
-		if err != nil {
-			return nil, fmt.Errorf("conformance: %s: %w", h.Name, err)
-		}
-		name := strings.TrimPrefix(strings.TrimPrefix(path.Clean(h.Name), "stablehlo/"), "tests/")
-		programs = append(programs, split(set, name, src)...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(programs, func(a, b Program) int {
 		if c := strings.Compare(a.Set, b.Set); c != 0 {

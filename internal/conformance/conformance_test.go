@@ -20,19 +20,6 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var update = flag.Bool("update", false, "write docs/conformance-misses.txt")
 
-// archive finds the project's test programs; the test is skipped where they are not there.
-func archive(t *testing.T) string {
-	t.Helper()
-	if file := os.Getenv("ISTHMUS_TESTDATA"); file != "" {
-		return file
-	}
-	file := filepath.Join("..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
-	if _, err := os.Stat(file); err != nil {
-		t.Skip("no test programs: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
-	}
-	return file
-}
-
 // report prints what an engine passes, of each set as many programs as floors says at least.
 func report(t *testing.T, engine string, results []conformance.Result, floors map[string]int) {
 	t.Helper()
@@ -53,13 +40,14 @@ func report(t *testing.T, engine string, results []conformance.Result, floors ma
 // TestConformance runs the StableHLO project's programs on the evaluator, whose misses are those of the committed list,
 // and through the table of the embedded device.
 func TestConformance(t *testing.T) {
-	programs, err := conformance.Load(archive(t))
+	programs, err := conformance.Load(conformance.Archive(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	results := conformance.Run(t.Context(), programs, conformance.Evaluator{}, time.Minute)
 	t.Run("evaluator", func(t *testing.T) { testEvaluator(t, results) })
 	t.Run("table", func(t *testing.T) { testTable(t, programs, results) })
+	t.Run("plugin", func(t *testing.T) { testPlugin(t, programs) })
 }
 
 func testEvaluator(t *testing.T, results []conformance.Result) {

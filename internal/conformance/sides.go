@@ -66,6 +66,7 @@ func TakeApart(ctx context.Context, m *stablehlo.Module) (*Sides, error) {
 	}
 	body.Ops = append(body.Ops, ret)
 	fn.Body, fn.ArgAttrs, fn.ResultAttrs = body, nil, nil
+	fn.Name, fn.Private = "main", false // compilers look for it
 	return s, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,40 @@ func (r table) Run(ctx context.Context, _ conformance.Program, m *stablehlo.Modu
 	return s.Check(ctx, results)
 }
 
+// testPlugin runs the programs on a plugin that somebody names, such as XLA's for CPUs. Its misses are not ours: the floor
+// says that our printer and client carry the programs over.
+func testPlugin(t *testing.T, programs []conformance.Program) {
+	file := os.Getenv("ISTHMUS_CONFORMANCE_PLUGIN")
+	if file == "" {
+		t.Skip("takes minutes; set ISTHMUS_CONFORMANCE_PLUGIN to the path of a plugin")
+	}
+	p, err := pjrt.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := conformance.Run(t.Context(), programs, table{newClient(t, p)}, time.Minute)
+	for _, r := range results {
+		if r.Outcome != conformance.Pass {
+			t.Logf("%s: %v: %v", r.Program.Name, r.Outcome, r.Err)
+		}
+	}
+	report(t, filepath.Base(file), results, map[string]int{"testdata": 2300})
+}
+
+func newClient(t *testing.T, p *pjrt.Plugin) *pjrt.Client {
+	t.Helper()
+	c, err := p.NewClient(t.Context(), pjrt.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 // testTable runs the programs through the function table of the embedded device: everything that a client of it goes
 // through. The checks are made here.
 func testTable(t *testing.T, programs []conformance.Program, evaluated []conformance.Result) {
@@ -83,16 +119,7 @@ func testTable(t *testing.T, programs []conformance.Program, evaluated []conform
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := p.NewClient(t.Context(), pjrt.ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	results := conformance.Run(t.Context(), programs, table{c}, time.Minute)
+	results := conformance.Run(t.Context(), programs, table{newClient(t, p)}, time.Minute)
 	for i, r := range results {
 		switch {
 		case r.Outcome == conformance.Pass || evaluated[i].Outcome != conformance.Pass:

@@ -42,7 +42,7 @@ func TestCorpus(t *testing.T) {
 	if err != nil || len(files) < 72 {
 		t.Fatalf("corpus has %d programs, want 72 at least (%v)", len(files), err)
 	}
-	texts := untar(t, "testdata/corpus.tar.gz", func(string) bool { return true })
+	texts := unpack(t, "testdata/corpus.tar.gz", "")
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".bc")
 		t.Run(name, func(t *testing.T) {

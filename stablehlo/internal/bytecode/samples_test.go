@@ -1,67 +1,36 @@
 package bytecode_test
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/isthmus-ffi/isthmus/internal/conformance"
 	"github.com/isthmus-ffi/isthmus/stablehlo/internal/bytecode"
 )
 
-// untar reads the files of a .tar.gz whose name keep accepts.
-func untar(t testing.TB, name string, keep func(string) bool) map[string][]byte {
+// unpack reads the files of an archive whose path holds part, by their last names.
+func unpack(t testing.TB, archive, part string) map[string][]byte {
 	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	files := map[string][]byte{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files
+	err := conformance.EachFile(archive, func(name string, data []byte) error {
+		if strings.Contains(name, part) {
+			files[path.Base(name)] = data
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if keep(h.Name) {
-			if files[path.Base(h.Name)], err = io.ReadAll(r); err != nil {
-				t.Fatal(err)
-			}
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// samples gives StableHLO's own artifacts of every version, with their texts.
-func samples(t testing.TB) map[string][]byte {
-	t.Helper()
-	name := os.Getenv("ISTHMUS_TESTDATA")
-	if name == "" {
-		name = "../../../../shared/data/stablehlo-testdata.tar.gz"
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			t.Skip("StableHLO's test data is not here: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
-		}
-	}
-	return untar(t, name, func(n string) bool { return strings.Contains(n, "tests/vhlo/") })
+	return files
 }
 
 // TestSamples: artifacts of all versions, in each of which nearly every operation, attribute and type of that version
 // stands, are the same as the programs that they were made of.
 func TestSamples(t *testing.T) {
-	files := samples(t)
+	files := unpack(t, conformance.Archive(t), "tests/vhlo/")
 	const future = "invalid_vhlo_future.mlir.bc"
 	n := 0
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -1,59 +1,26 @@
 package mlir_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus/internal/conformance"
 	"github.com/isthmus-ffi/isthmus/stablehlo/internal/mlir"
 )
 
 // corpus calls f with each file of the StableHLO project's own test data, which is not part of this repository.
 func corpus(t testing.TB, f func(name string, data []byte)) {
 	t.Helper()
-	file, err := os.Open(corpusPath())
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("ISTHMUS_TESTDATA") == "" {
-		t.Skip("no test data: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
-	}
+	err := conformance.EachFile(conformance.Archive(t), func(name string, data []byte) error {
+		f(name, data)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(h.Name, data)
-	}
-}
-
-func corpusPath() string {
-	if name := os.Getenv("ISTHMUS_TESTDATA"); name != "" {
-		return name
-	}
-	return filepath.Join("..", "..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
 }
 
 // parseParts parses each program of a test file and returns the first error.
