@@ -189,6 +189,9 @@ func (r *runner) topK(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in []Value)
 	dims := append([]int64(nil), t.Type.Dims...)
 	n := int(dims[len(dims)-1])
 	res := op.Results[0].Type.Dims
+	if len(res) == 0 {
+		return nil, fmt.Errorf("result %v has no rows", op.Results[0].Type)
+	}
 	k := res[len(res)-1]
 	switch {
 	case len(ts) > 1:
@@ -210,6 +213,9 @@ func (r *runner) topK(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in []Value)
 	where, err := r.out(op, 1, dims)
 	if err != nil {
 		return nil, err
+	}
+	if len(values.Data) == 0 {
+		return []Value{values, where}, nil // the rows may be without number
 	}
 	row := newLane(t.Type.Elem, n)
 	idx := newLane(where.Type.Elem, 1)

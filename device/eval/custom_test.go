@@ -1,6 +1,7 @@
 package eval_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -74,6 +75,27 @@ func.func @main() -> tensor<1xf64> {
 				t.Errorf("got %s, %v\nwant %s", show(got), err, c.want)
 			}
 		})
+	}
+}
+
+// Nothing verifies the operands and results of a custom call but the call itself.
+func TestTopKRefuses(t *testing.T) {
+	for _, types := range []string{
+		"(tensor<4xf32>) -> (tensor<f32>, tensor<i32>)",
+		"(tensor<4xf32>) -> (tensor<5xf32>, tensor<5xi32>)",
+		"(tensor<4xf32>) -> (tensor<2xf32>, tensor<2xf32>)",
+		"(tensor<f32>) -> (tensor<1xf32>, tensor<1xi32>)",
+	} {
+		in, _, _ := strings.Cut(strings.TrimPrefix(types, "("), ")")
+		_, err := program(t, `
+func.func @main() {
+  %a = stablehlo.constant dense<1.0> : `+in+`
+  %r:2 = stablehlo.custom_call @mhlo.topk(%a) : `+types+`
+  func.return
+}`, eval.Options{})
+		if err == nil || errors.Is(err, eval.ErrInternal) {
+			t.Errorf("%s: %v, want an error about the types", types, err)
+		}
 	}
 }
 
