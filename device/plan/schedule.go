@@ -55,6 +55,7 @@ type scheduler struct {
 	dense      map[*value]bool // values that must be in memory in row-major order though they are views
 	views      map[*value]view
 	wide       map[*value]*value
+	constants  map[*value]bool // that have been counted
 	stats      Stats
 }
 
@@ -67,6 +68,7 @@ func (s *scheduler) program(top *block, fn *stablehlo.Func, l *lowering, opts Op
 	s.dense = map[*value]bool{}
 	s.views = map[*value]view{}
 	s.wide = map[*value]*value{}
+	s.constants = map[*value]bool{}
 	s.stats.Operations = l.count
 	s.number(top)
 	s.need(top)
@@ -221,6 +223,12 @@ func (s *scheduler) schedule(b *block) (*planned, error) {
 			u.inst = i
 			p.units = append(p.units, u)
 			s.stats.Steps++
+			for _, v := range u.reads {
+				if v.lit != nil && !s.constants[v] {
+					s.constants[v] = true
+					s.stats.Constants += int64(len(v.lit.Data))
+				}
+			}
 			if u.evaluated {
 				s.stats.Evaluated++
 			}
