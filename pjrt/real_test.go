@@ -15,7 +15,7 @@ func real(t testing.TB, env string) *pjrt.Plugin {
 	t.Helper()
 	path := os.Getenv(env)
 	if path == "" {
-		if os.Getenv("ISTHMUS_CI") != "" {
+		if os.Getenv("CI") != "" {
 			t.Fatalf("%s is not set; it names an XLA CPU plugin", env)
 		}
 		t.Skipf("%s is not set; it names an XLA CPU plugin", env)

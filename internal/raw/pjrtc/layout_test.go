@@ -23,7 +23,7 @@ func compiler(t *testing.T) string {
 			return p
 		}
 	}
-	if os.Getenv("ISTHMUS_CI") != "" {
+	if os.Getenv("CI") != "" {
 		t.Fatal("no C++ compiler: g++, clang++ or c++ must be installed")
 	}
 	t.Skip("no C++ compiler")
