@@ -189,8 +189,8 @@ func (r *runner) topK(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in []Value)
 	dims := append([]int64(nil), t.Type.Dims...)
 	n := int(dims[len(dims)-1])
 	res := op.Results[0].Type.Dims
-	if len(res) == 0 {
-		return nil, fmt.Errorf("result %v has no rows", op.Results[0].Type)
+	if len(res) == 0 || op.Results[0].Type.Elem != t.Type.Elem || !op.Results[1].Type.Elem.IsInt() {
+		return nil, fmt.Errorf("results %v and %v for rows of %v", op.Results[0].Type, op.Results[1].Type, t.Type)
 	}
 	k := res[len(res)-1]
 	switch {
@@ -219,9 +219,6 @@ func (r *runner) topK(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in []Value)
 	}
 	row := newLane(t.Type.Elem, n)
 	idx := newLane(where.Type.Elem, 1)
-	if idx.i == nil {
-		return nil, fmt.Errorf("positions are %v, want integers", where.Type)
-	}
 	order, spare := make([]int, n), make([]int, n)
 	direction := stablehlo.GT
 	if !largest {
@@ -261,6 +258,9 @@ func (r *runner) dynamicRNGBitGenerator(op *stablehlo.Op, a *stablehlo.CustomCal
 	ts, err := tensors(in)
 	if err != nil || len(ts) != 2 || len(op.Results) != 2 {
 		return nil, fmt.Errorf("takes a state and a shape and has two results")
+	}
+	if want := op.Results[0].Type; want.Elem != ts[0].Type.Elem {
+		return nil, fmt.Errorf("result %v for a state %v", want, ts[0].Type)
 	}
 	dims, err := intsOf(ts[1])
 	if err != nil {

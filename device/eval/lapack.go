@@ -25,10 +25,18 @@ func scalars[S linalg.Scalar](t *Tensor) []S {
 	return v
 }
 
-func setScalars[S linalg.Scalar](t *Tensor, v []S) {
+// setScalars stores the elements of a result; nothing verifies that the program gave it a type that holds them.
+func setScalars[S linalg.Scalar](t *Tensor, v []S) error {
+	kind := dtype.Float
+	if _, ok := any(v).([]complex128); ok {
+		kind = dtype.Complex
+	}
+	if t.Len() != len(v) || t.Type.Elem.Kind() != kind {
+		return fmt.Errorf("result %v for %d elements", t.Type, len(v))
+	}
 	switch v := any(v).(type) {
 	case []complex128:
-		encodeNumbers(t, v)
+		encodeComplex(t.Type.Elem, v, t.Data)
 	case []float64:
 		encodeFloats(t.Type.Elem, v, t.Data)
 	case []float32:
@@ -38,6 +46,26 @@ func setScalars[S linalg.Scalar](t *Tensor, v []S) {
 		}
 		encodeFloats(t.Type.Elem, w, t.Data)
 	}
+	return nil
+}
+
+// setInts stores a list of integers.
+func setInts(t *Tensor, v []int64) error {
+	if t.Len() != len(v) || !t.Type.Elem.IsInt() {
+		return fmt.Errorf("result %v for %d integers", t.Type, len(v))
+	}
+	encodeInts(t.Type.Elem, v, t.Data)
+	return nil
+}
+
+// first returns the first error.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // algebra is one call of a routine over a batch of matrices.
@@ -151,8 +179,7 @@ func runAlgebra[S linalg.Scalar, R linalg.Real](x *algebra, routine string) erro
 			info[b] = int64(linalg.Cholesky(a, n, lower))
 			return nil
 		})
-		setScalars(x.outs[0], v)
-		return orSet(err, x.outs[1], info)
+		return first(err, setScalars(x.outs[0], v), setInts(x.outs[1], info))
 	case "getrf":
 		var pivots []int64
 		info := make([]int64, count)
@@ -164,20 +191,14 @@ func runAlgebra[S linalg.Scalar, R linalg.Real](x *algebra, routine string) erro
 			info[b] = int64(bad)
 			return nil
 		})
-		setScalars(x.outs[0], v)
-		return orSet(orSet(err, x.outs[1], pivots), x.outs[2], info)
+		return first(err, setScalars(x.outs[0], v), setInts(x.outs[1], pivots), setInts(x.outs[2], info))
 	case "geqrf":
 		var taus []S
 		err := each(func(_ int, a []S) error {
 			taus = append(taus, linalg.QR(a, m, n)...)
 			return nil
 		})
-		if x.outs[1].Len() != len(taus) {
-			return fmt.Errorf("result %v for %d reflectors", x.outs[1].Type, len(taus))
-		}
-		setScalars(x.outs[0], v)
-		setScalars(x.outs[1], taus)
-		return err
+		return first(err, setScalars(x.outs[0], v), setScalars(x.outs[1], taus))
 	case "orgqr", "ungqr":
 		taus := scalars[S](x.in[1])
 		k := len(taus) / max(1, count)
@@ -188,26 +209,13 @@ func runAlgebra[S linalg.Scalar, R linalg.Real](x *algebra, routine string) erro
 			linalg.Q(a, m, n, taus[b*k:][:k])
 			return nil
 		})
-		setScalars(x.outs[0], v)
-		return err
+		return first(err, setScalars(x.outs[0], v))
 	case "syevd", "heevd":
 		return eigen[S, R](x, v, n, each)
 	case "gesdd", "gesvd":
 		return singular[S, R](x, v, m, n, each)
 	}
-	return triangle(x, v, n)
-}
-
-// orSet stores integers unless there was an error before.
-func orSet(err error, t *Tensor, v []int64) error {
-	if err != nil {
-		return err
-	}
-	if t.Len() != len(v) {
-		return fmt.Errorf("result %v for %d integers", t.Type, len(v))
-	}
-	encodeInts(t.Type.Elem, v, t.Data)
-	return nil
+	return triangle(x, v)
 }
 
 func eigen[S linalg.Scalar, R linalg.Real](
@@ -225,20 +233,15 @@ func eigen[S linalg.Scalar, R linalg.Real](
 		}
 		return nil
 	})
-	if x.outs[1].Len() != len(values) || x.outs[0].Len() != len(v) {
-		return fmt.Errorf("results do not fit operand %v", x.in[0].Type)
-	}
-	setScalars(x.outs[0], v)
-	setReals(x.outs[1], values)
-	return orSet(err, x.outs[2], info)
+	return first(err, setScalars(x.outs[0], v), setReals(x.outs[1], values), setInts(x.outs[2], info))
 }
 
-func setReals[R linalg.Real](t *Tensor, v []R) {
+func setReals[R linalg.Real](t *Tensor, v []R) error {
 	w := make([]float64, len(v))
 	for i, r := range v {
 		w[i] = float64(r)
 	}
-	encodeFloats(t.Type.Elem, w, t.Data)
+	return setScalars(t, w)
 }
 
 func singular[S linalg.Scalar, R linalg.Real](
@@ -272,24 +275,18 @@ func singular[S linalg.Scalar, R linalg.Real](
 	if err != nil {
 		return err
 	}
-	if x.outs[1].Len() != len(values) {
-		return fmt.Errorf("result %v for %d singular values", x.outs[1].Type, len(values))
-	}
-	setReals(x.outs[1], values)
 	if us != nil {
-		if x.outs[2].Len() != len(us) || x.outs[3].Len() != len(vs) {
-			return fmt.Errorf("results do not fit operand %v", x.in[0].Type)
+		if err := first(setScalars(x.outs[2], us), setScalars(x.outs[3], vs)); err != nil {
+			return err
 		}
-		setScalars(x.outs[2], us)
-		setScalars(x.outs[3], vs)
 	}
 	if x.outs[0].Len() == len(v) {
-		setScalars(x.outs[0], v)
+		err = setScalars(x.outs[0], v)
 	}
-	return orSet(nil, x.outs[4], info)
+	return first(err, setReals(x.outs[1], values), setInts(x.outs[4], info))
 }
 
-func triangle[S linalg.Scalar](x *algebra, a []S, n int) error {
+func triangle[S linalg.Scalar](x *algebra, a []S) error {
 	op := linalg.None
 	switch x.letter("trans_x", 'N') {
 	case 'T':
@@ -297,7 +294,7 @@ func triangle[S linalg.Scalar](x *algebra, a []S, n int) error {
 	case 'C':
 		op = linalg.Adjoint
 	}
-	return solve(x.r, x.in[0], x.in[1], x.outs[0], a, n, triangleOptions{
+	return solve(x.r, x.in[0], x.in[1], x.outs[0], a, triangleOptions{
 		left: x.letter("side", 'L') == 'L', lower: x.letter("uplo", 'L') == 'L', unit: x.letter("diag", 'N') == 'U', op: op,
 	})
 }
@@ -308,9 +305,9 @@ type triangleOptions struct {
 }
 
 // solve solves a batch of triangular systems: a holds ta's elements.
-func solve[S linalg.Scalar](r *runner, ta, tb, out *Tensor, a []S, n int, o triangleOptions) error {
-	count, _, cols, err := matrices(ta)
-	if err != nil || n != cols {
+func solve[S linalg.Scalar](r *runner, ta, tb, out *Tensor, a []S, o triangleOptions) error {
+	count, rows, n, err := matrices(ta)
+	if err != nil || rows != n {
 		return fmt.Errorf("operand %v is not square", ta.Type)
 	}
 	bcount, m, k, err := matrices(tb)
@@ -324,6 +321,5 @@ func solve[S linalg.Scalar](r *runner, ta, tb, out *Tensor, a []S, n int, o tria
 		}
 		linalg.SolveTriangle(a[i*n*n:][:n*n], b[i*m*k:][:m*k], m, k, o.left, o.lower, o.unit, o.op)
 	}
-	setScalars(out, b)
-	return nil
+	return setScalars(out, b)
 }

@@ -18,19 +18,6 @@ func matrices(t *Tensor) (count, rows, cols int, err error) {
 	return product(t.Type.Dims[:n-2]), int(t.Type.Dims[n-2]), int(t.Type.Dims[n-1]), nil
 }
 
-// encodeNumbers stores complex numbers, or their real parts.
-func encodeNumbers(t *Tensor, v []complex128) {
-	if t.Type.Elem.IsComplex() {
-		encodeComplex(t.Type.Elem, v, t.Data)
-		return
-	}
-	re := make([]float64, len(v))
-	for i, z := range v {
-		re[i] = real(z)
-	}
-	encodeFloats(t.Type.Elem, re, t.Data)
-}
-
 // cholesky factors each matrix into a triangle and its conjugate transpose. The other triangle of the result is zero;
 // a matrix that is not positive definite gives NaN.
 func cholesky(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error) {
@@ -75,8 +62,7 @@ func choleskyOf[S linalg.Scalar](r *runner, t, out *Tensor, lower bool) error {
 			}
 		}
 	}
-	setScalars(out, v)
-	return nil
+	return setScalars(out, v)
 }
 
 func notANumber[S linalg.Scalar]() S {
@@ -102,10 +88,6 @@ func triangularSolve(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error)
 	case stablehlo.Adjoint:
 		o.op = linalg.Adjoint
 	}
-	_, n, _, err := matrices(in[0])
-	if err != nil {
-		return nil, err
-	}
 	done, err := r.scratch(op, in[0].Len()+in[1].Len(), 16)
 	if err != nil {
 		return nil, err
@@ -117,11 +99,11 @@ func triangularSolve(r *runner, op *stablehlo.Op, in []*Tensor) (*Tensor, error)
 	}
 	switch in[0].Type.Elem {
 	case dtype.C64, dtype.C128:
-		err = solve(r, in[0], in[1], out, scalars[complex128](in[0]), n, o)
+		err = solve(r, in[0], in[1], out, scalars[complex128](in[0]), o)
 	case dtype.F32:
-		err = solve(r, in[0], in[1], out, scalars[float32](in[0]), n, o)
+		err = solve(r, in[0], in[1], out, scalars[float32](in[0]), o)
 	default:
-		err = solve(r, in[0], in[1], out, scalars[float64](in[0]), n, o)
+		err = solve(r, in[0], in[1], out, scalars[float64](in[0]), o)
 	}
 	return out, err
 }
