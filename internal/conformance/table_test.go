@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,13 +90,19 @@ func testPlugin(t *testing.T, programs []conformance.Program) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// XLA ends the process on types that it does not know, so only the programs that JAX made are run.
+	programs = slices.DeleteFunc(slices.Clone(programs), func(p conformance.Program) bool { return p.Set != "testdata" })
 	results := conformance.Run(t.Context(), programs, table{newClient(t, p)}, time.Minute)
 	for _, r := range results {
 		if r.Outcome != conformance.Pass {
 			t.Logf("%s: %v: %v", r.Program.Name, r.Outcome, r.Err)
 		}
 	}
-	report(t, filepath.Base(file), results, map[string]int{"testdata": 2300})
+	pass := conformance.Tally(results)["testdata"].By[conformance.Pass]
+	t.Logf("conformance: %s: testdata %d of %d passed", filepath.Base(file), pass, len(results))
+	if pass < 2300 {
+		t.Errorf("%d programs pass, want 2300", pass)
+	}
 }
 
 func newClient(t *testing.T, p *pjrt.Plugin) *pjrt.Client {
