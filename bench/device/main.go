@@ -98,8 +98,12 @@ func run(rounds int, only string) error {
 	return nil
 }
 
-// turn is about how long one peer runs before the next has its turn.
-const turn = 40 * time.Millisecond
+const (
+	// turn is about how long one peer runs before the next has its turn.
+	turn = 40 * time.Millisecond
+	// pause is between turns: the threads of the last peer's library spin for a while before they sleep.
+	pause = 30 * time.Millisecond
+)
 
 func compare(ctx context.Context, list []peer, c bench, rounds int) (string, error) {
 	tasks := make([]*task, len(list))
@@ -129,6 +133,7 @@ func compare(ctx context.Context, list []peer, c bench, rounds int) (string, err
 			if t == nil {
 				continue
 			}
+			time.Sleep(pause)
 			d, err := t.times(runs[i])
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", list[i].name(), err)
