@@ -86,14 +86,12 @@ func expm1Complex(z complex128) complex128 {
 	if y == 0 {
 		return complex(math.Expm1(x), y)
 	}
-	s, c := sincos(y)
-	h := sin(y / 2)
 	e := expComplex(z)
 	re := real(e) - 1
 	if math.Abs(x) < 700 {
-		re = twoProd(math.Expm1(x), c).add(twoProd(-2*h, h)).hi
+		h := sin(y / 2)
+		re = twoProd(math.Expm1(x), cos(y)).add(twoProd(-2*h, h)).hi
 	}
-	_ = s
 	return complex(re, imag(e))
 }
 
