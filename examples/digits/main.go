@@ -128,7 +128,7 @@ func read(ctx context.Context, w io.Writer, client *pjrt.Client, program []byte)
 	}
 	fmt.Fprintf(w, "device %s, compile %.1f ms, %d images in %.1f ms\n", client.Platform(), ms(compiled), len(labels), ms(ran))
 	fmt.Fprintf(w, "accuracy %.2f %% (%d of %d)\n\n", 100*float64(right)/float64(len(labels)), right, len(labels))
-	print(w, table)
+	confusion(w, table)
 
 	worst := 0.0
 	for i := range wantLogits {
@@ -143,8 +143,8 @@ func read(ctx context.Context, w io.Writer, client *pjrt.Client, program []byte)
 	return err
 }
 
-// print writes the confusion table: a row for what the image shows, a column for what the network read.
-func print(w io.Writer, table [10][10]int) {
+// confusion prints the table: a row for what the image shows, a column for what the network read.
+func confusion(w io.Writer, table [10][10]int) {
 	t := tabwriter.NewWriter(w, 4, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "read as\t")
 	for d := range table {
