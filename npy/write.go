@@ -83,9 +83,6 @@ func encodeHeader(a Array) (string, error) {
 	// The data begins at a multiple of 64.
 	const prefix, align = len(magic) + 4, 64
 	pad := align - (prefix+b.Len()+1)%align
-	n := b.Len() + pad + 1
-	if n > 1<<16-1 {
-		return "", fmt.Errorf("npy: header of %d bytes", n)
-	}
+	n := b.Len() + pad + 1 // 64 dimensions of 19 digits are far from the 64 KiB that two bytes can say
 	return magic + "\x01\x00" + string([]byte{byte(n), byte(n >> 8)}) + b.String() + strings.Repeat(" ", pad) + "\n", nil
 }
