@@ -55,7 +55,7 @@ func Load() (*Corpus, error) {
 		return nil, fmt.Errorf("corpus: %w", err)
 	}
 	for {
-		c, err := LoadDir(filepath.Join(dir, "testdata", "corpus"))
+		c, err := loadDir(filepath.Join(dir, "testdata", "corpus"))
 		if !errors.Is(err, os.ErrNotExist) {
 			return c, err
 		}
@@ -67,8 +67,8 @@ func Load() (*Corpus, error) {
 	}
 }
 
-// LoadDir reads the manifest in dir.
-func LoadDir(dir string) (*Corpus, error) {
+// loadDir reads the manifest in dir.
+func loadDir(dir string) (*Corpus, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "corpus.json"))
 	if err != nil {
 		return nil, fmt.Errorf("corpus: %w", err)
