@@ -50,10 +50,18 @@ func readProgram(ctx context.Context, path string) ([]byte, error) {
 		return nil, ctx.Err()
 	case got := <-read:
 		if got.err == nil && len(got.code) > maxProgram {
-			got.err = fmt.Errorf("%s has more than %d bytes", path, int64(maxProgram))
+			got.err = fmt.Errorf("%s has more than %d bytes", called(path), int64(maxProgram))
 		}
 		return got.code, got.err
 	}
+}
+
+// called is what errors call a program.
+func called(path string) string {
+	if path == "-" {
+		return "<stdin>"
+	}
+	return path
 }
 
 // signature reads the types of the program's arguments, and which of them it may use up.

@@ -117,7 +117,7 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	}
 	// The program's own signature gives errors with source positions before a device sees anything. A foreign plugin
 	// may know more than this reader, so only for the embedded device is a program that cannot be read the end.
-	params, donated, name, err := signature(code, c.Program)
+	params, donated, name, err := signature(code, called(c.Program))
 	if err != nil {
 		if c.Device == target.Embedded {
 			return fail(exitProgram, err)
