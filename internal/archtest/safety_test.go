@@ -26,6 +26,7 @@ type row struct {
 	id      string
 	star    bool // a proof counts only when the test was seen to fail with the hazard put back
 	tests   map[string]string
+	lanes   []string // of ./check
 	putBack string
 	begun   bool
 }
@@ -33,6 +34,7 @@ type row struct {
 var (
 	rowStart = regexp.MustCompile(`^\| ([PMIRB]\d\d)(\*?) \|`)
 	testLink = regexp.MustCompile("\\[`(\\w+)`\\]\\(([^)]+)\\)")
+	laneName = regexp.MustCompile("`\\./check (\\w+)`")
 )
 
 func safety(t *testing.T) map[string]row {
@@ -58,8 +60,11 @@ func safety(t *testing.T) map[string]row {
 		for _, link := range testLink.FindAllStringSubmatch(cells[3], -1) {
 			r.tests[link[1]] = link[2]
 		}
+		for _, lane := range laneName.FindAllStringSubmatch(cells[3], -1) {
+			r.lanes = append(r.lanes, lane[1])
+		}
 		r.begun = !strings.Contains(cells[3], "not begun")
-		if r.begun != (len(r.tests) > 0) {
+		if r.begun != (len(r.tests)+len(r.lanes) > 0) {
 			t.Errorf("%s: its tests are %q; name some, or say that it is not begun", m[1], strings.TrimSpace(cells[3]))
 		}
 		rows[m[1]] = r
@@ -71,6 +76,10 @@ func safety(t *testing.T) map[string]row {
 // proof says what came of putting the hazard back.
 func TestSafetyTable(t *testing.T) {
 	rows := safety(t)
+	check, err := os.ReadFile("../../check")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := 0
 	for _, r := range requirements {
 		want += r.n
@@ -90,6 +99,11 @@ func TestSafetyTable(t *testing.T) {
 				t.Errorf("%s: %v", id, err)
 			} else if !strings.Contains(string(text), "func "+name+"(") {
 				t.Errorf("%s: %s has no %s", id, file, name)
+			}
+		}
+		for _, lane := range r.lanes {
+			if !strings.Contains(string(check), "\nlane_"+lane+"() {") {
+				t.Errorf("%s: ./check has no lane %s", id, lane)
 			}
 		}
 		if r.star && r.begun && r.putBack == "" {
