@@ -17,6 +17,7 @@ type CheckError struct {
 	Msg   string // how it differs
 }
 
+// Error names the check and the first difference.
 func (e *CheckError) Error() string {
 	return fmt.Sprintf("%s: %d elements differ, first at %v: %s", e.Check, e.Count, e.Index, e.Msg)
 }

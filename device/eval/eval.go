@@ -52,6 +52,7 @@ type Error struct {
 	Err error
 }
 
+// Error gives the place of the operation, its name and the cause.
 func (e *Error) Error() string {
 	if at := e.Op.Pos.String(); at != "" {
 		return fmt.Sprintf("eval: %s: %s: %v", at, e.Op, e.Err)
@@ -151,6 +152,9 @@ func (r *runner) call(fn *stablehlo.Func, args []Value) ([]Value, error) {
 func fits(v Value, t stablehlo.Type) error {
 	switch v := v.(type) {
 	case *Tensor:
+		if v == nil {
+			return fmt.Errorf("is missing, want %v", t)
+		}
 		if t.Kind != stablehlo.Tensor && t.Kind != stablehlo.Buffer {
 			return fmt.Errorf("is a tensor, want %v", t)
 		}

@@ -147,6 +147,7 @@ func.func @main(%a: tensor<2xf32>) -> tensor<2xf32> {
 		{"short data", []eval.Value{&eval.Tensor{Type: good.Type, Data: good.Data[:7]}}, "has 7 bytes"},
 		{"token", []eval.Value{eval.Token{}}, "is a token"},
 		{"nothing", []eval.Value{nil}, "is missing"},
+		{"nil tensor", []eval.Value{(*eval.Tensor)(nil)}, "is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := eval.Run(t.Context(), m, m.Main(), c.args, eval.Options{})

@@ -94,6 +94,7 @@ type MemoryError struct {
 	Limit int64
 }
 
+// Error says what asked for how much, what is in use and what the limit is.
 func (e *MemoryError) Error() string {
 	return fmt.Sprintf("eval: %s: needs %d bytes beside %d in use: over the memory limit of %d bytes",
 		e.Op, e.Need, e.Live, e.Limit)
