@@ -152,6 +152,7 @@ type Op struct {
 	Pos      Pos
 }
 
+// String returns the name of the operation without its dialect.
 func (o *Op) String() string { return o.Kind.String() }
 
 // TypeKind tells the forms of Type apart.

@@ -61,6 +61,7 @@ const (
 	Failed      // anything else
 )
 
+// String returns the outcome in a word.
 func (o Outcome) String() string {
 	switch o {
 	case Pass:

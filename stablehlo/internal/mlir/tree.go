@@ -39,6 +39,7 @@ type Error struct {
 	Msg    string
 }
 
+// Error gives the position, where there is one, and what is wrong.
 func (e *Error) Error() string {
 	if e.Pos.Line != 0 {
 		return e.Pos.String() + ": " + e.Msg
