@@ -314,3 +314,15 @@ func roundTrip(t *testing.T, a npy.Array) {
 		t.Fatalf("%v: %s %v came back as %s %v", err, a.DType, a.Shape, again.DType, again.Shape)
 	}
 }
+
+// An archive that was never opened holds nothing.
+func TestNoArchive(t *testing.T) {
+	for _, a := range []*npy.Archive{nil, {}} {
+		if _, err := a.Read("x"); !errors.Is(err, os.ErrNotExist) || len(a.Names()) != 0 {
+			t.Errorf("read %v of %v", err, a.Names())
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

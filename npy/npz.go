@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -69,10 +70,18 @@ func NewArchive(r io.ReaderAt, size int64, opts Options) (*Archive, error) {
 }
 
 // Names returns the names of the arrays, without ".npy", in the order of the archive's directory.
-func (a *Archive) Names() []string { return append([]string(nil), a.names...) }
+func (a *Archive) Names() []string {
+	if a == nil {
+		return nil
+	}
+	return slices.Clone(a.names)
+}
 
 // Read reads the array of that name. An array that is not there is an error that is [os.ErrNotExist].
 func (a *Archive) Read(name string) (Array, error) {
+	if a == nil {
+		a = &Archive{}
+	}
 	f := a.members[name]
 	if f == nil {
 		return Array{}, fmt.Errorf("npy: archive holds no array %.60q (it holds %s): %w", name, some(a.names), os.ErrNotExist)

@@ -130,7 +130,11 @@ func (l *Literal) Equal(m *Literal) bool {
 
 // Walk calls f for every operation of the function in order, an operation before those in its regions, until f
 // returns false.
-func (f *Func) Walk(visit func(*Op) bool) { f.Body.Walk(visit) }
+func (f *Func) Walk(visit func(*Op) bool) {
+	if f != nil && f.Body != nil {
+		f.Body.Walk(visit)
+	}
+}
 
 // Walk calls visit for every operation of the block, as [Func.Walk] does, and reports whether it came to the end.
 func (b *Block) Walk(visit func(*Op) bool) bool {

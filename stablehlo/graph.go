@@ -26,6 +26,9 @@ type Module struct {
 
 // Func returns the function of that name, or nil.
 func (m *Module) Func(name string) *Func {
+	if m == nil {
+		return nil
+	}
 	for _, f := range m.Funcs {
 		if f.Name == name {
 			return f
@@ -37,7 +40,7 @@ func (m *Module) Func(name string) *Func {
 // Main returns the function that a device runs: main, or the only public function, or the only function; nil
 // where none of these exists.
 func (m *Module) Main() *Func {
-	if f := m.Func("main"); f != nil {
+	if f := m.Func("main"); f != nil || m == nil {
 		return f
 	}
 	var public []*Func

@@ -51,6 +51,15 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
+// TestNilModule asks a module that is not there.
+func TestNilModule(t *testing.T) {
+	var m *stablehlo.Module
+	if m.Func("f") != nil || m.Main() != nil || !stablehlo.Equal(m, nil) || stablehlo.Equal(m, &stablehlo.Module{}) {
+		t.Error("a nil module has functions, or is another")
+	}
+	(&stablehlo.Func{}).Walk(func(*stablehlo.Op) bool { t.Error("visited"); return true })
+}
+
 // TestPrintUnverified prints operations that Parse took without verifying.
 func TestPrintUnverified(t *testing.T) {
 	for _, k := range stablehlo.Kinds() {
