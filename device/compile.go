@@ -268,7 +268,12 @@ func (x *Executable) Results() []stablehlo.Type { return x.results }
 func (x *Executable) Donated() []bool { return x.donated }
 
 // Alias is the result that parameter i may share its memory with, or -1.
-func (x *Executable) Alias(i int) int { return x.alias[i] }
+func (x *Executable) Alias(i int) int {
+	if i < 0 || i >= len(x.alias) {
+		return -1
+	}
+	return x.alias[i]
+}
 
 // Devices are the devices that the executable runs on, replica by replica. None for a portable one. They must not be
 // changed.

@@ -73,13 +73,25 @@ func (d *Device) Devices() int { return d.devices }
 func (d *Device) Workers() int { return d.pool.Size() }
 
 // MemoryStats are figures about the memory of all virtual devices together.
-func (d *Device) MemoryStats() MemoryStats { return d.store.snapshot() }
+func (d *Device) MemoryStats() MemoryStats {
+	if d == nil || d.store == nil {
+		return MemoryStats{}
+	}
+	return d.store.snapshot()
+}
 
 // ResetMemoryStats begins the peak, the count and the largest of [Device.MemoryStats] anew.
-func (d *Device) ResetMemoryStats() { d.store.resetPeak() }
+func (d *Device) ResetMemoryStats() {
+	if d != nil && d.store != nil {
+		d.store.resetPeak()
+	}
+}
 
 // enter begins work on the device; the caller calls d.work.Done.
 func (d *Device) enter() error {
+	if d == nil || d.store == nil { // never started
+		return errClosed
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -99,7 +111,7 @@ func (d *Device) join(ctx context.Context) (joined context.Context, stop func())
 // Close stops what runs, waits for that, and frees what the device keeps. Buffers that are alive keep their memory until
 // they are deleted. Close is idempotent and nil-safe.
 func (d *Device) Close() error {
-	if d == nil {
+	if d == nil || d.store == nil {
 		return nil
 	}
 	d.mu.Lock()

@@ -36,7 +36,11 @@ type Execution struct {
 }
 
 // Cancel stops the run: its outputs and Done complete with cause.
-func (e *Execution) Cancel(cause error) { e.cancel(cause) }
+func (e *Execution) Cancel(cause error) {
+	if e != nil && e.cancel != nil {
+		e.cancel(cause)
+	}
+}
 
 // run is an execution in progress.
 type run struct {
