@@ -1,4 +1,4 @@
-// Command device compares the embedded device, by itself and through its PJRT table (pjrt), with XLA's CPU backend, with GoMLX's backend in plain Go, and with numpy.
+// Command device compares the embedded device, through its PJRT table and without it (plan), with XLA's CPU backend, with GoMLX's backend in plain Go, and with numpy.
 //
 //	go run . [-rounds 15] [-only NAME]
 //
@@ -26,7 +26,7 @@ func peers(ctx context.Context) ([]peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []peer{&embedded{kernel.NewPool(runtime.GOMAXPROCS(0))}, served}
+	list := []peer{served, &embedded{kernel.NewPool(runtime.GOMAXPROCS(0))}}
 	if path := os.Getenv("ISTHMUS_PJRT_CPU"); path != "" {
 		p, err := newPlugin(ctx, path)
 		if err != nil {

@@ -54,7 +54,7 @@ func repeat(f func() error) func(int) (time.Duration, error) {
 // embedded is the planned executor of this module.
 type embedded struct{ pool *kernel.Pool }
 
-func (*embedded) name() string { return "isthmus" }
+func (*embedded) name() string { return "plan" }
 
 func (e *embedded) close() error {
 	e.pool.Close()
@@ -144,7 +144,7 @@ func newServed(ctx context.Context) (*plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plugin{"pjrt", c}, nil
+	return &plugin{"isthmus", c}, nil
 }
 
 func (p *plugin) name() string { return p.title }
