@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,9 +16,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
-// planner runs the StableHLO project's programs through plans: what main computes from nothing (its inputs, constants
-// and expected values) becomes the arguments, so that compiling does not fold the program away, and the checks are made
-// on the results.
+// planner runs the StableHLO project's programs, taken apart, through plans.
 type planner struct {
 	pool                       plan.Pool
 	planned, evaluated, checks atomic.Int64
@@ -31,53 +26,20 @@ func (p *planner) Run(ctx context.Context, _ conformance.Program, m *stablehlo.M
 	if len(m.Funcs) == 0 {
 		return nil
 	}
-	fn := m.Main()
-	body := &stablehlo.Block{Args: fn.Body.Args}
-	var values []eval.Value
-	var checks []*stablehlo.Op
-	var ret stablehlo.Op
-	for _, op := range fn.Body.Ops {
-		call, isCall := op.Attr.(*stablehlo.CustomCallAttr)
-		switch {
-		case op.Kind == stablehlo.Return:
-			ret = *op
-		case isCall && strings.HasPrefix(call.Target, "check."):
-			checks = append(checks, op)
-		case len(op.Operands) == 0 && (op.Kind == stablehlo.Constant || op.Kind == stablehlo.Call):
-			out, err := eval.Op(ctx, m, op, nil, nil, eval.Options{})
-			if err != nil {
-				return err
-			}
-			for i, v := range op.Results {
-				v.Def, v.Index = nil, len(body.Args)
-				body.Args = append(body.Args, v)
-				values = append(values, out[i])
-			}
-		default:
-			body.Ops = append(body.Ops, op)
-		}
+	sides, err := conformance.TakeApart(ctx, m)
+	if errors.Is(err, eval.ErrUnsupported) {
+		return fmt.Errorf("%w: %w", plan.ErrUnsupported, err)
 	}
-	ret.Operands, fn.Results = nil, nil
-	for _, c := range checks {
-		for _, v := range c.Operands {
-			ret.Operands = append(ret.Operands, v)
-			fn.Results = append(fn.Results, v.Type)
-		}
+	if err != nil {
+		return err
 	}
-	body.Ops = append(body.Ops, &ret)
-	fn.Body = body
-	fn.ArgAttrs = nil
-	args := make([]plan.Arg, len(values))
-	for i, v := range values {
-		t, ok := v.(*eval.Tensor)
-		if !ok {
-			return plan.ErrUnsupported
-		}
-		args[i].Data = aligned(t.Data)
+	args := make([]plan.Arg, len(sides.Args))
+	for i, a := range sides.Args {
+		args[i].Data = aligned(a.Data)
 	}
 	var results [][]byte
 	for _, pool := range []plan.Pool{nil, p.pool} {
-		prog, err := plan.Compile(ctx, m, fn, plan.Options{Workers: pool})
+		prog, err := plan.Compile(ctx, m, m.Main(), plan.Options{Workers: pool})
 		if err != nil {
 			return err
 		}
@@ -85,8 +47,8 @@ func (p *planner) Run(ctx context.Context, _ conformance.Program, m *stablehlo.M
 		if err != nil {
 			return err
 		}
-		for i, v := range values {
-			if !bytes.Equal(args[i].Data, v.(*eval.Tensor).Data) {
+		for i, a := range sides.Args {
+			if !bytes.Equal(args[i].Data, a.Data) {
 				return fmt.Errorf("argument %d was written over", i)
 			}
 		}
@@ -101,33 +63,17 @@ func (p *planner) Run(ctx context.Context, _ conformance.Program, m *stablehlo.M
 		}
 	}
 	p.planned.Add(1)
-	for _, c := range checks {
-		in := make([]eval.Value, len(c.Operands))
-		for i, v := range c.Operands {
-			in[i] = &eval.Tensor{Type: v.Type, Data: results[i]}
-		}
-		results = results[len(in):]
-		p.checks.Add(1)
-		if _, err := eval.Op(ctx, m, c, in, nil, eval.Options{}); err != nil {
-			return err
-		}
+	out := make([]*eval.Tensor, len(results))
+	for i, data := range results {
+		out[i] = &eval.Tensor{Type: m.Main().Results[i], Data: data}
 	}
-	return nil
+	p.checks.Add(int64(len(out)))
+	return sides.Check(ctx, out)
 }
 
 // TestConformance runs every program that the evaluator passes through a plan.
 func TestConformance(t *testing.T) {
-	file := os.Getenv("ISTHMUS_TESTDATA")
-	if file == "" {
-		file = filepath.Join("..", "..", "..", "shared", "data", "stablehlo-testdata.tar.gz")
-	}
-	if testing.Short() {
-		t.Skip("not in short mode: thousands of programs")
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Skip("no test programs: set ISTHMUS_TESTDATA to stablehlo-testdata.tar.gz")
-	}
-	programs, err := conformance.Load(file)
+	programs, err := conformance.Load(conformance.Archive(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +95,8 @@ func TestConformance(t *testing.T) {
 			t.Errorf("%s: %v: %v", r.Program.Name, r.Outcome, r.Err)
 		}
 	}
-	t.Logf("%d of %d programs planned, %d with evaluated steps, %d left to the evaluator", p.planned.Load(), len(programs), p.evaluated.Load()/2, refused)
+	t.Logf("conformance: plan: %d of %d programs planned, %d with evaluated steps, %d left to the evaluator", p.planned.Load(), len(programs), p.evaluated.Load()/2, refused)
 	if p.planned.Load() < 2000 || p.checks.Load() < 2000 {
-		t.Errorf("%d programs planned and %d checks made, want 2000 at least", p.planned.Load(), p.checks.Load())
+		t.Errorf("%d programs planned and %d results checked, want 2000 at least", p.planned.Load(), p.checks.Load())
 	}
 }
