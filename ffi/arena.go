@@ -218,8 +218,11 @@ const (
 	maxFreeBytes = 1 << 20
 )
 
-// Get returns an empty arena, a kept one if there is one.
+// Get returns an empty arena, a kept one if there is one. A nil pool has none: [isthmus.ErrClosed].
 func (p *ArenaPool) Get() (*Arena, error) {
+	if p == nil {
+		return nil, fmt.Errorf("ffi: arena pool: %w", isthmus.ErrClosed)
+	}
 	p.mu.Lock()
 	if n := len(p.free); n > 0 {
 		a := p.free[n-1]
@@ -237,6 +240,9 @@ func (p *ArenaPool) Put(a *Arena) error {
 	if err := a.Reset(); err != nil {
 		return err
 	}
+	if p == nil {
+		return a.Close()
+	}
 	p.mu.Lock()
 	if !p.done && len(p.free) < maxFree && a.Bytes() <= maxFreeBytes {
 		p.free = append(p.free, a)
@@ -246,8 +252,11 @@ func (p *ArenaPool) Put(a *Arena) error {
 	return a.Close()
 }
 
-// Close closes the kept arenas. Those in use are closed by their Put.
+// Close closes the kept arenas. Those in use are closed by their Put. It is nil-safe and idempotent.
 func (p *ArenaPool) Close() error {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	free := p.free
 	p.free, p.done = nil, true

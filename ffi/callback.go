@@ -98,8 +98,13 @@ func (c *Callback) Native() (cb.Served, error) {
 	return s, nil
 }
 
-// Parent lets other objects keep the callback alive: what native code registered it with.
-func (c *Callback) Parent() Parent { return &c.o }
+// Parent lets other objects keep the callback alive: what native code registered it with. A nil callback is no parent.
+func (c *Callback) Parent() Parent {
+	if c == nil {
+		return nil
+	}
+	return &c.o
+}
 
 // Close ends the callback. While it runs, or while an object made with it lives, the error is a [*BusyError].
 func (c *Callback) Close() error {

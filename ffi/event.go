@@ -10,7 +10,8 @@ import (
 )
 
 // Event completes once, with an error or with nil. Any number of goroutines may wait for it, before or after. The
-// zero value is an event that has not completed. It is safe for concurrent use and must not be copied.
+// zero value is an event that has not completed; a nil one answers as if it had, with [isthmus.ErrInvalid]. It is safe
+// for concurrent use and must not be copied.
 type Event struct {
 	_     noCopy
 	done  atomic.Bool // set after err, under mu
@@ -28,9 +29,15 @@ type watcher struct {
 	queued     bool
 }
 
+// errNoEvent is what a nil Event has completed with.
+var errNoEvent = fmt.Errorf("ffi: nil event: %w", isthmus.ErrInvalid)
+
 // Complete completes the event and wakes everyone. Only the first call has an effect; it returns true. It does not
 // block and runs no function of a waiter's, so native completion may call it.
 func (e *Event) Complete(err error) bool {
+	if e == nil {
+		return false
+	}
 	e.mu.Lock()
 	if e.done.Load() {
 		e.mu.Unlock()
@@ -77,10 +84,13 @@ func runWatchers(w *watcher, err error) {
 }
 
 // Completed reports whether the event has completed.
-func (e *Event) Completed() bool { return e.done.Load() }
+func (e *Event) Completed() bool { return e == nil || e.done.Load() }
 
 // Err returns what the event completed with, and nil while it has not completed.
 func (e *Event) Err() error {
+	if e == nil {
+		return errNoEvent
+	}
 	if !e.done.Load() {
 		return nil
 	}
@@ -89,6 +99,11 @@ func (e *Event) Err() error {
 
 // Done returns a channel that is closed when the event completes.
 func (e *Event) Done() <-chan struct{} {
+	if e == nil {
+		c := make(chan struct{})
+		close(c)
+		return c
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ch == nil {
@@ -103,8 +118,14 @@ func (e *Event) Done() <-chan struct{} {
 // Wait waits for the event and returns what it completed with, or the context's cause when that ends first. An
 // event that has completed wins over a context that has ended. Giving up leaves nothing behind.
 func (e *Event) Wait(ctx context.Context) error {
+	if e == nil {
+		return errNoEvent
+	}
 	if e.done.Load() {
 		return e.err
+	}
+	if ctx == nil {
+		return fmt.Errorf("ffi: wait for an event: nil context: %w", isthmus.ErrInvalid)
 	}
 	select {
 	case <-e.Done():
@@ -119,9 +140,16 @@ func (e *Event) Wait(ctx context.Context) error {
 
 // OnDone has f called once with the event's result, on a goroutine of its own; functions registered on one event
 // before it completes are called in order on one goroutine. The result, stop, takes the registration back and
-// reports whether f will never be called. A panic of f's is reported and goes no further.
+// reports whether f will never be called. A panic of f's is reported and goes no further. A nil f is not called.
 func (e *Event) OnDone(f func(error)) (stop func() bool) {
+	if f == nil {
+		return func() bool { return true }
+	}
 	w := &watcher{f: f}
+	if e == nil {
+		go runWatchers(w, errNoEvent)
+		return func() bool { return false }
+	}
 	e.mu.Lock()
 	if e.done.Load() {
 		e.mu.Unlock()
@@ -169,21 +197,32 @@ type Reaper struct {
 	idle    *Event
 }
 
-// Adopt has release called once when e completes. What stands for the work in the census until then.
+// Adopt has release called once when e completes. What stands for the work in the census until then. A nil e never
+// says that the work is over: nothing is released, ever. A nil Reaper does the same and counts nothing.
 func (r *Reaper) Adopt(e *Event, what string, release func(error)) {
-	r.mu.Lock()
-	r.pending++
-	r.mu.Unlock()
+	if r != nil {
+		r.mu.Lock()
+		r.pending++
+		r.mu.Unlock()
+	}
 	entry := &isthmus.Entry{}
 	entry.Enter(what)
+	if e == nil {
+		return
+	}
 	e.OnDone(func(err error) {
 		defer r.drop(entry)
-		release(err)
+		if release != nil {
+			release(err)
+		}
 	})
 }
 
 func (r *Reaper) drop(entry *isthmus.Entry) {
 	entry.Leave()
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	r.pending--
 	idle := r.idle
@@ -200,14 +239,20 @@ func (r *Reaper) drop(entry *isthmus.Entry) {
 
 // Pending returns how much work is still out.
 func (r *Reaper) Pending() int {
+	if r == nil {
+		return 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.pending
 }
 
 // Wait waits until no adopted work is out, or until ctx ends: then the error is [isthmus.ErrBusy] and the
-// context's cause.
+// context's cause. A nil Reaper does not know: [isthmus.ErrInvalid].
 func (r *Reaper) Wait(ctx context.Context) error {
+	if r == nil {
+		return fmt.Errorf("ffi: wait for a nil reaper: %w", isthmus.ErrInvalid)
+	}
 	r.mu.Lock()
 	if r.pending == 0 {
 		r.mu.Unlock()

@@ -192,8 +192,12 @@ func (l *Loan) Return() {
 }
 
 // ReturnOn returns the loan when e completes: the memory is lent to native work that e stands for, whatever its
-// callers wait for.
-func (l *Loan) ReturnOn(e *Event) { e.OnDone(func(error) { l.Return() }) }
+// callers wait for. A nil e never says that the work is over: the loan stays out until [Loan.Return].
+func (l *Loan) ReturnOn(e *Event) {
+	if e != nil {
+		e.OnDone(func(error) { l.Return() })
+	}
+}
 
 // lentTo notes that the work of e uses the memory.
 func (l *Loan) lentTo(e *Event) {
@@ -248,6 +252,9 @@ type BorrowedError struct {
 
 // Error names both sides.
 func (e *BorrowedError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	return fmt.Sprintf("ffi: lend %d bytes %s: %v: overlaps the %s %s; return that first", e.Bytes, e.Want, isthmus.ErrBorrowed, e.Have, e.By)
 }
 

@@ -252,6 +252,9 @@ func (n *node) busy(op string, w uint64) error {
 
 // Error names the object, its users and its children with the places that made them.
 func (e *BusyError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s: %v", e.Object, e.Op, isthmus.ErrBusy)
 	sep := ": "

@@ -89,9 +89,16 @@ func (o *Owned[H]) parent() *node {
 
 // Init takes ownership of h, whatever it returns: when it fails it has destroyed h. The parents must be alive:
 // open, or held open by a Use of the caller's; otherwise the error is [isthmus.ErrClosed]. An Owned that still owns
-// an object gives [isthmus.ErrBusy].
+// an object gives [isthmus.ErrBusy], a nil one [isthmus.ErrInvalid]. A class without Destroy is [isthmus.ErrInvalid]
+// too, and the only case in which h lives on.
 func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
-	s := o.st
+	if c == nil || c.Destroy == nil {
+		return fmt.Errorf("ffi: init: a class that cannot destroy: %w", isthmus.ErrInvalid)
+	}
+	var s *state[H]
+	if o != nil {
+		s = o.st
+	}
 	if s == nil || s.word.Load()&(open|later) != 0 {
 		s = &state[H]{}
 		s.obj = s
@@ -112,6 +119,9 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 		}
 		s.parents = append(s.parents, n)
 		s.entry.AddParent(&n.entry)
+	}
+	if o == nil {
+		return s.fail(fmt.Errorf("%s: init of a nil owner: %w", c.Name, isthmus.ErrInvalid))
 	}
 	if o.st != nil && o.st != s {
 		return s.fail(fmt.Errorf("%s: init: the previous object is still owned: %w", c.Name, isthmus.ErrBusy))
@@ -177,6 +187,9 @@ func (o *Owned[H]) With(f func(H) error) error {
 		return err
 	}
 	defer o.Done()
+	if f == nil {
+		return fmt.Errorf("%s: no function to call: %w", o.st.kind(), isthmus.ErrInvalid)
+	}
 	return f(h)
 }
 
@@ -216,6 +229,9 @@ func (o *Owned[H]) CloseLater() error {
 func (o *Owned[H]) CloseWait(ctx context.Context) error {
 	if o == nil || o.st == nil {
 		return nil
+	}
+	if ctx == nil {
+		return fmt.Errorf("%s: close: nil context: %w", o.st.kind(), isthmus.ErrInvalid)
 	}
 	end, err := o.st.shut(true)
 	if err != nil || end == nil {

@@ -40,6 +40,9 @@ const defaultGrace = 5 * time.Second
 // [isthmus.ErrBorrowed], names them. A loan that no work uses goes back before the wait. Loans may be returned by
 // hand before that; then no work may be using them.
 func Within(ctx context.Context, opt ScopeOptions, f func(*Scope) error) (err error) {
+	if ctx == nil || f == nil {
+		return fmt.Errorf("ffi: within: nil context or function: %w", isthmus.ErrInvalid)
+	}
 	s := &Scope{}
 	finished := false
 	defer func() {
@@ -57,6 +60,9 @@ func Within(ctx context.Context, opt ScopeOptions, f func(*Scope) error) (err er
 
 // Lend lends b within the scope; see the function [Lend]. After the scope is left it is [isthmus.ErrClosed].
 func (s *Scope) Lend(b []byte, a Access) (*Loan, error) {
+	if s == nil {
+		return nil, fmt.Errorf("ffi: lend in a nil scope: %w", isthmus.ErrClosed)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -73,8 +79,14 @@ func (s *Scope) Lend(b []byte, a Access) (*Loan, error) {
 // Add makes native work part of the scope: leaving waits for e, and the loans given stay out at least until it
 // completes. cancel, which may be nil, asks the work to stop; it must not block, and may be called at most once,
 // also after the work has ended. After the scope is left, or with a loan that was returned, the error is
-// [isthmus.ErrClosed], and nothing is added.
+// [isthmus.ErrClosed], and nothing is added; nor is it for a nil e, which is [isthmus.ErrInvalid].
 func (s *Scope) Add(what string, e *Event, cancel func(), uses ...*Loan) error {
+	if s == nil {
+		return fmt.Errorf("ffi: add %s to a nil scope: %w", what, isthmus.ErrClosed)
+	}
+	if e == nil {
+		return fmt.Errorf("ffi: add %s to a scope: it has no event to wait for: %w", what, isthmus.ErrInvalid)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

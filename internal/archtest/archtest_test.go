@@ -146,7 +146,7 @@ func under(path, root string) bool {
 
 // library says whether others may import the package, directly or through one that they import.
 func library(pkg string) bool {
-	for _, not := range []string{"./cmd", "./examples", "./audit", "./internal/archtest", "./internal/gen", "./internal/leaktest", "./bench"} {
+	for _, not := range []string{"./cmd", "./examples", "./audit", "./internal/archtest", "./internal/gen", "./internal/leaktest", "./internal/niltest", "./bench"} {
 		if under(pkg, not) {
 			return false
 		}
