@@ -29,19 +29,44 @@ type Buffer struct {
 }
 
 // Type is the type of the tensor: dense, row-major, little-endian, one element to a whole number of bytes.
-func (b *Buffer) Type() stablehlo.Type { return b.typ }
+func (b *Buffer) Type() stablehlo.Type {
+	if b == nil {
+		return stablehlo.Type{}
+	}
+	return b.typ
+}
 
 // Ordinal is the number of the virtual device that the buffer is on.
-func (b *Buffer) Ordinal() int { return b.ordinal }
+func (b *Buffer) Ordinal() int {
+	if b == nil {
+		return 0
+	}
+	return b.ordinal
+}
 
 // Memory is the number of the memory kind that the buffer is in.
-func (b *Buffer) Memory() int { return b.memory }
+func (b *Buffer) Memory() int {
+	if b == nil {
+		return 0
+	}
+	return b.memory
+}
 
 // Ready is the event that completes when the buffer has its content, or carries why it never will.
-func (b *Buffer) Ready() *ffi.Event { return &b.ready }
+func (b *Buffer) Ready() *ffi.Event {
+	if b == nil {
+		return nil
+	}
+	return &b.ready
+}
 
 // Size is the number of bytes.
-func (b *Buffer) Size() int64 { return b.typ.Size() }
+func (b *Buffer) Size() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.typ.Size()
+}
 
 // NewBuffer makes a buffer without content on a virtual device. The caller fills data and then calls done, once, with
 // nil or with the reason why there will be no content.
@@ -80,6 +105,9 @@ func (d *Device) Adopt(ordinal, memory int, t stablehlo.Type, data []byte, mutab
 }
 
 func (d *Device) newBuffer(ordinal, memory int, t stablehlo.Type) (*Buffer, error) {
+	if d == nil || d.store == nil { // never started
+		return nil, errClosed
+	}
 	if ordinal < 0 || ordinal >= d.devices {
 		return nil, fmt.Errorf("device: buffer: device %d of %d: %w", ordinal, d.devices, isthmus.ErrInvalid)
 	}
@@ -122,9 +150,15 @@ func checkType(t stablehlo.Type) error {
 	return nil
 }
 
+// errNoBuffer is the answer of a nil Buffer.
+var errNoBuffer = fmt.Errorf("device: nil buffer: %w", isthmus.ErrClosed)
+
 // Hold keeps the buffer's memory where it is until release is called. It does not wait for the content. Errors:
 // [isthmus.ErrClosed] after Delete or a donation.
 func (b *Buffer) Hold() (data []byte, release func(), err error) {
+	if b == nil {
+		return nil, nil, errNoBuffer
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.gone(); err != nil {
@@ -168,8 +202,11 @@ func (b *Buffer) drop() *block {
 	return free
 }
 
-// Delete frees the buffer's memory as soon as nothing uses it. It is idempotent.
+// Delete frees the buffer's memory as soon as nothing uses it. It is idempotent and nil-safe.
 func (b *Buffer) Delete() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	abandoned := b.abandoned
 	b.deleted, b.abandoned = true, nil
@@ -183,6 +220,9 @@ func (b *Buffer) Delete() {
 
 // Deleted reports whether the buffer was deleted or donated.
 func (b *Buffer) Deleted() bool {
+	if b == nil {
+		return true
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.deleted
@@ -205,6 +245,12 @@ func (b *Buffer) settle(mem *block, err error) {
 // Read calls f once with the content, or with the reason why there is none: now, or on a goroutine of its own when that
 // is known. Until then the memory stays where it is, whatever becomes of the buffer. With an error f is not called.
 func (b *Buffer) Read(f func(data []byte, err error)) error {
+	if b == nil {
+		return errNoBuffer
+	}
+	if f == nil {
+		return fmt.Errorf("device: read: no function to call: %w", isthmus.ErrInvalid)
+	}
 	b.mu.Lock()
 	err := b.gone()
 	if err == nil {

@@ -78,6 +78,9 @@ func (d *Device) Compile(ctx context.Context, code []byte, o CompileOptions) (*E
 		return nil, err
 	}
 	defer d.work.Done()
+	if ctx == nil {
+		return nil, fmt.Errorf("device: %s: nil context: %w", what, isthmus.ErrInvalid)
+	}
 	ctx, stop := d.join(ctx)
 	defer stop()
 	if ctx.Err() != nil {
@@ -244,32 +247,72 @@ func (x *Executable) hash() string {
 }
 
 // Name is the program's name.
-func (x *Executable) Name() string { return x.name }
+func (x *Executable) Name() string {
+	if x == nil {
+		return ""
+	}
+	return x.name
+}
 
 // Code is the program as it was compiled. It must not be changed.
-func (x *Executable) Code() []byte { return x.code }
+func (x *Executable) Code() []byte {
+	if x == nil {
+		return nil
+	}
+	return x.code
+}
 
 // Fingerprint identifies the program, its options and the version of the device.
-func (x *Executable) Fingerprint() string { return x.print }
+func (x *Executable) Fingerprint() string {
+	if x == nil {
+		return ""
+	}
+	return x.print
+}
 
 // Options are what the executable was compiled with, defaults filled in. They must not be changed.
-func (x *Executable) Options() CompileOptions { return x.options }
+func (x *Executable) Options() CompileOptions {
+	if x == nil {
+		return CompileOptions{}
+	}
+	return x.options
+}
 
 // Stats are figures about the executable.
-func (x *Executable) Stats() Stats { return x.stats }
+func (x *Executable) Stats() Stats {
+	if x == nil {
+		return Stats{}
+	}
+	return x.stats
+}
 
 // Params are the types of the parameters. They must not be changed.
-func (x *Executable) Params() []stablehlo.Type { return x.params }
+func (x *Executable) Params() []stablehlo.Type {
+	if x == nil {
+		return nil
+	}
+	return x.params
+}
 
 // Results are the types of the results, which may have dynamic dimensions. They must not be changed.
-func (x *Executable) Results() []stablehlo.Type { return x.results }
+func (x *Executable) Results() []stablehlo.Type {
+	if x == nil {
+		return nil
+	}
+	return x.results
+}
 
 // Donated tells which arguments an execution takes away, so that results may use their memory. It must not be changed.
-func (x *Executable) Donated() []bool { return x.donated }
+func (x *Executable) Donated() []bool {
+	if x == nil {
+		return nil
+	}
+	return x.donated
+}
 
 // Alias is the result that parameter i may share its memory with, or -1.
 func (x *Executable) Alias(i int) int {
-	if i < 0 || i >= len(x.alias) {
+	if x == nil || i < 0 || i >= len(x.alias) {
 		return -1
 	}
 	return x.alias[i]
@@ -277,4 +320,9 @@ func (x *Executable) Alias(i int) int {
 
 // Devices are the devices that the executable runs on, replica by replica. None for a portable one. They must not be
 // changed.
-func (x *Executable) Devices() []int { return x.on }
+func (x *Executable) Devices() []int {
+	if x == nil {
+		return nil
+	}
+	return x.on
+}

@@ -67,10 +67,20 @@ func New(o Options) (*Device, error) {
 }
 
 // Devices is how many virtual devices there are.
-func (d *Device) Devices() int { return d.devices }
+func (d *Device) Devices() int {
+	if d == nil {
+		return 0
+	}
+	return d.devices
+}
 
 // Workers is how many goroutines compute at a time.
-func (d *Device) Workers() int { return d.pool.Size() }
+func (d *Device) Workers() int {
+	if d == nil {
+		return 0
+	}
+	return d.pool.Size()
+}
 
 // MemoryStats are figures about the memory of all virtual devices together.
 func (d *Device) MemoryStats() MemoryStats {

@@ -61,6 +61,12 @@ type run struct {
 // Errors: [isthmus.ErrInvalid] for a missing, extra or nil argument, one of another device, type or memory;
 // [isthmus.ErrClosed] for one that was deleted. What fails later is the error of Done and of the outputs.
 func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOptions) (*Execution, error) {
+	if x == nil {
+		return nil, errClosed
+	}
+	if ctx == nil {
+		return nil, invalid("nil context")
+	}
 	d := x.device
 	if err := d.enter(); err != nil {
 		return nil, err

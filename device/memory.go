@@ -20,6 +20,9 @@ type MemoryError struct {
 
 // Error names what asked, how much, and how much is in use.
 func (e *MemoryError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	if e.Limit == 0 {
 		return fmt.Sprintf("device: %s: the system gave no %d bytes beside the %d in use: %v", e.What, e.Need, e.InUse, e.Err)
 	}
@@ -28,7 +31,7 @@ func (e *MemoryError) Error() string {
 
 // Unwrap gives [isthmus.ErrLimit] and the system's error.
 func (e *MemoryError) Unwrap() []error {
-	if e.Err == nil {
+	if e == nil || e.Err == nil {
 		return []error{isthmus.ErrLimit}
 	}
 	return []error{isthmus.ErrLimit, e.Err}
