@@ -29,7 +29,8 @@ type ExecuteOptions struct {
 //
 // An argument that the program was compiled to reuse (see [Executable.Donated]) is closed by the call, unless Keep
 // names it. When ctx ends first, the execution goes on and what comes of it is destroyed; until then the executable
-// cannot be closed.
+// cannot be closed. A plugin that computes in the calling thread, as XLA's CPU backend does with small programs, lets
+// nobody give up before it is done.
 //
 // Errors: the plugin's, also those of the running program; [isthmus.ErrInvalid] for a missing, extra or nil argument,
 // one of another client or device, and one of another type than the parameter; [isthmus.ErrClosed] for a closed or
