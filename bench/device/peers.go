@@ -209,6 +209,8 @@ func newNumpy(python string) (*numpy, error) {
 	}
 	n := &numpy{cmd: exec.Command(python, "-c", script), dir: dir}
 	n.cmd.Stderr = os.Stderr
+	// OpenBLAS's threads spin after a product, into the turn of the next peer: let them sleep at once.
+	n.cmd.Env = append(os.Environ(), "OPENBLAS_THREAD_TIMEOUT=4")
 	if n.in, err = n.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
