@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -21,6 +22,7 @@ type Buffer struct {
 	device  *Device
 	typ     Type
 	donated atomic.Bool
+	viewing sync.Mutex // held while the buffer is read in place: plugins do not lock their external references
 }
 
 // take makes b the owner of a native buffer, which it destroys when that fails.

@@ -350,3 +350,30 @@ func TestP35NilReceivers(t *testing.T) {
 		}
 	}
 }
+
+// TestP11ConcurrentReads reads one buffer from many goroutines: a plugin keeps its external references in a list that
+// it does not lock.
+func TestP11ConcurrentReads(t *testing.T) {
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		c := client(t, p)
+		a, err := pjrt.Put(t.Context(), c.Device(), []float32{1, 2, 3, 4}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 2000 {
+					if _, err := a.Bytes(context.Background()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -358,8 +358,11 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	p := b.client.plugin
 	f := call.Get()
 	defer f.Put()
-	if b.client.views && len(dst) <= maxView && len(dst) > 0 && b.typ.DType.Bits() >= 8 {
-		if done, err := p.copyView(f, h, dst, len(b.typ.Dims)); done || err != nil {
+	// Of several readers at once one reads in place, the others by the plugin's transfer.
+	if b.client.views && len(dst) <= maxView && len(dst) > 0 && b.typ.DType.Bits() >= 8 && b.viewing.TryLock() {
+		done, err := p.copyView(f, h, dst, len(b.typ.Dims))
+		b.viewing.Unlock()
+		if done || err != nil {
 			return err
 		}
 	}
