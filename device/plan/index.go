@@ -141,7 +141,8 @@ func (s *scheduler) gather(i *inst) *unit {
 	}}
 }
 
-// copyBox copies a box of elements between two strided arrays. idx is scratch of the boxes' rank.
+// copyBox copies a box of elements between two strided arrays. The longest run that is dense on both sides goes by one
+// copy. idx is scratch of the box's rank or more.
 func copyBox(dst []byte, to int64, dstBy []int64, src []byte, from int64, srcBy, dims, idx []int64, size int64) {
 	inner, k := int64(1), len(dims)
 	for k > 0 && (dims[k-1] == 1 || dstBy[k-1] == inner && srcBy[k-1] == inner) {

@@ -20,40 +20,12 @@ func paste(r *run, m *copying, dst []byte, at int64, b box) {
 	if m.n == 0 {
 		return
 	}
-	src := r.bytes(m.view.base)
-	size := int64(m.size)
-	rank := len(b.dims)
-	// The longest run that is dense on both sides goes by one copy.
-	inner, k := int64(1), rank
-	for k > 0 && (b.dims[k-1] == 1 || b.strides[k-1] == inner && m.view.strides[k-1] == inner) {
-		inner *= b.dims[k-1]
-		k--
-	}
-	outer := b.dims[:k]
 	var small [maxWalk]int64
 	idx := small[:]
-	if k > len(idx) {
-		idx = make([]int64, k)
+	if len(b.dims) > len(idx) {
+		idx = make([]int64, len(b.dims))
 	}
-	idx = idx[:k]
-	for {
-		from, to := m.view.off, at
-		for d, x := range idx {
-			from += x * m.view.strides[d]
-			to += x * b.strides[d]
-		}
-		copy(dst[to*size:(to+inner)*size], src[from*size:(from+inner)*size])
-		d := k - 1
-		for ; d >= 0; d-- {
-			if idx[d]++; idx[d] < outer[d] {
-				break
-			}
-			idx[d] = 0
-		}
-		if d < 0 {
-			return
-		}
-	}
+	copyBox(dst, at, b.strides, r.bytes(m.view.base), m.view.off, m.view.strides, b.dims, idx, int64(m.size))
 }
 
 func (s *scheduler) concatenate(i *inst) *unit {
