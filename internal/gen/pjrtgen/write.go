@@ -221,11 +221,37 @@ func writeExtensions(b *bytes.Buffer, m *model) error {
 		}
 		b.WriteString("},\n")
 	}
-	b.WriteString("}\n")
+	b.WriteString("}\n\n")
 	if found < 23 {
 		return fmt.Errorf("only %d extension structs", found)
 	}
+	writeExtensionFunctions(b, m)
 	return nil
+}
+
+// writeExtensionFunctions ties each argument struct to its function, and names the functions that share one.
+func writeExtensionFunctions(b *bytes.Buffer, m *model) {
+	users := map[string]int{}
+	each := func(do func(ext string, id int64, f *dwarf.StructField)) {
+		for _, v := range m.enums["PJRT_Extension_Type"].Val {
+			if c := m.extensionOf(v.Name); c != "" {
+				for _, f := range m.structs[c].Field {
+					if argument(f) != "" {
+						do(shortName("PJRT_Extension_Type", v.Name), v.Val, f)
+					}
+				}
+			}
+		}
+	}
+	each(func(_ string, _ int64, f *dwarf.StructField) { users[argument(f)]++ })
+	each(func(ext string, id int64, f *dwarf.StructField) {
+		fn := fmt.Sprintf("ExtFunc{Type: %d, Offset: %d, Name: %q, Returns: %v}", id, f.ByteOffset, f.Name, returns(f))
+		if users[argument(f)] > 1 {
+			fmt.Fprintf(b, "// %s%s is %s of the extension %s.\nvar %[1]s%[2]s = %[5]s\n\n", goName(ext), goName(f.Name), f.Name, ext, fn)
+			return
+		}
+		fmt.Fprintf(b, "// ExtFunc is the function that takes a.\nfunc (*%s) ExtFunc() ExtFunc { return %s }\n\n", goName(argument(f)), fn)
+	})
 }
 
 // writeLayout writes the compile-time assertions and the same facts as data, for the comparison with a C program.

@@ -146,3 +146,31 @@ func (l Link) Func(offset uintptr) Func {
 	// alignment: checked; thread: any.
 	return *mem.At[Func](uintptr(l.Base) + offset)
 }
+
+// ExtFunc is a function of an extension: which extension, where its address stands in the extension's struct, and
+// whether it returns a PJRT_Error; the others return nothing.
+type ExtFunc struct {
+	Type    ExtensionType
+	Offset  uintptr
+	Name    string
+	Returns bool
+}
+
+// ExtArgs is the argument struct of an extension's function. Few of them have no struct_size, and no SetSize.
+type ExtArgs interface{ ExtFunc() ExtFunc }
+
+// CallExt sets the size of a, where it has one, and calls the function e of the link. Functions that return nothing
+// give 0.
+//
+// Preconditions: fn is l.Func of e's offset in the link of e's extension, and not 0; a and all it points to are in f,
+// or off-heap, or pinned.
+func CallExt[A any](fn Func, e ExtFunc, f *call.Frame, a *A) Ptr[Error] {
+	if s, ok := any(a).(interface{ SetSize() }); ok {
+		s.SetSize()
+	}
+	r := f.Call1(call.Fn(fn), mem.AddrOfPtr(a))
+	if !e.Returns {
+		return 0
+	}
+	return Ptr[Error](r)
+}

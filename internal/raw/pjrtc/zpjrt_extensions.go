@@ -185,3 +185,664 @@ var extensions = []Extension{
 		{Name: "clear_xla_transform", Offset: 32, Args: "PJRT_Clear_Xla_Transform_Args"},
 	}},
 }
+
+// ExtFunc is the function that takes a.
+func (*GpuRegisterCustomCallArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 0, Offset: 24, Name: "custom_call", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RegisterCustomPartitionerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 2, Offset: 24, Name: "register_custom_partitioner", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RegisterBatchPartitionableArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 2, Offset: 32, Name: "register_batch_partitionable", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*GetStreamForExternalReadyEventsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 3, Offset: 24, Name: "get_stream", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*WaitUntilBufferReadyOnStreamArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 3, Offset: 32, Name: "wait_stream", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsMemoryLayoutDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 24, Name: "PJRT_Layouts_MemoryLayout_Destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsMemoryLayoutSerializeArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 32, Name: "PJRT_Layouts_MemoryLayout_Serialize", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsPJRTClientGetDefaultLayoutArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 40, Name: "PJRT_Layouts_PJRT_Client_GetDefaultLayout", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsPJRTBufferMemoryLayoutArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 48, Name: "PJRT_Layouts_PJRT_Buffer_MemoryLayout", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsPJRTTopologyGetDefaultLayoutArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 56, Name: "PJRT_Layouts_PJRT_Topology_GetDefaultLayout", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsPJRTExecutableGetOutputLayoutsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 64, Name: "PJRT_Layouts_PJRT_Executable_GetOutputLayouts", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*LayoutsPJRTExecutableGetParameterLayoutsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 4, Offset: 72, Name: "PJRT_Layouts_PJRT_Executable_GetParameterLayouts", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*FFITypeRegisterArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 5, Offset: 24, Name: "type_register", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*FFIUserDataAddArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 5, Offset: 32, Name: "user_data_add", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*FFIRegisterHandlerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 5, Offset: 40, Name: "register_handler", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*DeviceDescriptionMemoryDescriptionsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 6, Offset: 24, Name: "PJRT_DeviceDescription_MemoryDescriptions", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MemoryDescriptionKindArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 6, Offset: 32, Name: "PJRT_MemoryDescription_Kind", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TritonCompileArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 7, Offset: 24, Name: "compile", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferCreateRawAliasOfBufferArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 24, Name: "PJRT_RawBuffer_CreateRawAliasOfBuffer", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 32, Name: "PJRT_RawBuffer_Destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferGetOnDeviceSizeInBytesArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 40, Name: "PJRT_RawBuffer_GetOnDeviceSizeInBytes", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferGetMemorySpaceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 48, Name: "PJRT_RawBuffer_GetMemorySpace", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferCopyRawHostToDeviceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 56, Name: "PJRT_RawBuffer_CopyRawHostToDevice", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferCopyRawDeviceToHostArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 64, Name: "PJRT_RawBuffer_CopyRawDeviceToHost", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RawBufferGetHostPointerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 8, Offset: 72, Name: "PJRT_RawBuffer_GetHostPointer", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*PhaseCompileGetCompilerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 9, Offset: 24, Name: "phase_compile_get_compiler", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*PhaseCompileDestroyCompilerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 9, Offset: 32, Name: "phase_compile_destroy_compiler", Returns: false}
+}
+
+// ExtFunc is the function that takes a.
+func (*PhaseCompileRunPhaseArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 9, Offset: 40, Name: "phase_compile_run_phases", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*PhaseCompileGetPhaseNamesArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 9, Offset: 48, Name: "phase_compile_get_phase_names", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*PhaseCompileCBuffersDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 9, Offset: 56, Name: "phase_compile_c_buffers_destroy", Returns: false}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExampleExtensionExampleMethodArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 10, Offset: 24, Name: "example_method", Returns: true}
+}
+
+// ExampleCreate is create of the extension Example.
+var ExampleCreate = ExtFunc{Type: 10, Offset: 32, Name: "create", Returns: true}
+
+// ExampleDestroy is destroy of the extension Example.
+var ExampleDestroy = ExtFunc{Type: 10, Offset: 40, Name: "destroy", Returns: true}
+
+// ExtFunc is the function that takes a.
+func (*TransfersMakeCrossHostReceiveBuffersArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 12, Offset: 24, Name: "make_cross_host_receive_buffers", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TransfersCopyToRemoteDeviceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 12, Offset: 32, Name: "copy_to_remote_device", Returns: false}
+}
+
+// ExtFunc is the function that takes a.
+func (*TransfersCrossHostReceiveBuffersArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 12, Offset: 40, Name: "cross_host_receive_buffers", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TransfersCrossHostSendBuffersArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 12, Offset: 48, Name: "cross_host_send_buffers", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableMetadataGetExecutableMetadataArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 13, Offset: 24, Name: "get_executable_metadata", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableMetadataDestroySerializedMetadataArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 13, Offset: 32, Name: "destroy_serialized_metadata", Returns: false}
+}
+
+// ExtFunc is the function that takes a.
+func (*CallbackRegisterCallbackArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 14, Offset: 24, Name: "register_callback", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CallbackInvokeCallbackArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 14, Offset: 32, Name: "invoke_callback", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologySubsliceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 24, Name: "subslice", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyIsSubsliceTopologyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 32, Name: "is_subslice_topology", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologySubsliceDeviceIdFromFullDeviceIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 40, Name: "subslice_device_id_from_full_device_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyReplaceHostBoundsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 48, Name: "replace_host_bounds", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyIsEnhancedBarrierEnabledArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 56, Name: "is_enhanced_barrier_enabled", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyHasLimitedIciConnectivityArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 64, Name: "has_limited_ici_connectivity", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyIsReachableOverLimitedIciArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 72, Name: "is_reachable_over_limited_ici", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcessCountArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 80, Name: "process_count", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipsPerProcessArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 88, Name: "chips_per_process", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyCoreCountPerChipArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 96, Name: "core_count_per_chip", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipCountArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 104, Name: "chip_count", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyCoreCountArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 112, Name: "core_count", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyLogiDeviceCountPerProcessArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 120, Name: "logical_device_count_per_process", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyLogiDeviceCountArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 128, Name: "logical_device_count", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyLogiDeviceCountPerChipArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 136, Name: "logical_device_count_per_chip", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyCoreCountPerProcessArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 144, Name: "core_count_per_process", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcessIdsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 152, Name: "process_ids", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyLogiDeviceIdsOnProcessArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 160, Name: "logical_device_ids_on_process", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcIdAndIdxOnProcForChipArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 168, Name: "proc_id_and_idx_on_proc_for_chip", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcIdAndIdxOnProcForLogiDeviceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 176, Name: "proc_id_and_idx_on_proc_for_logi_device", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcessCoordFromIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 184, Name: "process_coord_from_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipIdFromCoordArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 192, Name: "chip_id_from_coord", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyLogiDeviceIdFromChipCoordAndIdxArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 200, Name: "logical_device_id_from_chip_coord_and_idx", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipCoordAndIdxForLogiDeviceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 208, Name: "chip_coord_and_idx_for_logi_device", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipsPerProcessBoundsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 216, Name: "chips_per_process_bounds", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyChipBoundsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 224, Name: "chip_bounds", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyProcessBoundsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 232, Name: "process_bounds", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyGetRoutingStrategyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 240, Name: "get_routing_strategy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyGetSliceConfigArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 248, Name: "get_slice_config", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyGetSliceConfigsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 256, Name: "get_slice_configs", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuTopologyGetDefaultPlatformConfigArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 16, Offset: 264, Name: "get_default_platform_config", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableGetTargetArgumentsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 24, Name: "get_target_arguments", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableGetHloModuleWithConfigArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 32, Name: "get_hlo_module_with_config", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableGetCompiledMemoryStatsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 48, Name: "get_compiled_memory_stats", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableRunHloCostAnalysisArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 56, Name: "run_hlo_cost_analysis", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableSetTpuCompilationEnvArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 64, Name: "set_tpu_compilation_env", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableGetTpuCompilationEnvFieldAsStringArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 72, Name: "get_tpu_compilation_env_field_as_string", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*TpuExecutableIsTpuPredeterminedErrorArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 17, Offset: 80, Name: "is_tpu_predetermined_error", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleCreateClientContextFromPjRtClientArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 24, Name: "create_client_context_from_pjrt_client", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleCreateDefaultClientContextArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 32, Name: "create_default_client_context", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleDeleteClientContextArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 40, Name: "delete_client_context", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleCreateAoTConfigArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 48, Name: "create_aot_config", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleCreateMultiSliceConfigArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 56, Name: "create_multi_slice_config", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleClientContextInitializeArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 104, Name: "client_context_initialize", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleClientContextUnblockPendingWorkArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 112, Name: "client_context_unblock_pending_work", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleClientContextMegascalePortArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 120, Name: "client_context_megascale_port", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleCreateMegascaleCollectivesArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 128, Name: "create_megascale_collectives", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleDeviceIdToMegascaleIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 136, Name: "device_id_to_megascale_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleMegascaleIdToDeviceIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 144, Name: "megascale_id_to_device_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleRegisterErrorHandlerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 152, Name: "register_megascale_error_handler", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleUnregisterErrorHandlerArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 160, Name: "unregister_megascale_error_handler", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorCreateArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 168, Name: "error_aggregator_create", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorDeleteArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 176, Name: "error_aggregator_delete", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorDigestDeleteArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 184, Name: "error_digest_delete", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorAddErrorArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 192, Name: "error_aggregator_add_error", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorProcessAndShutdownArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 200, Name: "error_aggregator_process_and_shutdown", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorLogErrorDigestArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 208, Name: "error_aggregator_log_error_digest", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorSizeArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 216, Name: "error_aggregator_size", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleErrorAggregatorActiveArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 224, Name: "error_aggregator_active", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleGetInterfaceAddressesHelperArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 232, Name: "get_interface_addresses_helper", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MegascaleGetOrCreateRuntimeErrorArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 18, Offset: 240, Name: "get_or_create_runtime_error", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ShardingsPJRTExecutableParameterShardingsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 19, Offset: 24, Name: "PJRT_Shardings_PJRT_Executable_ParameterShardings", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ShardingsPJRTExecutableOutputShardingsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 19, Offset: 32, Name: "PJRT_Shardings_PJRT_Executable_OutputShardings", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ClientRuntimeAbiVersionArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 24, Name: "client_runtime_abi_version", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableGetAbiVersionArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 32, Name: "executable_get_abi_version", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 40, Name: "runtime_abi_version_destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionIsCompatibleWithRuntimeArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 48, Name: "runtime_abi_version_is_compatible_with_runtime", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionIsCompatibleWithExecutableArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 56, Name: "runtime_abi_version_is_compatible_with_executable", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionToProtoArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 64, Name: "runtime_abi_version_to_proto", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionPlatformIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 72, Name: "runtime_abi_version_platform_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableAbiVersionDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 80, Name: "executable_abi_version_destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableAbiVersionToProtoArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 88, Name: "executable_abi_version_to_proto", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableAbiVersionPlatformIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 96, Name: "executable_abi_version_platform_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RuntimeAbiVersionFromProtoArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 104, Name: "runtime_abi_version_from_proto", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ExecutableAbiVersionFromProtoArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 20, Offset: 112, Name: "executable_abi_version_from_proto", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 24, Name: "collectives_destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCreateCommunicatorsArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 32, Name: "collectives_create_communicators", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 40, Name: "communicator_destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorAllReduceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 48, Name: "communicator_all_reduce", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorReduceScatterArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 56, Name: "communicator_reduce_scatter", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorAllGatherArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 64, Name: "communicator_all_gather", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorCollectivePermuteArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 72, Name: "communicator_collective_permute", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorAllToAllArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 80, Name: "communicator_all_to_all", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*CollectivesCommunicatorToStringArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 21, Offset: 88, Name: "communicator_to_string", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MultiSliceConfigDestroyArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 22, Offset: 24, Name: "config_destroy", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MultiSliceConfigNumSlicesArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 22, Offset: 32, Name: "config_num_slices", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MultiSliceConfigSliceIdArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 22, Offset: 40, Name: "config_slice_id", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MultiSliceConfigNumDevicesPerSliceArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 22, Offset: 48, Name: "config_num_devices_per_slice", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*MultiSliceConfigSerializeArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 22, Offset: 56, Name: "config_serialize", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*HostMemoryAllocatorAllocateArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 23, Offset: 24, Name: "allocate", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*RegisterXlaTransformArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 24, Offset: 24, Name: "register_xla_transform", Returns: true}
+}
+
+// ExtFunc is the function that takes a.
+func (*ClearXlaTransformArgs) ExtFunc() ExtFunc {
+	return ExtFunc{Type: 24, Offset: 32, Name: "clear_xla_transform", Returns: true}
+}
