@@ -18,14 +18,23 @@ const Platform = "isthmus"
 // Table makes a PJRT function table whose clients are devices with these options. It lives as long as the process, and
 // a process can have some hundred of them. Package embedded makes a plugin of it.
 func Table(o Options) (*pjrtc.Table, error) {
-	return pjrtserve.New(&backend{o}).Table()
+	return Server(o, Platform).Table()
+}
+
+// Server serves function tables whose clients are devices with these options, for the library that other programs
+// load. The platform is the name that clients see: JAX lowers functions of linear algebra by it.
+func Server(o Options, platform string) *pjrtserve.Server {
+	return pjrtserve.New(&backend{o, platform})
 }
 
 // backend makes clients for a function table.
-type backend struct{ options Options }
+type backend struct {
+	options  Options
+	platform string
+}
 
 func (b *backend) Platform() (name, version string) {
-	return Platform, fmt.Sprintf("isthmus embedded device %s, %s/%s, %s", Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return b.platform, fmt.Sprintf("isthmus embedded device %s, %s/%s, %s", Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 func (b *backend) Attributes() []pjrtserve.Value {

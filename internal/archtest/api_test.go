@@ -13,6 +13,7 @@ import (
 // which nobody outside can name, so they are no way around the safe API.
 var crossings = map[string]bool{
 	"device.Table":        true, // the function table, for package embedded
+	"device.Server":       true, // the same, for the library that C programs load
 	"pjrt.FromTable":      true, // the same, the other way
 	"ffi.Callback":        true, // a C function pointer, its shape, its arguments and its result
 	"ffi.CallbackOptions": true,

@@ -195,6 +195,17 @@ func (s *Server) API() (pjrtc.Ptr[pjrtc.Api], error) {
 	if w.err != nil {
 		return 0, w.err
 	}
+	return s.APIOf(func(slot pjrtc.Slot) (pjrtc.Func, error) {
+		if !needsServer[slot] {
+			return pjrtc.Func(w.fns[slot]), nil
+		}
+		fn, err := function(s, slot)
+		return pjrtc.Func(fn), err
+	})
+}
+
+// APIOf builds a function table of the given C functions, which lead to [Server.Dispatch] of this server.
+func (s *Server) APIOf(fn func(pjrtc.Slot) (pjrtc.Func, error)) (pjrtc.Ptr[pjrtc.Api], error) {
 	p, err := mem.Pages(mem.SizeOf[pjrtc.Api]())
 	if err != nil {
 		return 0, err
@@ -206,14 +217,12 @@ func (s *Server) API() (pjrtc.Ptr[pjrtc.Api], error) {
 	api.PjrtApiVersion.SetSize()
 	api.PjrtApiVersion.MajorVersion, api.PjrtApiVersion.MinorVersion = Major, Minor
 	for slot := range pjrtc.Slot(pjrtc.NumSlots) {
-		fn := w.fns[slot]
-		if needsServer[slot] {
-			if fn, err = function(s, slot); err != nil {
-				return 0, err
-			}
+		f, err := fn(slot)
+		if err != nil {
+			return 0, err
 		}
 		// SAFETY: as above; the slot's offset is inside PJRT_Api.
-		*mem.At[pjrtc.Func](p + mem.Addr(slot.Offset())) = pjrtc.Func(fn)
+		*mem.At[pjrtc.Func](p + mem.Addr(slot.Offset())) = f
 	}
 	return pjrtc.Ptr[pjrtc.Api](p), nil
 }
