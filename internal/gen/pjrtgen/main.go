@@ -79,6 +79,7 @@ func compile(root, more, tmp, cxx string) (string, error) {
 	if err != nil || len(headers) == 0 {
 		return "", fmt.Errorf("no headers under %s", root)
 	}
+	headers = append(headers, filepath.Join(root, "xla/ffi/api/c_api.h"))
 	var b strings.Builder
 	for _, h := range headers {
 		rel, err := filepath.Rel(root, h)
@@ -108,7 +109,12 @@ type model struct {
 }
 
 func ours(name string) bool {
-	return strings.HasPrefix(name, "PJRT_") || strings.HasPrefix(name, "PLUGIN_")
+	for _, p := range []string{"PJRT_", "PLUGIN_", "XLA_FFI_", "JAX_CustomCallPartitioner_"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
 }
 
 func read(obj string) (*model, error) {
@@ -208,6 +214,8 @@ func sorted[V any](m map[string]V) []string {
 func goName(c string) string {
 	c = strings.TrimPrefix(c, "PJRT_")
 	c = strings.Replace(c, "PLUGIN_", "Plugin_", 1)
+	c = strings.Replace(c, "XLA_FFI_", "XLAFFI_", 1) // PJRT has an FFI extension of its own
+	c = strings.TrimPrefix(c, "JAX_")
 	var b strings.Builder
 	for _, w := range strings.Split(c, "_") {
 		if w != "" {

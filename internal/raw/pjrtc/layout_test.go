@@ -43,7 +43,7 @@ func TestP15StructsMatchTheCCompiler(t *testing.T) {
 	for _, h := range headers {
 		fmt.Fprintf(&src, "#include %q\n", strings.TrimPrefix(filepath.ToSlash(h), "headers/0.114/"))
 	}
-	src.WriteString("#include \"isthmus/more_extensions.h\"\nint main() {\n")
+	src.WriteString("#include \"xla/ffi/api/c_api.h\"\n#include \"isthmus/more_extensions.h\"\nint main() {\n")
 	want := map[string]uintptr{}
 	for _, l := range pjrtc.Layouts {
 		fmt.Fprintf(&src, "printf(\"%s %%zu\\n\", sizeof(%s));\n", l.Name, l.Name)

@@ -536,3 +536,298 @@ func (v XlaTransformPipelineStage) String() string {
 	}
 	return unknownName("XlaTransformPipelineStage", int32(v))
 }
+
+// XLAFFIArgType is XLA_FFI_ArgType.
+type XLAFFIArgType int32
+
+// The values of XLAFFIArgType.
+const (
+	XLAFFIArgTypeBUFFER XLAFFIArgType = 1
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIArgType) String() string {
+	switch v {
+	case 1:
+		return "BUFFER"
+	}
+	return unknownName("XLAFFIArgType", int32(v))
+}
+
+// XLAFFIAttrType is XLA_FFI_AttrType.
+type XLAFFIAttrType int32
+
+// The values of XLAFFIAttrType.
+const (
+	XLAFFIAttrTypeARRAY      XLAFFIAttrType = 1
+	XLAFFIAttrTypeDICTIONARY XLAFFIAttrType = 2
+	XLAFFIAttrTypeSCALAR     XLAFFIAttrType = 3
+	XLAFFIAttrTypeSTRING     XLAFFIAttrType = 4
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIAttrType) String() string {
+	switch v {
+	case 1:
+		return "ARRAY"
+	case 2:
+		return "DICTIONARY"
+	case 3:
+		return "SCALAR"
+	case 4:
+		return "STRING"
+	}
+	return unknownName("XLAFFIAttrType", int32(v))
+}
+
+// XLAFFIDataType is XLA_FFI_DataType.
+type XLAFFIDataType int32
+
+// The values of XLAFFIDataType.
+const (
+	XLAFFIDataTypeINVALID       XLAFFIDataType = 0
+	XLAFFIDataTypePRED          XLAFFIDataType = 1
+	XLAFFIDataTypeS1            XLAFFIDataType = 30
+	XLAFFIDataTypeS2            XLAFFIDataType = 26
+	XLAFFIDataTypeS4            XLAFFIDataType = 21
+	XLAFFIDataTypeS8            XLAFFIDataType = 2
+	XLAFFIDataTypeS16           XLAFFIDataType = 3
+	XLAFFIDataTypeS32           XLAFFIDataType = 4
+	XLAFFIDataTypeS64           XLAFFIDataType = 5
+	XLAFFIDataTypeU1            XLAFFIDataType = 31
+	XLAFFIDataTypeU2            XLAFFIDataType = 27
+	XLAFFIDataTypeU4            XLAFFIDataType = 22
+	XLAFFIDataTypeU8            XLAFFIDataType = 6
+	XLAFFIDataTypeU16           XLAFFIDataType = 7
+	XLAFFIDataTypeU32           XLAFFIDataType = 8
+	XLAFFIDataTypeU64           XLAFFIDataType = 9
+	XLAFFIDataTypeF16           XLAFFIDataType = 10
+	XLAFFIDataTypeF32           XLAFFIDataType = 11
+	XLAFFIDataTypeF64           XLAFFIDataType = 12
+	XLAFFIDataTypeBF16          XLAFFIDataType = 16
+	XLAFFIDataTypeC64           XLAFFIDataType = 15
+	XLAFFIDataTypeC128          XLAFFIDataType = 18
+	XLAFFIDataTypeTOKEN         XLAFFIDataType = 17
+	XLAFFIDataTypeF8E5M2        XLAFFIDataType = 19
+	XLAFFIDataTypeF8E3M4        XLAFFIDataType = 29
+	XLAFFIDataTypeF8E4M3        XLAFFIDataType = 28
+	XLAFFIDataTypeF8E4M3FN      XLAFFIDataType = 20
+	XLAFFIDataTypeF8E4M3B11FNUZ XLAFFIDataType = 23
+	XLAFFIDataTypeF8E5M2FNUZ    XLAFFIDataType = 24
+	XLAFFIDataTypeF8E4M3FNUZ    XLAFFIDataType = 25
+	XLAFFIDataTypeF4E2M1FN      XLAFFIDataType = 32
+	XLAFFIDataTypeF8E8M0FNU     XLAFFIDataType = 33
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIDataType) String() string {
+	switch v {
+	case 0:
+		return "INVALID"
+	case 1:
+		return "PRED"
+	case 30:
+		return "S1"
+	case 26:
+		return "S2"
+	case 21:
+		return "S4"
+	case 2:
+		return "S8"
+	case 3:
+		return "S16"
+	case 4:
+		return "S32"
+	case 5:
+		return "S64"
+	case 31:
+		return "U1"
+	case 27:
+		return "U2"
+	case 22:
+		return "U4"
+	case 6:
+		return "U8"
+	case 7:
+		return "U16"
+	case 8:
+		return "U32"
+	case 9:
+		return "U64"
+	case 10:
+		return "F16"
+	case 11:
+		return "F32"
+	case 12:
+		return "F64"
+	case 16:
+		return "BF16"
+	case 15:
+		return "C64"
+	case 18:
+		return "C128"
+	case 17:
+		return "TOKEN"
+	case 19:
+		return "F8E5M2"
+	case 29:
+		return "F8E3M4"
+	case 28:
+		return "F8E4M3"
+	case 20:
+		return "F8E4M3FN"
+	case 23:
+		return "F8E4M3B11FNUZ"
+	case 24:
+		return "F8E5M2FNUZ"
+	case 25:
+		return "F8E4M3FNUZ"
+	case 32:
+		return "F4E2M1FN"
+	case 33:
+		return "F8E8M0FNU"
+	}
+	return unknownName("XLAFFIDataType", int32(v))
+}
+
+// XLAFFIErrorCode is XLA_FFI_Error_Code.
+type XLAFFIErrorCode int32
+
+// The values of XLAFFIErrorCode.
+const (
+	XLAFFIErrorCodeOK                 XLAFFIErrorCode = 0
+	XLAFFIErrorCodeCANCELLED          XLAFFIErrorCode = 1
+	XLAFFIErrorCodeUNKNOWN            XLAFFIErrorCode = 2
+	XLAFFIErrorCodeINVALIDARGUMENT    XLAFFIErrorCode = 3
+	XLAFFIErrorCodeDEADLINEEXCEEDED   XLAFFIErrorCode = 4
+	XLAFFIErrorCodeNOTFOUND           XLAFFIErrorCode = 5
+	XLAFFIErrorCodeALREADYEXISTS      XLAFFIErrorCode = 6
+	XLAFFIErrorCodePERMISSIONDENIED   XLAFFIErrorCode = 7
+	XLAFFIErrorCodeRESOURCEEXHAUSTED  XLAFFIErrorCode = 8
+	XLAFFIErrorCodeFAILEDPRECONDITION XLAFFIErrorCode = 9
+	XLAFFIErrorCodeABORTED            XLAFFIErrorCode = 10
+	XLAFFIErrorCodeOUTOFRANGE         XLAFFIErrorCode = 11
+	XLAFFIErrorCodeUNIMPLEMENTED      XLAFFIErrorCode = 12
+	XLAFFIErrorCodeINTERNAL           XLAFFIErrorCode = 13
+	XLAFFIErrorCodeUNAVAILABLE        XLAFFIErrorCode = 14
+	XLAFFIErrorCodeDATALOSS           XLAFFIErrorCode = 15
+	XLAFFIErrorCodeUNAUTHENTICATED    XLAFFIErrorCode = 16
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIErrorCode) String() string {
+	switch v {
+	case 0:
+		return "OK"
+	case 1:
+		return "CANCELLED"
+	case 2:
+		return "UNKNOWN"
+	case 3:
+		return "INVALID_ARGUMENT"
+	case 4:
+		return "DEADLINE_EXCEEDED"
+	case 5:
+		return "NOT_FOUND"
+	case 6:
+		return "ALREADY_EXISTS"
+	case 7:
+		return "PERMISSION_DENIED"
+	case 8:
+		return "RESOURCE_EXHAUSTED"
+	case 9:
+		return "FAILED_PRECONDITION"
+	case 10:
+		return "ABORTED"
+	case 11:
+		return "OUT_OF_RANGE"
+	case 12:
+		return "UNIMPLEMENTED"
+	case 13:
+		return "INTERNAL"
+	case 14:
+		return "UNAVAILABLE"
+	case 15:
+		return "DATA_LOSS"
+	case 16:
+		return "UNAUTHENTICATED"
+	}
+	return unknownName("XLAFFIErrorCode", int32(v))
+}
+
+// XLAFFIExecutionStage is XLA_FFI_ExecutionStage.
+type XLAFFIExecutionStage int32
+
+// The values of XLAFFIExecutionStage.
+const (
+	XLAFFIExecutionStageINSTANTIATE XLAFFIExecutionStage = 0
+	XLAFFIExecutionStagePREPARE     XLAFFIExecutionStage = 1
+	XLAFFIExecutionStageINITIALIZE  XLAFFIExecutionStage = 2
+	XLAFFIExecutionStageEXECUTE     XLAFFIExecutionStage = 3
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIExecutionStage) String() string {
+	switch v {
+	case 0:
+		return "INSTANTIATE"
+	case 1:
+		return "PREPARE"
+	case 2:
+		return "INITIALIZE"
+	case 3:
+		return "EXECUTE"
+	}
+	return unknownName("XLAFFIExecutionStage", int32(v))
+}
+
+// XLAFFIExtensionType is XLA_FFI_Extension_Type.
+type XLAFFIExtensionType int32
+
+// The values of XLAFFIExtensionType.
+const (
+	XLAFFIExtensionMetadata XLAFFIExtensionType = 1
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIExtensionType) String() string {
+	switch v {
+	case 1:
+		return "Metadata"
+	}
+	return unknownName("XLAFFIExtensionType", int32(v))
+}
+
+// XLAFFIHandlerTraitsBits is XLA_FFI_Handler_TraitsBits.
+type XLAFFIHandlerTraitsBits int32
+
+// The values of XLAFFIHandlerTraitsBits.
+const (
+	XLAFFIHANDLERTRAITSCOMMANDBUFFERCOMPATIBLE XLAFFIHandlerTraitsBits = 1
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIHandlerTraitsBits) String() string {
+	switch v {
+	case 1:
+		return "XLA_FFI_HANDLER_TRAITS_COMMAND_BUFFER_COMPATIBLE"
+	}
+	return unknownName("XLAFFIHandlerTraitsBits", int32(v))
+}
+
+// XLAFFIRetType is XLA_FFI_RetType.
+type XLAFFIRetType int32
+
+// The values of XLAFFIRetType.
+const (
+	XLAFFIRetTypeBUFFER XLAFFIRetType = 1
+)
+
+// String returns the C name of v, without the enum's prefix.
+func (v XLAFFIRetType) String() string {
+	switch v {
+	case 1:
+		return "BUFFER"
+	}
+	return unknownName("XLAFFIRetType", int32(v))
+}

@@ -7,6 +7,50 @@ import "unsafe"
 // Each line stops the build where Go would lay a struct out differently from C.
 // SAFETY: sizes and offsets of types only; no memory is touched.
 var (
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerCallbacks{})-56]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Version)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.PrivateData)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Dtor)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Partition)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.InferSharding)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.PropagateUserSharding)-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerCallbacks{}.CanSideEffectingHaveReplicatedSharding)-48]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerInferShardingFromOperandsArgs{})-120]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.Header)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.NumArgs)-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.OpArgs)-56]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.ResultShape)-64]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.BackendConfig)-80]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.HasResultSharding)-96]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.ResultSharding)-104]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerPartitionArgs{})-160]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.Header)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.NumArgs)-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.OpArgs)-56]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.OpResult)-64]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.BackendConfig)-104]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.MlirModule)-120]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.ArgsSharding)-136]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.ResultSharding)-144]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerPropagateUserShardingArgs{})-96]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.Header)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.BackendConfig)-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.ResultShape)-64]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.ResultSharding)-80]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerAval{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerAval{}.Shape)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerAval{}.HasSharding)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerAval{}.Sharding)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerString{})-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerString{}.Data)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerString{}.Size)-8]
+	_ = [1]struct{}{}[unsafe.Sizeof(CustomCallPartitionerVersionAndError{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.ApiVersion)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.Data)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.CleanupFn)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.HasError)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.Code)-28]
+	_ = [1]struct{}{}[unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.ErrorMsg)-32]
 	_ = [1]struct{}{}[unsafe.Sizeof(AbiVersionExtension{})-120]
 	_ = [1]struct{}{}[unsafe.Offsetof(AbiVersionExtension{}.Base)-0]
 	_ = [1]struct{}{}[unsafe.Offsetof(AbiVersionExtension{}.ClientRuntimeAbiVersion)-24]
@@ -2402,10 +2446,257 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(PluginProfilerStopArgs{})-16]
 	_ = [1]struct{}{}[unsafe.Offsetof(PluginProfilerStopArgs{}.StructSize)-0]
 	_ = [1]struct{}{}[unsafe.Offsetof(PluginProfilerStopArgs{}.Profiler)-8]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIApi{})-192]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.ApiVersion)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.InternalApi)-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorCreate)-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorGetMessage)-56]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorDestroy)-64]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIHandlerRegister)-72]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIStreamGet)-80]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFITypeRegister)-88]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIExecutionContextGet)-96]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIStateSet)-104]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIStateGet)-112]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceMemoryAllocate)-120]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceMemoryFree)-128]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIThreadPoolSchedule)-136]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIThreadPoolNumThreads)-144]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureCreate)-152]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureSetAvailable)-160]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureSetError)-168]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIRunIdGet)-176]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceOrdinalGet)-184]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIApiVersion{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApiVersion{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApiVersion{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApiVersion{}.MajorVersion)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIApiVersion{}.MinorVersion)-20]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIArgs{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArgs{}.Size)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArgs{}.Types)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArgs{}.Args)-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIArray{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArray{}.Dtype)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArray{}.Size)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIArray{}.Data)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIAttrs{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.Size)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.Types)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.Names)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIAttrs{}.Attrs)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIBuffer{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.Dtype)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.Data)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.Rank)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIBuffer{}.Dims)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIByteSpan{})-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIByteSpan{}.Ptr)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIByteSpan{}.Len)-8]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFICallFrame{})-176]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Api)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Ctx)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Stage)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Args)-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Rets)-80]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Attrs)-120]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFICallFrame{}.Future)-168]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIDeviceMemoryAllocateArgs{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Size)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Alignment)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Data)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIDeviceMemoryFreeArgs{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Size)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Data)-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIDeviceOrdinalGetArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.DeviceOrdinal)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIErrorCreateArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorCreateArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorCreateArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorCreateArgs{}.Message)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorCreateArgs{}.Errc)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIErrorDestroyArgs{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.Error)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIErrorGetMessageArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.Error)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.Message)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIExecutionContextGetArgs{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.TypeId)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.Data)-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIExtensionBase{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExtensionBase{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExtensionBase{}.Type)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIExtensionBase{}.Next)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIFutureCreateArgs{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureCreateArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureCreateArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureCreateArgs{}.Future)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIFutureSetAvailableArgs{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.Future)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIFutureSetErrorArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.Future)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.Error)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIHandlerBundle{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerBundle{}.Instantiate)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerBundle{}.Prepare)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerBundle{}.Initialize)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerBundle{}.Execute)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIHandlerRegisterArgs{})-88]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Name)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Platform)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Bundle)-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Traits)-80]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIMetadata{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadata{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadata{}.ApiVersion)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadata{}.Traits)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadata{}.StateTypeId)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIMetadataExtension{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadataExtension{}.ExtensionBase)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIMetadataExtension{}.Metadata)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIRets{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRets{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRets{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRets{}.Size)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRets{}.Types)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRets{}.Rets)-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIRunIdGetArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRunIdGetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRunIdGetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRunIdGetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIRunIdGetArgs{}.RunId)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIScalar{})-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIScalar{}.Dtype)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIScalar{}.Value)-8]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIStateGetArgs{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.Stage)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.TypeId)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateGetArgs{}.State)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIStateSetArgs{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.Stage)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.TypeId)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStateSetArgs{}.State)-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIStreamGetArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStreamGetArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStreamGetArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStreamGetArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIStreamGetArgs{}.Stream)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIThreadPoolNumThreadsArgs{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.NumThreads)-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFIThreadPoolScheduleArgs{})-40]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Ctx)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Task)-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Data)-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFITypeId{})-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeId{}.TypeId)-0]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFITypeInfo{})-24]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeInfo{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeInfo{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeInfo{}.Deleter)-16]
+	_ = [1]struct{}{}[unsafe.Sizeof(XLAFFITypeRegisterArgs{})-48]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeRegisterArgs{}.StructSize)-0]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeRegisterArgs{}.ExtensionStart)-8]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeRegisterArgs{}.Name)-16]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeRegisterArgs{}.TypeId)-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(XLAFFITypeRegisterArgs{}.TypeInfo)-40]
 )
 
 // Layouts lists every struct with its size and the offsets of its fields, by C names.
 var Layouts = []Layout{
+	{"JAX_CustomCallPartitioner_Callbacks", unsafe.Sizeof(CustomCallPartitionerCallbacks{}), []Field{
+		{"version", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Version)},
+		{"private_data", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.PrivateData)},
+		{"dtor", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Dtor)},
+		{"partition", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.Partition)},
+		{"infer_sharding", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.InferSharding)},
+		{"propagate_user_sharding", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.PropagateUserSharding)},
+		{"can_side_effecting_have_replicated_sharding", unsafe.Offsetof(CustomCallPartitionerCallbacks{}.CanSideEffectingHaveReplicatedSharding)},
+	}},
+	{"JAX_CustomCallPartitioner_InferShardingFromOperands_Args", unsafe.Sizeof(CustomCallPartitionerInferShardingFromOperandsArgs{}), []Field{
+		{"header", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.Header)},
+		{"num_args", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.NumArgs)},
+		{"op_args", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.OpArgs)},
+		{"result_shape", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.ResultShape)},
+		{"backend_config", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.BackendConfig)},
+		{"has_result_sharding", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.HasResultSharding)},
+		{"result_sharding", unsafe.Offsetof(CustomCallPartitionerInferShardingFromOperandsArgs{}.ResultSharding)},
+	}},
+	{"JAX_CustomCallPartitioner_Partition_Args", unsafe.Sizeof(CustomCallPartitionerPartitionArgs{}), []Field{
+		{"header", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.Header)},
+		{"num_args", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.NumArgs)},
+		{"op_args", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.OpArgs)},
+		{"op_result", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.OpResult)},
+		{"backend_config", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.BackendConfig)},
+		{"mlir_module", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.MlirModule)},
+		{"args_sharding", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.ArgsSharding)},
+		{"result_sharding", unsafe.Offsetof(CustomCallPartitionerPartitionArgs{}.ResultSharding)},
+	}},
+	{"JAX_CustomCallPartitioner_PropagateUserSharding_Args", unsafe.Sizeof(CustomCallPartitionerPropagateUserShardingArgs{}), []Field{
+		{"header", unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.Header)},
+		{"backend_config", unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.BackendConfig)},
+		{"result_shape", unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.ResultShape)},
+		{"result_sharding", unsafe.Offsetof(CustomCallPartitionerPropagateUserShardingArgs{}.ResultSharding)},
+	}},
+	{"JAX_CustomCallPartitioner_aval", unsafe.Sizeof(CustomCallPartitionerAval{}), []Field{
+		{"shape", unsafe.Offsetof(CustomCallPartitionerAval{}.Shape)},
+		{"has_sharding", unsafe.Offsetof(CustomCallPartitionerAval{}.HasSharding)},
+		{"sharding", unsafe.Offsetof(CustomCallPartitionerAval{}.Sharding)},
+	}},
+	{"JAX_CustomCallPartitioner_string", unsafe.Sizeof(CustomCallPartitionerString{}), []Field{
+		{"data", unsafe.Offsetof(CustomCallPartitionerString{}.Data)},
+		{"size", unsafe.Offsetof(CustomCallPartitionerString{}.Size)},
+	}},
+	{"JAX_CustomCallPartitioner_version_and_error", unsafe.Sizeof(CustomCallPartitionerVersionAndError{}), []Field{
+		{"api_version", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.ApiVersion)},
+		{"data", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.Data)},
+		{"cleanup_fn", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.CleanupFn)},
+		{"has_error", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.HasError)},
+		{"code", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.Code)},
+		{"error_msg", unsafe.Offsetof(CustomCallPartitionerVersionAndError{}.ErrorMsg)},
+	}},
 	{"PJRT_AbiVersion_Extension", unsafe.Sizeof(AbiVersionExtension{}), []Field{
 		{"base", unsafe.Offsetof(AbiVersionExtension{}.Base)},
 		{"client_runtime_abi_version", unsafe.Offsetof(AbiVersionExtension{}.ClientRuntimeAbiVersion)},
@@ -5150,5 +5441,235 @@ var Layouts = []Layout{
 	{"PLUGIN_Profiler_Stop_Args", unsafe.Sizeof(PluginProfilerStopArgs{}), []Field{
 		{"struct_size", unsafe.Offsetof(PluginProfilerStopArgs{}.StructSize)},
 		{"profiler", unsafe.Offsetof(PluginProfilerStopArgs{}.Profiler)},
+	}},
+	{"XLA_FFI_Api", unsafe.Sizeof(XLAFFIApi{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIApi{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIApi{}.ExtensionStart)},
+		{"api_version", unsafe.Offsetof(XLAFFIApi{}.ApiVersion)},
+		{"internal_api", unsafe.Offsetof(XLAFFIApi{}.InternalApi)},
+		{"XLA_FFI_Error_Create", unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorCreate)},
+		{"XLA_FFI_Error_GetMessage", unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorGetMessage)},
+		{"XLA_FFI_Error_Destroy", unsafe.Offsetof(XLAFFIApi{}.XLAFFIErrorDestroy)},
+		{"XLA_FFI_Handler_Register", unsafe.Offsetof(XLAFFIApi{}.XLAFFIHandlerRegister)},
+		{"XLA_FFI_Stream_Get", unsafe.Offsetof(XLAFFIApi{}.XLAFFIStreamGet)},
+		{"XLA_FFI_Type_Register", unsafe.Offsetof(XLAFFIApi{}.XLAFFITypeRegister)},
+		{"XLA_FFI_ExecutionContext_Get", unsafe.Offsetof(XLAFFIApi{}.XLAFFIExecutionContextGet)},
+		{"XLA_FFI_State_Set", unsafe.Offsetof(XLAFFIApi{}.XLAFFIStateSet)},
+		{"XLA_FFI_State_Get", unsafe.Offsetof(XLAFFIApi{}.XLAFFIStateGet)},
+		{"XLA_FFI_DeviceMemory_Allocate", unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceMemoryAllocate)},
+		{"XLA_FFI_DeviceMemory_Free", unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceMemoryFree)},
+		{"XLA_FFI_ThreadPool_Schedule", unsafe.Offsetof(XLAFFIApi{}.XLAFFIThreadPoolSchedule)},
+		{"XLA_FFI_ThreadPool_NumThreads", unsafe.Offsetof(XLAFFIApi{}.XLAFFIThreadPoolNumThreads)},
+		{"XLA_FFI_Future_Create", unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureCreate)},
+		{"XLA_FFI_Future_SetAvailable", unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureSetAvailable)},
+		{"XLA_FFI_Future_SetError", unsafe.Offsetof(XLAFFIApi{}.XLAFFIFutureSetError)},
+		{"XLA_FFI_RunId_Get", unsafe.Offsetof(XLAFFIApi{}.XLAFFIRunIdGet)},
+		{"XLA_FFI_DeviceOrdinal_Get", unsafe.Offsetof(XLAFFIApi{}.XLAFFIDeviceOrdinalGet)},
+	}},
+	{"XLA_FFI_Api_Version", unsafe.Sizeof(XLAFFIApiVersion{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIApiVersion{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIApiVersion{}.ExtensionStart)},
+		{"major_version", unsafe.Offsetof(XLAFFIApiVersion{}.MajorVersion)},
+		{"minor_version", unsafe.Offsetof(XLAFFIApiVersion{}.MinorVersion)},
+	}},
+	{"XLA_FFI_Args", unsafe.Sizeof(XLAFFIArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIArgs{}.ExtensionStart)},
+		{"size", unsafe.Offsetof(XLAFFIArgs{}.Size)},
+		{"types", unsafe.Offsetof(XLAFFIArgs{}.Types)},
+		{"args", unsafe.Offsetof(XLAFFIArgs{}.Args)},
+	}},
+	{"XLA_FFI_Array", unsafe.Sizeof(XLAFFIArray{}), []Field{
+		{"dtype", unsafe.Offsetof(XLAFFIArray{}.Dtype)},
+		{"size", unsafe.Offsetof(XLAFFIArray{}.Size)},
+		{"data", unsafe.Offsetof(XLAFFIArray{}.Data)},
+	}},
+	{"XLA_FFI_Attrs", unsafe.Sizeof(XLAFFIAttrs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIAttrs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIAttrs{}.ExtensionStart)},
+		{"size", unsafe.Offsetof(XLAFFIAttrs{}.Size)},
+		{"types", unsafe.Offsetof(XLAFFIAttrs{}.Types)},
+		{"names", unsafe.Offsetof(XLAFFIAttrs{}.Names)},
+		{"attrs", unsafe.Offsetof(XLAFFIAttrs{}.Attrs)},
+	}},
+	{"XLA_FFI_Buffer", unsafe.Sizeof(XLAFFIBuffer{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIBuffer{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIBuffer{}.ExtensionStart)},
+		{"dtype", unsafe.Offsetof(XLAFFIBuffer{}.Dtype)},
+		{"data", unsafe.Offsetof(XLAFFIBuffer{}.Data)},
+		{"rank", unsafe.Offsetof(XLAFFIBuffer{}.Rank)},
+		{"dims", unsafe.Offsetof(XLAFFIBuffer{}.Dims)},
+	}},
+	{"XLA_FFI_ByteSpan", unsafe.Sizeof(XLAFFIByteSpan{}), []Field{
+		{"ptr", unsafe.Offsetof(XLAFFIByteSpan{}.Ptr)},
+		{"len", unsafe.Offsetof(XLAFFIByteSpan{}.Len)},
+	}},
+	{"XLA_FFI_CallFrame", unsafe.Sizeof(XLAFFICallFrame{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFICallFrame{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFICallFrame{}.ExtensionStart)},
+		{"api", unsafe.Offsetof(XLAFFICallFrame{}.Api)},
+		{"ctx", unsafe.Offsetof(XLAFFICallFrame{}.Ctx)},
+		{"stage", unsafe.Offsetof(XLAFFICallFrame{}.Stage)},
+		{"args", unsafe.Offsetof(XLAFFICallFrame{}.Args)},
+		{"rets", unsafe.Offsetof(XLAFFICallFrame{}.Rets)},
+		{"attrs", unsafe.Offsetof(XLAFFICallFrame{}.Attrs)},
+		{"future", unsafe.Offsetof(XLAFFICallFrame{}.Future)},
+	}},
+	{"XLA_FFI_DeviceMemory_Allocate_Args", unsafe.Sizeof(XLAFFIDeviceMemoryAllocateArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Ctx)},
+		{"size", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Size)},
+		{"alignment", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Alignment)},
+		{"data", unsafe.Offsetof(XLAFFIDeviceMemoryAllocateArgs{}.Data)},
+	}},
+	{"XLA_FFI_DeviceMemory_Free_Args", unsafe.Sizeof(XLAFFIDeviceMemoryFreeArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Ctx)},
+		{"size", unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Size)},
+		{"data", unsafe.Offsetof(XLAFFIDeviceMemoryFreeArgs{}.Data)},
+	}},
+	{"XLA_FFI_DeviceOrdinal_Get_Args", unsafe.Sizeof(XLAFFIDeviceOrdinalGetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.Ctx)},
+		{"device_ordinal", unsafe.Offsetof(XLAFFIDeviceOrdinalGetArgs{}.DeviceOrdinal)},
+	}},
+	{"XLA_FFI_Error_Create_Args", unsafe.Sizeof(XLAFFIErrorCreateArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIErrorCreateArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIErrorCreateArgs{}.ExtensionStart)},
+		{"message", unsafe.Offsetof(XLAFFIErrorCreateArgs{}.Message)},
+		{"errc", unsafe.Offsetof(XLAFFIErrorCreateArgs{}.Errc)},
+	}},
+	{"XLA_FFI_Error_Destroy_Args", unsafe.Sizeof(XLAFFIErrorDestroyArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.ExtensionStart)},
+		{"error", unsafe.Offsetof(XLAFFIErrorDestroyArgs{}.Error)},
+	}},
+	{"XLA_FFI_Error_GetMessage_Args", unsafe.Sizeof(XLAFFIErrorGetMessageArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.ExtensionStart)},
+		{"error", unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.Error)},
+		{"message", unsafe.Offsetof(XLAFFIErrorGetMessageArgs{}.Message)},
+	}},
+	{"XLA_FFI_ExecutionContext_Get_Args", unsafe.Sizeof(XLAFFIExecutionContextGetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.Ctx)},
+		{"type_id", unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.TypeId)},
+		{"data", unsafe.Offsetof(XLAFFIExecutionContextGetArgs{}.Data)},
+	}},
+	{"XLA_FFI_Extension_Base", unsafe.Sizeof(XLAFFIExtensionBase{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIExtensionBase{}.StructSize)},
+		{"type", unsafe.Offsetof(XLAFFIExtensionBase{}.Type)},
+		{"next", unsafe.Offsetof(XLAFFIExtensionBase{}.Next)},
+	}},
+	{"XLA_FFI_Future_Create_Args", unsafe.Sizeof(XLAFFIFutureCreateArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIFutureCreateArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIFutureCreateArgs{}.ExtensionStart)},
+		{"future", unsafe.Offsetof(XLAFFIFutureCreateArgs{}.Future)},
+	}},
+	{"XLA_FFI_Future_SetAvailable_Args", unsafe.Sizeof(XLAFFIFutureSetAvailableArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.ExtensionStart)},
+		{"future", unsafe.Offsetof(XLAFFIFutureSetAvailableArgs{}.Future)},
+	}},
+	{"XLA_FFI_Future_SetError_Args", unsafe.Sizeof(XLAFFIFutureSetErrorArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.ExtensionStart)},
+		{"future", unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.Future)},
+		{"error", unsafe.Offsetof(XLAFFIFutureSetErrorArgs{}.Error)},
+	}},
+	{"XLA_FFI_Handler_Bundle", unsafe.Sizeof(XLAFFIHandlerBundle{}), []Field{
+		{"instantiate", unsafe.Offsetof(XLAFFIHandlerBundle{}.Instantiate)},
+		{"prepare", unsafe.Offsetof(XLAFFIHandlerBundle{}.Prepare)},
+		{"initialize", unsafe.Offsetof(XLAFFIHandlerBundle{}.Initialize)},
+		{"execute", unsafe.Offsetof(XLAFFIHandlerBundle{}.Execute)},
+	}},
+	{"XLA_FFI_Handler_Register_Args", unsafe.Sizeof(XLAFFIHandlerRegisterArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.ExtensionStart)},
+		{"name", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Name)},
+		{"platform", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Platform)},
+		{"bundle", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Bundle)},
+		{"traits", unsafe.Offsetof(XLAFFIHandlerRegisterArgs{}.Traits)},
+	}},
+	{"XLA_FFI_Metadata", unsafe.Sizeof(XLAFFIMetadata{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIMetadata{}.StructSize)},
+		{"api_version", unsafe.Offsetof(XLAFFIMetadata{}.ApiVersion)},
+		{"traits", unsafe.Offsetof(XLAFFIMetadata{}.Traits)},
+		{"state_type_id", unsafe.Offsetof(XLAFFIMetadata{}.StateTypeId)},
+	}},
+	{"XLA_FFI_Metadata_Extension", unsafe.Sizeof(XLAFFIMetadataExtension{}), []Field{
+		{"extension_base", unsafe.Offsetof(XLAFFIMetadataExtension{}.ExtensionBase)},
+		{"metadata", unsafe.Offsetof(XLAFFIMetadataExtension{}.Metadata)},
+	}},
+	{"XLA_FFI_Rets", unsafe.Sizeof(XLAFFIRets{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIRets{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIRets{}.ExtensionStart)},
+		{"size", unsafe.Offsetof(XLAFFIRets{}.Size)},
+		{"types", unsafe.Offsetof(XLAFFIRets{}.Types)},
+		{"rets", unsafe.Offsetof(XLAFFIRets{}.Rets)},
+	}},
+	{"XLA_FFI_RunId_Get_Args", unsafe.Sizeof(XLAFFIRunIdGetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIRunIdGetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIRunIdGetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIRunIdGetArgs{}.Ctx)},
+		{"run_id", unsafe.Offsetof(XLAFFIRunIdGetArgs{}.RunId)},
+	}},
+	{"XLA_FFI_Scalar", unsafe.Sizeof(XLAFFIScalar{}), []Field{
+		{"dtype", unsafe.Offsetof(XLAFFIScalar{}.Dtype)},
+		{"value", unsafe.Offsetof(XLAFFIScalar{}.Value)},
+	}},
+	{"XLA_FFI_State_Get_Args", unsafe.Sizeof(XLAFFIStateGetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIStateGetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIStateGetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIStateGetArgs{}.Ctx)},
+		{"stage", unsafe.Offsetof(XLAFFIStateGetArgs{}.Stage)},
+		{"type_id", unsafe.Offsetof(XLAFFIStateGetArgs{}.TypeId)},
+		{"state", unsafe.Offsetof(XLAFFIStateGetArgs{}.State)},
+	}},
+	{"XLA_FFI_State_Set_Args", unsafe.Sizeof(XLAFFIStateSetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIStateSetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIStateSetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIStateSetArgs{}.Ctx)},
+		{"stage", unsafe.Offsetof(XLAFFIStateSetArgs{}.Stage)},
+		{"type_id", unsafe.Offsetof(XLAFFIStateSetArgs{}.TypeId)},
+		{"state", unsafe.Offsetof(XLAFFIStateSetArgs{}.State)},
+	}},
+	{"XLA_FFI_Stream_Get_Args", unsafe.Sizeof(XLAFFIStreamGetArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIStreamGetArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIStreamGetArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIStreamGetArgs{}.Ctx)},
+		{"stream", unsafe.Offsetof(XLAFFIStreamGetArgs{}.Stream)},
+	}},
+	{"XLA_FFI_ThreadPool_NumThreads_Args", unsafe.Sizeof(XLAFFIThreadPoolNumThreadsArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.Ctx)},
+		{"num_threads", unsafe.Offsetof(XLAFFIThreadPoolNumThreadsArgs{}.NumThreads)},
+	}},
+	{"XLA_FFI_ThreadPool_Schedule_Args", unsafe.Sizeof(XLAFFIThreadPoolScheduleArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.ExtensionStart)},
+		{"ctx", unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Ctx)},
+		{"task", unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Task)},
+		{"data", unsafe.Offsetof(XLAFFIThreadPoolScheduleArgs{}.Data)},
+	}},
+	{"XLA_FFI_TypeId", unsafe.Sizeof(XLAFFITypeId{}), []Field{
+		{"type_id", unsafe.Offsetof(XLAFFITypeId{}.TypeId)},
+	}},
+	{"XLA_FFI_TypeInfo", unsafe.Sizeof(XLAFFITypeInfo{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFITypeInfo{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFITypeInfo{}.ExtensionStart)},
+		{"deleter", unsafe.Offsetof(XLAFFITypeInfo{}.Deleter)},
+	}},
+	{"XLA_FFI_Type_Register_Args", unsafe.Sizeof(XLAFFITypeRegisterArgs{}), []Field{
+		{"struct_size", unsafe.Offsetof(XLAFFITypeRegisterArgs{}.StructSize)},
+		{"extension_start", unsafe.Offsetof(XLAFFITypeRegisterArgs{}.ExtensionStart)},
+		{"name", unsafe.Offsetof(XLAFFITypeRegisterArgs{}.Name)},
+		{"type_id", unsafe.Offsetof(XLAFFITypeRegisterArgs{}.TypeId)},
+		{"type_info", unsafe.Offsetof(XLAFFITypeRegisterArgs{}.TypeInfo)},
 	}},
 }

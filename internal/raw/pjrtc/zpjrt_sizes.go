@@ -344,6 +344,35 @@ const (
 	PluginProfilerSerializeArgsSize                             = 40
 	PluginProfilerStartArgsSize                                 = 16
 	PluginProfilerStopArgsSize                                  = 16
+	XLAFFIApiSize                                               = 192
+	XLAFFIApiVersionSize                                        = 24
+	XLAFFIArgsSize                                              = 40
+	XLAFFIAttrsSize                                             = 48
+	XLAFFIBufferSize                                            = 48
+	XLAFFICallFrameSize                                         = 168
+	XLAFFIDeviceMemoryAllocateArgsSize                          = 48
+	XLAFFIDeviceMemoryFreeArgsSize                              = 40
+	XLAFFIDeviceOrdinalGetArgsSize                              = 28
+	XLAFFIErrorCreateArgsSize                                   = 28
+	XLAFFIErrorDestroyArgsSize                                  = 24
+	XLAFFIErrorGetMessageArgsSize                               = 32
+	XLAFFIExecutionContextGetArgsSize                           = 40
+	XLAFFIExtensionBaseSize                                     = 24
+	XLAFFIFutureCreateArgsSize                                  = 16
+	XLAFFIFutureSetAvailableArgsSize                            = 24
+	XLAFFIFutureSetErrorArgsSize                                = 32
+	XLAFFIHandlerRegisterArgsSize                               = 84
+	XLAFFIMetadataSize                                          = 36
+	XLAFFIMetadataExtensionSize                                 = 32
+	XLAFFIRetsSize                                              = 40
+	XLAFFIRunIdGetArgsSize                                      = 32
+	XLAFFIStateGetArgsSize                                      = 48
+	XLAFFIStateSetArgsSize                                      = 48
+	XLAFFIStreamGetArgsSize                                     = 32
+	XLAFFIThreadPoolNumThreadsArgsSize                          = 32
+	XLAFFIThreadPoolScheduleArgsSize                            = 40
+	XLAFFITypeInfoSize                                          = 24
+	XLAFFITypeRegisterArgsSize                                  = 40
 )
 
 // SetSize sets the struct_size of a.
@@ -1528,3 +1557,87 @@ func (a *PluginProfilerStartArgs) SetSize() { a.StructSize = PluginProfilerStart
 
 // SetSize sets the struct_size of a.
 func (a *PluginProfilerStopArgs) SetSize() { a.StructSize = PluginProfilerStopArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIApi) SetSize() { a.StructSize = XLAFFIApiSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIApiVersion) SetSize() { a.StructSize = XLAFFIApiVersionSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIArgs) SetSize() { a.StructSize = XLAFFIArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIAttrs) SetSize() { a.StructSize = XLAFFIAttrsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIBuffer) SetSize() { a.StructSize = XLAFFIBufferSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFICallFrame) SetSize() { a.StructSize = XLAFFICallFrameSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIDeviceMemoryAllocateArgs) SetSize() { a.StructSize = XLAFFIDeviceMemoryAllocateArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIDeviceMemoryFreeArgs) SetSize() { a.StructSize = XLAFFIDeviceMemoryFreeArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIDeviceOrdinalGetArgs) SetSize() { a.StructSize = XLAFFIDeviceOrdinalGetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIErrorCreateArgs) SetSize() { a.StructSize = XLAFFIErrorCreateArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIErrorDestroyArgs) SetSize() { a.StructSize = XLAFFIErrorDestroyArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIErrorGetMessageArgs) SetSize() { a.StructSize = XLAFFIErrorGetMessageArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIExecutionContextGetArgs) SetSize() { a.StructSize = XLAFFIExecutionContextGetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIExtensionBase) SetSize() { a.StructSize = XLAFFIExtensionBaseSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIFutureCreateArgs) SetSize() { a.StructSize = XLAFFIFutureCreateArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIFutureSetAvailableArgs) SetSize() { a.StructSize = XLAFFIFutureSetAvailableArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIFutureSetErrorArgs) SetSize() { a.StructSize = XLAFFIFutureSetErrorArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIHandlerRegisterArgs) SetSize() { a.StructSize = XLAFFIHandlerRegisterArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIMetadata) SetSize() { a.StructSize = XLAFFIMetadataSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIRets) SetSize() { a.StructSize = XLAFFIRetsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIRunIdGetArgs) SetSize() { a.StructSize = XLAFFIRunIdGetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIStateGetArgs) SetSize() { a.StructSize = XLAFFIStateGetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIStateSetArgs) SetSize() { a.StructSize = XLAFFIStateSetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIStreamGetArgs) SetSize() { a.StructSize = XLAFFIStreamGetArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIThreadPoolNumThreadsArgs) SetSize() { a.StructSize = XLAFFIThreadPoolNumThreadsArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFIThreadPoolScheduleArgs) SetSize() { a.StructSize = XLAFFIThreadPoolScheduleArgsSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFITypeInfo) SetSize() { a.StructSize = XLAFFITypeInfoSize }
+
+// SetSize sets the struct_size of a.
+func (a *XLAFFITypeRegisterArgs) SetSize() { a.StructSize = XLAFFITypeRegisterArgsSize }

@@ -151,6 +151,90 @@ type PluginProfilerConsumeResult struct{ _ opaque }
 // PluginProfilerError is PLUGIN_Profiler_Error, whose insides are the plugin's own.
 type PluginProfilerError struct{ _ opaque }
 
+// XLAFFIError is XLA_FFI_Error, whose insides are the plugin's own.
+type XLAFFIError struct{ _ opaque }
+
+// XLAFFIExecutionContext is XLA_FFI_ExecutionContext, whose insides are the plugin's own.
+type XLAFFIExecutionContext struct{ _ opaque }
+
+// XLAFFIFuture is XLA_FFI_Future, whose insides are the plugin's own.
+type XLAFFIFuture struct{ _ opaque }
+
+// XLAFFIInternalApi is XLA_FFI_InternalApi, whose insides are the plugin's own.
+type XLAFFIInternalApi struct{ _ opaque }
+
+// CustomCallPartitionerCallbacks is JAX_CustomCallPartitioner_Callbacks.
+type CustomCallPartitionerCallbacks struct {
+	_                                      structs.HostLayout
+	Version                                int64
+	PrivateData                            Addr
+	Dtor                                   Func
+	Partition                              Func
+	InferSharding                          Func
+	PropagateUserSharding                  Func
+	CanSideEffectingHaveReplicatedSharding bool
+}
+
+// CustomCallPartitionerInferShardingFromOperandsArgs is JAX_CustomCallPartitioner_InferShardingFromOperands_Args.
+type CustomCallPartitionerInferShardingFromOperandsArgs struct {
+	_                 structs.HostLayout
+	Header            CustomCallPartitionerVersionAndError
+	NumArgs           uint64
+	OpArgs            Ptr[CustomCallPartitionerAval]
+	ResultShape       CustomCallPartitionerString
+	BackendConfig     CustomCallPartitionerString
+	HasResultSharding bool
+	ResultSharding    CustomCallPartitionerString
+}
+
+// CustomCallPartitionerPartitionArgs is JAX_CustomCallPartitioner_Partition_Args.
+type CustomCallPartitionerPartitionArgs struct {
+	_              structs.HostLayout
+	Header         CustomCallPartitionerVersionAndError
+	NumArgs        uint64
+	OpArgs         Ptr[CustomCallPartitionerAval]
+	OpResult       CustomCallPartitionerAval
+	BackendConfig  CustomCallPartitionerString
+	MlirModule     CustomCallPartitionerString
+	ArgsSharding   Ptr[CustomCallPartitionerString]
+	ResultSharding CustomCallPartitionerString
+}
+
+// CustomCallPartitionerPropagateUserShardingArgs is JAX_CustomCallPartitioner_PropagateUserSharding_Args.
+type CustomCallPartitionerPropagateUserShardingArgs struct {
+	_              structs.HostLayout
+	Header         CustomCallPartitionerVersionAndError
+	BackendConfig  CustomCallPartitionerString
+	ResultShape    CustomCallPartitionerString
+	ResultSharding CustomCallPartitionerString
+}
+
+// CustomCallPartitionerAval is JAX_CustomCallPartitioner_aval.
+type CustomCallPartitionerAval struct {
+	_           structs.HostLayout
+	Shape       CustomCallPartitionerString
+	HasSharding bool
+	Sharding    CustomCallPartitionerString
+}
+
+// CustomCallPartitionerString is JAX_CustomCallPartitioner_string.
+type CustomCallPartitionerString struct {
+	_    structs.HostLayout
+	Data Ptr[byte]
+	Size uint64
+}
+
+// CustomCallPartitionerVersionAndError is JAX_CustomCallPartitioner_version_and_error.
+type CustomCallPartitionerVersionAndError struct {
+	_          structs.HostLayout
+	ApiVersion int64
+	Data       Addr
+	CleanupFn  Func
+	HasError   bool
+	Code       ErrorCode
+	ErrorMsg   CustomCallPartitionerString
+}
+
 // AbiVersionExtension is PJRT_AbiVersion_Extension.
 type AbiVersionExtension struct {
 	_                                           structs.HostLayout
@@ -3015,7 +3099,7 @@ type RegisterCustomPartitionerArgs struct {
 	StructSize uint64
 	Name       Ptr[byte]
 	NameSize   uint64
-	Callbacks  Addr
+	Callbacks  Ptr[CustomCallPartitionerCallbacks]
 }
 
 // RegisterXlaTransformArgs is PJRT_Register_Xla_Transform_Args.
@@ -3952,4 +4036,336 @@ type PluginProfilerStopArgs struct {
 	_          structs.HostLayout
 	StructSize uint64
 	Profiler   Ptr[PluginProfiler]
+}
+
+// XLAFFIApi is XLA_FFI_Api.
+type XLAFFIApi struct {
+	_                          structs.HostLayout
+	StructSize                 uint64
+	ExtensionStart             Ptr[XLAFFIExtensionBase]
+	ApiVersion                 XLAFFIApiVersion
+	InternalApi                Ptr[XLAFFIInternalApi]
+	XLAFFIErrorCreate          Func
+	XLAFFIErrorGetMessage      Func
+	XLAFFIErrorDestroy         Func
+	XLAFFIHandlerRegister      Func
+	XLAFFIStreamGet            Func
+	XLAFFITypeRegister         Func
+	XLAFFIExecutionContextGet  Func
+	XLAFFIStateSet             Func
+	XLAFFIStateGet             Func
+	XLAFFIDeviceMemoryAllocate Func
+	XLAFFIDeviceMemoryFree     Func
+	XLAFFIThreadPoolSchedule   Func
+	XLAFFIThreadPoolNumThreads Func
+	XLAFFIFutureCreate         Func
+	XLAFFIFutureSetAvailable   Func
+	XLAFFIFutureSetError       Func
+	XLAFFIRunIdGet             Func
+	XLAFFIDeviceOrdinalGet     Func
+}
+
+// XLAFFIApiVersion is XLA_FFI_Api_Version.
+type XLAFFIApiVersion struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	MajorVersion   int32
+	MinorVersion   int32
+}
+
+// XLAFFIArgs is XLA_FFI_Args.
+type XLAFFIArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Size           int64
+	Types          Ptr[XLAFFIArgType]
+	Args           Ptr[Addr]
+}
+
+// XLAFFIArray is XLA_FFI_Array.
+type XLAFFIArray struct {
+	_     structs.HostLayout
+	Dtype XLAFFIDataType
+	Size  uint64
+	Data  Addr
+}
+
+// XLAFFIAttrs is XLA_FFI_Attrs.
+type XLAFFIAttrs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Size           int64
+	Types          Ptr[XLAFFIAttrType]
+	Names          Ptr[Ptr[XLAFFIByteSpan]]
+	Attrs          Ptr[Addr]
+}
+
+// XLAFFIBuffer is XLA_FFI_Buffer.
+type XLAFFIBuffer struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Dtype          XLAFFIDataType
+	Data           Addr
+	Rank           int64
+	Dims           Ptr[int64]
+}
+
+// XLAFFIByteSpan is XLA_FFI_ByteSpan.
+type XLAFFIByteSpan struct {
+	_   structs.HostLayout
+	Ptr Ptr[byte]
+	Len uint64
+}
+
+// XLAFFICallFrame is XLA_FFI_CallFrame.
+type XLAFFICallFrame struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Api            Ptr[XLAFFIApi]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Stage          XLAFFIExecutionStage
+	Args           XLAFFIArgs
+	Rets           XLAFFIRets
+	Attrs          XLAFFIAttrs
+	Future         Ptr[XLAFFIFuture]
+}
+
+// XLAFFIDeviceMemoryAllocateArgs is XLA_FFI_DeviceMemory_Allocate_Args.
+type XLAFFIDeviceMemoryAllocateArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Size           uint64
+	Alignment      uint64
+	Data           Addr
+}
+
+// XLAFFIDeviceMemoryFreeArgs is XLA_FFI_DeviceMemory_Free_Args.
+type XLAFFIDeviceMemoryFreeArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Size           uint64
+	Data           Addr
+}
+
+// XLAFFIDeviceOrdinalGetArgs is XLA_FFI_DeviceOrdinal_Get_Args.
+type XLAFFIDeviceOrdinalGetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	DeviceOrdinal  int32
+}
+
+// XLAFFIErrorCreateArgs is XLA_FFI_Error_Create_Args.
+type XLAFFIErrorCreateArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Message        Ptr[byte]
+	Errc           XLAFFIErrorCode
+}
+
+// XLAFFIErrorDestroyArgs is XLA_FFI_Error_Destroy_Args.
+type XLAFFIErrorDestroyArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Error          Ptr[XLAFFIError]
+}
+
+// XLAFFIErrorGetMessageArgs is XLA_FFI_Error_GetMessage_Args.
+type XLAFFIErrorGetMessageArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Error          Ptr[XLAFFIError]
+	Message        Ptr[byte]
+}
+
+// XLAFFIExecutionContextGetArgs is XLA_FFI_ExecutionContext_Get_Args.
+type XLAFFIExecutionContextGetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	TypeId         Ptr[XLAFFITypeId]
+	Data           Addr
+}
+
+// XLAFFIExtensionBase is XLA_FFI_Extension_Base.
+type XLAFFIExtensionBase struct {
+	_          structs.HostLayout
+	StructSize uint64
+	Type       XLAFFIExtensionType
+	Next       Ptr[XLAFFIExtensionBase]
+}
+
+// XLAFFIFutureCreateArgs is XLA_FFI_Future_Create_Args.
+type XLAFFIFutureCreateArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Future         Ptr[XLAFFIFuture]
+}
+
+// XLAFFIFutureSetAvailableArgs is XLA_FFI_Future_SetAvailable_Args.
+type XLAFFIFutureSetAvailableArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Future         Ptr[XLAFFIFuture]
+}
+
+// XLAFFIFutureSetErrorArgs is XLA_FFI_Future_SetError_Args.
+type XLAFFIFutureSetErrorArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Future         Ptr[XLAFFIFuture]
+	Error          Ptr[XLAFFIError]
+}
+
+// XLAFFIHandlerBundle is XLA_FFI_Handler_Bundle.
+type XLAFFIHandlerBundle struct {
+	_           structs.HostLayout
+	Instantiate Func
+	Prepare     Func
+	Initialize  Func
+	Execute     Func
+}
+
+// XLAFFIHandlerRegisterArgs is XLA_FFI_Handler_Register_Args.
+type XLAFFIHandlerRegisterArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Name           XLAFFIByteSpan
+	Platform       XLAFFIByteSpan
+	Bundle         XLAFFIHandlerBundle
+	Traits         uint32
+}
+
+// XLAFFIMetadata is XLA_FFI_Metadata.
+type XLAFFIMetadata struct {
+	_           structs.HostLayout
+	StructSize  uint64
+	ApiVersion  XLAFFIApiVersion
+	Traits      uint32
+	StateTypeId XLAFFITypeId
+}
+
+// XLAFFIMetadataExtension is XLA_FFI_Metadata_Extension.
+type XLAFFIMetadataExtension struct {
+	_             structs.HostLayout
+	ExtensionBase XLAFFIExtensionBase
+	Metadata      Ptr[XLAFFIMetadata]
+}
+
+// XLAFFIRets is XLA_FFI_Rets.
+type XLAFFIRets struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Size           int64
+	Types          Ptr[XLAFFIRetType]
+	Rets           Ptr[Addr]
+}
+
+// XLAFFIRunIdGetArgs is XLA_FFI_RunId_Get_Args.
+type XLAFFIRunIdGetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	RunId          int64
+}
+
+// XLAFFIScalar is XLA_FFI_Scalar.
+type XLAFFIScalar struct {
+	_     structs.HostLayout
+	Dtype XLAFFIDataType
+	Value Addr
+}
+
+// XLAFFIStateGetArgs is XLA_FFI_State_Get_Args.
+type XLAFFIStateGetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Stage          XLAFFIExecutionStage
+	TypeId         Ptr[XLAFFITypeId]
+	State          Addr
+}
+
+// XLAFFIStateSetArgs is XLA_FFI_State_Set_Args.
+type XLAFFIStateSetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Stage          XLAFFIExecutionStage
+	TypeId         Ptr[XLAFFITypeId]
+	State          Addr
+}
+
+// XLAFFIStreamGetArgs is XLA_FFI_Stream_Get_Args.
+type XLAFFIStreamGetArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Stream         Addr
+}
+
+// XLAFFIThreadPoolNumThreadsArgs is XLA_FFI_ThreadPool_NumThreads_Args.
+type XLAFFIThreadPoolNumThreadsArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	NumThreads     Ptr[int64]
+}
+
+// XLAFFIThreadPoolScheduleArgs is XLA_FFI_ThreadPool_Schedule_Args.
+type XLAFFIThreadPoolScheduleArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Ctx            Ptr[XLAFFIExecutionContext]
+	Task           Func
+	Data           Addr
+}
+
+// XLAFFITypeId is XLA_FFI_TypeId.
+type XLAFFITypeId struct {
+	_      structs.HostLayout
+	TypeId int64
+}
+
+// XLAFFITypeInfo is XLA_FFI_TypeInfo.
+type XLAFFITypeInfo struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Deleter        Func
+}
+
+// XLAFFITypeRegisterArgs is XLA_FFI_Type_Register_Args.
+type XLAFFITypeRegisterArgs struct {
+	_              structs.HostLayout
+	StructSize     uint64
+	ExtensionStart Ptr[XLAFFIExtensionBase]
+	Name           XLAFFIByteSpan
+	TypeId         Ptr[XLAFFITypeId]
+	TypeInfo       Ptr[XLAFFITypeInfo]
 }
