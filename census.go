@@ -58,8 +58,9 @@ func (e *Entry) Enter(kind string) {
 	if e.entered {
 		return
 	}
-	e.id, e.kind, e.site, e.parents = censusIDs.Add(1), kind, Site{}, e.inline[:0]
+	e.id, e.kind = censusIDs.Add(1), kind
 	if CurrentCheck() == CheckOff {
+		e.site.n = 0
 		return
 	}
 	e.site.record()
@@ -74,24 +75,45 @@ func (e *Entry) Enter(kind string) {
 	s.mu.Unlock()
 }
 
-// AddParent records that e keeps p alive.
+// AddParent records that e keeps p alive, before or after Enter. Under [CheckOff] it records nothing. It must not race
+// with Enter and Leave.
 func (e *Entry) AddParent(p *Entry) {
+	if !e.entered {
+		if CurrentCheck() != CheckOff {
+			e.addParent(p)
+		}
+		return
+	}
 	s := &censusList[e.id%censusShards]
 	s.mu.Lock()
-	e.parents = append(e.parents, p)
+	e.addParent(p)
 	s.mu.Unlock()
 }
 
-// Leave takes the object out of the census. It does nothing when e is not entered.
+func (e *Entry) addParent(p *Entry) {
+	if e.parents == nil {
+		e.parents = e.inline[:0]
+	}
+	e.parents = append(e.parents, p)
+}
+
+func (e *Entry) dropParents() {
+	clear(e.parents)
+	e.parents = nil
+}
+
+// Leave takes the object out of the census. It must not race with Enter and with itself.
 func (e *Entry) Leave() {
+	if !e.entered {
+		if e.parents != nil {
+			e.dropParents()
+		}
+		return
+	}
 	s := &censusList[e.id%censusShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(e.parents)
-	e.parents = nil
-	if !e.entered {
-		return
-	}
+	e.dropParents()
 	e.entered = false
 	if e.prev != nil {
 		e.prev.next = e.next

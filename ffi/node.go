@@ -101,6 +101,25 @@ func (n *node) addKid() bool {
 	}
 }
 
+// adopt counts n into its parents and enters it in the census. When a parent is closed, what was counted stays for
+// releaseLocked to take back.
+func (n *node) adopt(kind string, parents []Parent) error {
+	n.parents = n.inline[:0]
+	for _, p := range parents {
+		var up *node
+		if p != nil {
+			up = p.parent()
+		}
+		if up == nil || !up.addKid() {
+			return fmt.Errorf("%s: its parent: %w", kind, isthmus.ErrClosed)
+		}
+		n.parents = append(n.parents, up)
+		n.entry.AddParent(&up.entry)
+	}
+	n.entry.Enter(kind)
+	return nil
+}
+
 func (n *node) dropKid() {
 	if n.word.Add(^(oneKid - 1)) == later {
 		n.end()
@@ -125,16 +144,35 @@ func (n *node) endLocked() {
 
 // destroyLocked runs the destroy function once for a node that nobody can enter any more. A retryable failure
 // opens the node again; anything else ends it.
-func (n *node) destroyLocked() error {
-	err := n.protect()
-	if retryable(err) {
-		n.tellLocked(err)
-		n.word.Add(revive)
-		return err
+func (n *node) destroyLocked() (err error) {
+	defer n.destroyed(&err, false)
+	return n.obj.destroy()
+}
+
+// destroyed is what follows the destroy function, and gives the lock back if unlock says so. It must be deferred itself.
+func (n *node) destroyed(err *error, unlock bool) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)
 	}
-	n.tellLocked(err)
-	n.releaseLocked()
-	return err
+	if n.wait != nil {
+		n.tellLocked(*err)
+	}
+	if *err != nil && retryable(*err) {
+		n.word.Add(revive)
+	} else {
+		n.releaseLocked()
+	}
+	if unlock {
+		n.mu.Unlock()
+	}
+}
+
+// recovered turns a panic of the destroy function into an error: Close never panics, and a half-run destroy is not run
+// again. It must be deferred itself.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)
+	}
 }
 
 // tellLocked wakes waiting closers.
@@ -154,39 +192,6 @@ func (n *node) releaseLocked() {
 		p.dropKid()
 	}
 	n.parents = n.parents[:0]
-}
-
-// protect turns a panic of the destroy function into an error: Close never panics, and a half-run destroy is not
-// run again.
-func (n *node) protect() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)
-		}
-	}()
-	return n.obj.destroy()
-}
-
-// close ends the object now or says why not.
-func (n *node) close() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for {
-		w := n.word.Load()
-		if w&open == 0 {
-			return nil
-		}
-		if w != open {
-			return n.busy("close", w)
-		}
-		if n.word.CompareAndSwap(w, dead) {
-			break
-		}
-	}
-	if err := n.destroyLocked(); err != nil {
-		return fmt.Errorf("%s: close: %w", n.obj.kind(), err)
-	}
-	return nil
 }
 
 // shut lets nobody enter any more and ends the object now or when the last user and child leaves. When that is

@@ -105,41 +105,39 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 		s.word.Store(dead)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.class, s.h = c, h
-	s.entry.Enter(c.Name)
-	s.parents = s.inline[:0]
-	for _, p := range parents {
-		var n *node
-		if p != nil {
-			n = p.parent()
-		}
-		if n == nil || !n.addKid() {
-			return s.fail(fmt.Errorf("%s: its parent: %w", c.Name, isthmus.ErrClosed))
-		}
-		s.parents = append(s.parents, n)
-		s.entry.AddParent(&n.entry)
-	}
-	if o == nil {
-		return s.fail(fmt.Errorf("%s: init of a nil owner: %w", c.Name, isthmus.ErrInvalid))
-	}
-	if o.st != nil && o.st != s {
-		return s.fail(fmt.Errorf("%s: init: the previous object is still owned: %w", c.Name, isthmus.ErrBusy))
-	}
-	if o.st == nil {
+	err := s.adopt(c.Name, parents)
+	switch {
+	case err != nil:
+	case o == nil:
+		err = fmt.Errorf("%s: init of a nil owner: %w", c.Name, isthmus.ErrInvalid)
+	case o.st == nil:
 		o.st = s
 		if c.Backstop != BackstopNone {
 			// The argument is the state alone: it must not lead back to o, or o would never be collected.
 			runtime.AddCleanup(o, (*state[H]).forgotten, s)
 		}
+	case o.st != s:
+		err = fmt.Errorf("%s: init: the previous object is still owned: %w", c.Name, isthmus.ErrBusy)
 	}
-	s.word.Add(revive)
-	return nil
+	if err != nil {
+		err = s.fail(err)
+	} else {
+		s.word.Add(revive)
+	}
+	s.mu.Unlock()
+	return err
+}
+
+// protected runs the destroy function and makes an error of a panic.
+func (s *state[H]) protected() (err error) {
+	defer recovered(&err)
+	return s.class.Destroy(s.h)
 }
 
 // fail destroys an object that could not be taken over. There is nobody to retry a destroy that fails.
 func (s *state[H]) fail(err error) error {
-	if derr := s.protect(); derr != nil {
+	if derr := s.protected(); derr != nil {
 		err = fmt.Errorf("%w; and destroying it: %w", err, derr)
 	}
 	s.releaseLocked()
@@ -170,7 +168,16 @@ func (o *Owned[H]) Use() (H, error) {
 	return o.st.h, nil
 }
 
-// Done ends one successful Use.
+// Enter is Use for callers that say in their own words why not.
+func (o *Owned[H]) Enter() (H, bool) {
+	if o == nil || o.st == nil || !o.st.enter() {
+		var zero H
+		return zero, false
+	}
+	return o.st.h, true
+}
+
+// Done ends one successful Use or Enter.
 func (o *Owned[H]) Done() {
 	if o == nil || o.st == nil {
 		return
@@ -208,9 +215,29 @@ func (o *Owned[H]) Close() error {
 	if o == nil || o.st == nil {
 		return nil
 	}
-	err := o.st.close()
+	s := o.st
+	s.mu.Lock()
+	for !s.word.CompareAndSwap(open, dead) {
+		if w := s.word.Load(); w != open {
+			defer s.mu.Unlock()
+			if w&open == 0 {
+				return nil
+			}
+			return s.busy("close", w)
+		}
+	}
+	err := s.destroyAndUnlock()
 	runtime.KeepAlive(o)
+	if err != nil {
+		err = fmt.Errorf("%s: close: %w", s.kind(), err)
+	}
 	return err
+}
+
+// destroyAndUnlock is destroyLocked without the way through the interface, for what is closed in a hurry.
+func (s *state[H]) destroyAndUnlock() (err error) {
+	defer s.destroyed(&err, true)
+	return s.class.Destroy(s.h)
 }
 
 // CloseLater lets nobody use the object any more and destroys it as soon as the last user and child is gone,

@@ -31,7 +31,7 @@ func (b *Buffer) take(c *Client, h pjrtc.Ptr[pjrtc.Buffer], d *Device, t Type) e
 		return fmt.Errorf("pjrt: buffer: the plugin gave none: %w", isthmus.ErrInvalid)
 	}
 	if b.owned.Live() {
-		return errors.Join(fmt.Errorf("pjrt: buffer: %s is still open: %w", b, isthmus.ErrBusy), c.plugin.destroyBuffer(h))
+		return errors.Join(fmt.Errorf("pjrt: buffer: %s is still open: %w", b, isthmus.ErrBusy), c.plugin.buffers.Destroy(h))
 	}
 	b.client, b.device, b.typ = c, d, t
 	b.donated.Store(false)

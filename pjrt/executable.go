@@ -26,6 +26,7 @@ type Executable struct {
 	devices     []*Device
 	outputs     []Type     // DType is Invalid where the output is no plain array
 	sig         *signature // nil where it is not known
+	quick       *quick     // nil where executions are not of the simple kind
 }
 
 // Compile compiles a program for the client's devices. Calls PJRT_Client_Compile. When ctx ends first, what the
@@ -114,7 +115,11 @@ func (p *Plugin) compile(c pjrtc.Ptr[pjrtc.Client], code Program, options []byte
 // describe reads what never changes.
 func (x *Executable) describe(loaded pjrtc.Ptr[pjrtc.LoadedExecutable], o CompileOptions) error {
 	return x.client.plugin.withExecutable(loaded, func(e pjrtc.Ptr[pjrtc.Executable]) error {
-		return errors.Join(x.describeProgram(e, o), x.describeDevices(loaded))
+		err := errors.Join(x.describeProgram(e, o), x.describeDevices(loaded))
+		if err == nil {
+			x.quick = x.quickly()
+		}
+		return err
 	})
 }
 

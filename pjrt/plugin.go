@@ -11,6 +11,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
@@ -151,7 +152,19 @@ func open(name string, t *pjrtc.Table) (*Plugin, error) {
 	p.loaded.Name, p.loaded.Destroy = "pjrt.Executable", func(e pjrtc.Ptr[pjrtc.LoadedExecutable]) error {
 		return ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableDestroyArgs) error { a.Executable = e; return nil }, nil)
 	}
-	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", p.destroyBuffer
+	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", func(b pjrtc.Ptr[pjrtc.Buffer]) error {
+		// On the path of every execution, so it is one straight function. The table has its slot.
+		f := call.Get()
+		a, err := call.Raw[pjrtc.BufferDestroyArgs](f)
+		if err == nil {
+			a.StructSize, a.ExtensionStart, a.Buffer = pjrtc.BufferDestroyArgsSize, 0, b
+			if e := f.Call1(p.table.Fn(pjrtc.SlotBufferDestroy), mem.AddrOfPtr(a)); e != 0 {
+				err = p.takeError("destroy buffer", pjrtc.Ptr[pjrtc.Error](e))
+			}
+		}
+		f.Put()
+		return err
+	}
 	p.events.Name, p.events.Destroy = "pjrt.Event", func(e pjrtc.Ptr[pjrtc.Event]) error {
 		return ask(p, "destroy event", func(_ *call.Frame, a *pjrtc.EventDestroyArgs) error { a.Event = e; return nil }, nil)
 	}
@@ -170,18 +183,6 @@ func open(name string, t *pjrtc.Table) (*Plugin, error) {
 		}
 	}
 	return p, nil
-}
-
-// destroyBuffer is on the path of every execution, so it does without closures.
-func (p *Plugin) destroyBuffer(b pjrtc.Ptr[pjrtc.Buffer]) error {
-	f := call.Get()
-	a, err := call.New[pjrtc.BufferDestroyArgs](f)
-	if err == nil {
-		a.Buffer = b
-		err = do(p, f, "destroy buffer", a)
-	}
-	f.Put()
-	return err
 }
 
 // Name is the plugin's file name, or the name of the embedded device.

@@ -193,7 +193,7 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 		// The memory is the caller's again when the call returns; the event has nothing more to say.
 		err = p.finishIn(f, op, ev, &k.await, &k.destroy)
 		if err != nil {
-			return nil, errors.Join(err, p.destroyBuffer(buf))
+			return nil, errors.Join(err, p.buffers.Destroy(buf))
 		}
 		return nil, b.take(c, buf, d, b.typeFor(t))
 	}
@@ -210,7 +210,7 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 	if err == nil {
 		err = b.take(c, buf, d, b.typeFor(t))
 	} else {
-		err = errors.Join(err, p.destroyBuffer(buf))
+		err = errors.Join(err, p.buffers.Destroy(buf))
 	}
 	if err != nil {
 		// Only our own invariants fail here; the plugin may still read the memory.

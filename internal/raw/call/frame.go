@@ -2,7 +2,6 @@ package call
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -36,17 +35,20 @@ type overflow struct {
 	_    [6]uintptr
 }
 
-var pool = sync.OnceValue(func() *mem.Chunks {
+// pool is made when the program starts, since every call asks for it. It takes memory when the first frame is asked for.
+var pool = newPool()
+
+func newPool() *mem.Chunks {
 	c, err := mem.NewChunks(FrameBytes)
 	if err != nil {
 		panic(err) // FrameBytes is a constant: our own invariant
 	}
 	return c
-})
+}
 
 // Get takes an empty frame from the pool.
 func Get() *Frame {
-	a := pool().Get()
+	a := pool.Get()
 	if a == 0 {
 		panic("call: the system has no memory left for a call frame")
 	}
@@ -64,7 +66,7 @@ func (f *Frame) Put() {
 	if f.more != 0 {
 		f.freeOverflow()
 	}
-	pool().Put(mem.AddrOfPtr(f))
+	pool.Put(mem.AddrOfPtr(f))
 }
 
 // Reset forgets everything that was made in the frame, for its next operation.
@@ -90,18 +92,24 @@ func (f *Frame) freeOverflow() {
 
 // take returns size zeroed bytes aligned to 16.
 func (f *Frame) take(size int) (mem.Addr, error) {
-	size = (size + 15) &^ 15
-	if room := FrameBytes - headerBytes - int(f.used); size > room {
-		return f.takeOverflow(size)
+	a, room := f.room(size)
+	if !room {
+		return f.takeOverflow((size + 15) &^ 15)
 	}
-	a := mem.AddrOfPtr(f) + headerBytes + mem.Addr(f.used)
-	f.used += uintptr(size)
-	b, err := mem.Slice[uint64](a, size/8)
-	if err != nil {
-		return 0, err
-	}
-	clear(b)
+	// SAFETY: owner: the frame; lifetime: it stays mapped; bounds: room says that size bytes from a are the frame's;
+	// alignment: bytes; thread: the frame's user.
+	mem.Clear(a, size)
 	return a, nil
+}
+
+// room hands out size bytes of the frame itself, aligned to 16, as they are. ok is false when the frame is too full.
+func (f *Frame) room(size int) (a mem.Addr, ok bool) {
+	if size > FrameBytes-headerBytes-int(f.used) { // both ends are multiples of 16
+		return 0, false
+	}
+	a = mem.AddrOfPtr(f) + headerBytes + mem.Addr(f.used)
+	f.used += uintptr(size+15) &^ 15
+	return a, true
 }
 
 func (f *Frame) takeOverflow(size int) (mem.Addr, error) {
@@ -131,6 +139,19 @@ func New[T any](f *Frame) (*T, error) {
 	}
 	// SAFETY: owner: the frame; lifetime: until Put or Reset, which the caller keeps to; bounds and alignment: take
 	// gives T's size aligned to 16; thread: the frame's user.
+	return mem.At[T](a), nil
+}
+
+// Raw returns a T in the frame whose contents are arbitrary: for structs of which the caller writes every part that
+// native code may read. It saves clearing the rest.
+//
+// Preconditions: as for [New]. Postconditions and errors: as for [New].
+func Raw[T any](f *Frame) (*T, error) {
+	a, ok := f.room(mem.SizeOf[T]())
+	if !ok {
+		return New[T](f)
+	}
+	// SAFETY: as for New.
 	return mem.At[T](a), nil
 }
 

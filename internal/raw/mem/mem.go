@@ -72,6 +72,14 @@ func Slice[T any, A ~uintptr, N Integer](a A, n N) ([]T, error) {
 	return unsafe.Slice((*T)(pointer(a)), count), nil
 }
 
+// Clear zeroes n bytes at address a.
+//
+// Preconditions: a is the address of n bytes outside the Go heap that are the caller's to write; n >= 0.
+func Clear(a Addr, n int) {
+	// SAFETY: owner, lifetime and bounds: the precondition; alignment: bytes; thread: the owner's.
+	clear(unsafe.Slice((*byte)(pointer(a)), n))
+}
+
 // AddrOf returns the address of s's first element, and 0 for an empty slice.
 //
 // Preconditions: s is off-heap, or pinned for as long as the address is used.
