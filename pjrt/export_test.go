@@ -35,3 +35,10 @@ func ReadHLO(b []byte, withConfig bool) (params []Type, donated []bool, err erro
 	}
 	return s.params, s.donated, nil
 }
+
+// LiveValues counts the Go values that plugins hold.
+func LiveValues() int {
+	values.mu.Lock()
+	defer values.mu.Unlock()
+	return len(values.live)
+}

@@ -22,6 +22,7 @@ type Plugin struct {
 	table      *pjrtc.Table
 	chain      []pjrtc.Link
 	attributes []NamedValue
+	handlers   handlers
 
 	clients ffi.Class[pjrtc.Ptr[pjrtc.Client]]
 	loaded  ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
