@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -81,6 +82,17 @@ func (b *backend) NewClient(options []pjrtserve.Value) (pjrtserve.Client, error)
 	return &client{d}, nil
 }
 
+func (b *backend) Normalize(p pjrtserve.Program) ([]byte, error) {
+	if p.Format != "mlir" {
+		return nil, fmt.Errorf("device: a program in the format %q: %w", p.Format, isthmus.ErrUnsupported)
+	}
+	m, err := stablehlo.Parse(slices.Clone(p.Code), stablehlo.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("device: %w", err)
+	}
+	return []byte(m.String()), nil
+}
+
 func (b *backend) Topology(options []pjrtserve.Value) ([]pjrtserve.DeviceInfo, error) {
 	o, err := b.with(options)
 	if err != nil {
@@ -110,7 +122,7 @@ type client struct{ d *Device }
 
 func (c *client) Devices() []pjrtserve.DeviceInfo { return describe(c.d.devices) }
 
-func (c *client) Memories() []pjrtserve.MemoryInfo {
+func (b *backend) Memories() []pjrtserve.MemoryInfo {
 	return []pjrtserve.MemoryInfo{{Kind: pjrtserve.DefaultMemory, Short: "DEVICE"}, {Kind: "unpinned_host", Short: "UNPINNED_HOST"}}
 }
 

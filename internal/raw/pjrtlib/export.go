@@ -21,7 +21,7 @@ type Plugin interface {
 	// APIOf builds the function table. stub gives the C function of each slot.
 	APIOf(stub func(pjrtc.Slot) (pjrtc.Func, error)) (pjrtc.Ptr[pjrtc.Api], error)
 	// Dispatch serves one call of a stub. It must not panic, and must not end its goroutine.
-	Dispatch(slot pjrtc.Slot, a mem.Addr) pjrtc.Ptr[pjrtc.Error]
+	Dispatch(slot pjrtc.Slot, a mem.Addr) uintptr
 }
 
 // plugin is the library's one plugin: C functions of a table do not say whose table it is. It is set while the library
@@ -48,5 +48,5 @@ func isthmus_pjrt_api() uintptr {
 
 //export isthmus_pjrt_dispatch
 func isthmus_pjrt_dispatch(slot, args uintptr) uintptr {
-	return uintptr(plugin.Dispatch(pjrtc.Slot(slot), mem.Addr(args)))
+	return plugin.Dispatch(pjrtc.Slot(slot), mem.Addr(args))
 }

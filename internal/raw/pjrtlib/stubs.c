@@ -10,10 +10,9 @@
 
 #define FIRST_SLOT offsetof(PJRT_Api, PJRT_Error_Destroy)
 #define SLOTS ((PJRT_Api_STRUCT_SIZE - FIRST_SLOT) / sizeof(void*))
-_Static_assert(SLOTS == 138, "the stubs below are as many as the table has slots");
 #define SLOT_OF(fn) ((offsetof(PJRT_Api, fn) - FIRST_SLOT) / sizeof(void*))
 
-extern uintptr_t isthmus_pjrt_dispatch(uintptr_t slot, uintptr_t args);
+extern uintptr_t isthmus_pjrt_dispatch(uintptr_t number, uintptr_t args);
 extern uintptr_t isthmus_pjrt_api(void);
 
 // The error of every function in a process that was forked after the library was loaded: constant, never freed.
@@ -51,10 +50,10 @@ static int forked;
 static void in_child(void) { forked = 1; }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
-// in_fork answers for a slot without Go. Functions that return nothing leave their results as they are, which callers
+// in_fork answers for a function without Go. Those that return nothing leave their results as they are, which callers
 // that heed no error must have set.
-static void* in_fork(uintptr_t slot, void* args) {
-  switch (slot) {
+static void* in_fork(uintptr_t number, void* args) {
+  switch (number) {
     case SLOT_OF(PJRT_Error_Destroy):
     case SLOT_OF(PJRT_Error_ForEachPayload):
       return NULL;
@@ -80,16 +79,19 @@ static void* in_fork(uintptr_t slot, void* args) {
 #define ALL(F)                                                               \
   TEN(F, ) TEN(F, 1) TEN(F, 2) TEN(F, 3) TEN(F, 4) TEN(F, 5) TEN(F, 6)       \
   TEN(F, 7) TEN(F, 8) TEN(F, 9) TEN(F, 10) TEN(F, 11) TEN(F, 12)             \
-  F(130) F(131) F(132) F(133) F(134) F(135) F(136) F(137)
+  TEN(F, 13) TEN(F, 14) TEN(F, 15) TEN(F, 16) TEN(F, 17) TEN(F, 18)          \
+  TEN(F, 19) TEN(F, 20) TEN(F, 21) TEN(F, 22) TEN(F, 23) TEN(F, 24)          \
+  F(250) F(251) F(252) F(253) F(254) F(255)
 
 ALL(STUB)
 
 #define NAME(n) stub_##n,
 static void* (*const stubs[])(void*) = {ALL(NAME)};
-_Static_assert(sizeof stubs / sizeof stubs[0] == SLOTS, "one stub a slot");
+#define STUBS (sizeof stubs / sizeof stubs[0])
 
-// isthmus_pjrt_stub is the function of a slot, null for one that does not exist.
-uintptr_t isthmus_pjrt_stub(uintptr_t slot) { return slot < SLOTS ? (uintptr_t)stubs[slot] : 0; }
+// isthmus_pjrt_stub is the function of a number, null for one that does not exist. Numbers after the slots' are
+// functions of extensions.
+uintptr_t isthmus_pjrt_stub(uintptr_t number) { return number < STUBS ? (uintptr_t)stubs[number] : 0; }
 
 // GetPjrtApi is what clients look up.
 __attribute__((visibility("default"))) const PJRT_Api* GetPjrtApi(void) {

@@ -15,6 +15,10 @@ type Backend interface {
 	Attributes() []Value
 	// NewClient makes a client. Options are the caller's, by name.
 	NewClient(options []Value) (Client, error)
+	// Normalize checks a program and writes it as a plain program in the format "mlir".
+	Normalize(p Program) ([]byte, error)
+	// Memories are the kinds of memory that every device has one of; the first is its default.
+	Memories() []MemoryInfo
 	// Topology describes the devices that a client made with these options would have.
 	Topology(options []Value) ([]DeviceInfo, error)
 }
@@ -33,7 +37,7 @@ type DeviceInfo struct {
 	Attributes []Value
 }
 
-// MemoryInfo describes a kind of memory. Every device has one of each kind; the first is its default.
+// MemoryInfo describes a kind of memory.
 type MemoryInfo struct {
 	Kind  string
 	Short string // the prefix of its description
@@ -48,7 +52,6 @@ type Type struct {
 // Client makes buffers and executables. Devices and memories are named by their numbers.
 type Client interface {
 	Devices() []DeviceInfo
-	Memories() []MemoryInfo
 	Compile(ctx context.Context, p Program, o CompileOptions) (Executable, error)
 	// NewBuffer makes a buffer without content. The caller fills data, then calls done, once.
 	NewBuffer(device, memory int, t Type) (b Buffer, data []byte, done func(error), err error)

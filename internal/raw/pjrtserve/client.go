@@ -38,6 +38,7 @@ type description struct {
 	h    pjrtc.Ptr[pjrtc.DeviceDescription]
 	id   int
 	DeviceInfo
+	memories []MemoryInfo
 }
 
 // memory is a PJRT_Memory: one kind of memory of one device.
@@ -68,14 +69,14 @@ func (s *Server) newClient(options []Value) (h pjrtc.Ptr[pjrtc.Client], err erro
 	}()
 	for id, info := range b.Devices() {
 		d := &device{client: c, id: id}
-		if d.info, err = newDescription(id, info); err != nil {
+		if d.info, err = s.newDescription(id, info); err != nil {
 			return 0, err
 		}
 		c.devices = append(c.devices, d)
 		if d.h, err = give[pjrtc.Ptr[pjrtc.Device]](kindDevice, d); err != nil {
 			return 0, err
 		}
-		for n, m := range b.Memories() {
+		for n, m := range s.backend.Memories() {
 			m, err := c.newMemory(d, n, m)
 			if err != nil {
 				return 0, err
@@ -90,8 +91,8 @@ func (s *Server) newClient(options []Value) (h pjrtc.Ptr[pjrtc.Client], err erro
 	return give[pjrtc.Ptr[pjrtc.Client]](kindClient, c)
 }
 
-func newDescription(id int, info DeviceInfo) (*description, error) {
-	d := &description{id: id, DeviceInfo: info}
+func (s *Server) newDescription(id int, info DeviceInfo) (*description, error) {
+	d := &description{id: id, DeviceInfo: info, memories: s.backend.Memories()}
 	var err error
 	d.h, err = give[pjrtc.Ptr[pjrtc.DeviceDescription]](kindDescription, d)
 	return d, err
@@ -365,7 +366,7 @@ func (c *client) build(p Program, raw []byte) (*executable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &executable{b: b, options: o.Raw}, nil
+	return &executable{server: c.server, b: b, options: o.Raw}, nil
 }
 
 // deviceIDs are the handles of devices by their numbers.

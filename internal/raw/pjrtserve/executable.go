@@ -10,6 +10,7 @@ import (
 
 // executable is what PJRT_Executable and PJRT_LoadedExecutable have in common.
 type executable struct {
+	server  *Server
 	b       Executable
 	options []byte // CompileOptionsProto
 }

@@ -25,6 +25,11 @@ const (
 	kindAlias
 	kindTracking
 	kindPromise
+	kindLayout
+	kindRuntimeABI
+	kindExecutableABI
+	kindMemoryKind
+	kindPhases
 	kindBytes // the last
 )
 
@@ -58,6 +63,16 @@ func (k kind) String() string {
 		return "PJRT_AsyncTrackingEvent"
 	case kindPromise:
 		return "callback data"
+	case kindLayout:
+		return "PJRT_Layouts_MemoryLayout"
+	case kindRuntimeABI:
+		return "PJRT_RuntimeAbiVersion"
+	case kindExecutableABI:
+		return "PJRT_ExecutableAbiVersion"
+	case kindMemoryKind:
+		return "PJRT_MemoryDescription"
+	case kindPhases:
+		return "PJRT_PhaseCompiler"
 	case kindBytes:
 		return "serialized bytes"
 	}

@@ -83,6 +83,7 @@ type heap struct {
 	dead   bool
 	made   map[string]any
 	pieces []piece
+	ends   []func() // handles that go with the object
 }
 
 // once returns what make made under that name.
@@ -145,9 +146,12 @@ func array[T any](h *heap, name string, values func() []T) (pjrtc.Ptr[T], uint64
 // free ends everything that C was given.
 func (h *heap) free() {
 	h.mu.Lock()
-	pieces := h.pieces
-	h.dead, h.pieces, h.made = true, nil, nil
+	pieces, ends := h.pieces, h.ends
+	h.dead, h.pieces, h.made, h.ends = true, nil, nil, nil
 	h.mu.Unlock()
+	for _, end := range ends {
+		end()
+	}
 	for _, p := range pieces {
 		p.free()
 	}

@@ -28,22 +28,23 @@ type Server struct {
 // New makes a server.
 func New(b Backend) *Server { return &Server{backend: b} }
 
-// entry is one function of the table.
-type entry struct {
-	size  uint64
-	serve func(s *Server, a mem.Addr) error
-}
-
 // shared is what all servers of the process have in common, because C finds it without saying whose it is.
 type shared struct {
-	handles  handles
-	failures failures
-	entries  [pjrtc.NumSlots]entry
-	last     mem.Addr // see raise
+	handles   handles
+	failures  failures
+	entries   [maxFunctions]entry
+	functions pjrtc.Slot // how many of them there are
+	members   []member
+	last      mem.Addr // see raise
 
 	once sync.Once
 	err  error
-	fns  [pjrtc.NumSlots]call.Fn // those that need no server
+	fns  [maxFunctions]call.Fn // those that need no server
+
+	lists struct {
+		mu   sync.Mutex
+		live map[mem.Addr]*heap // by address, see giveList
+	}
 
 	memories     memories
 	memoryTable  lazy[mem.Addr]
@@ -78,6 +79,13 @@ func (s *shared) build() {
 	s.topologySlots()
 	s.transferSlots()
 	s.refusedSlots()
+	s.functions = pjrtc.NumSlots
+	s.layoutExtension()
+	s.abiExtension()
+	s.streamExtension()
+	s.memoryExtension()
+	s.phaseExtension()
+	s.shardingExtension()
 	p, err := mem.Pages(cellBytes)
 	if err == nil {
 		s.last = p
@@ -101,38 +109,51 @@ func on[A any, P interface {
 	*A
 	pjrtc.Args
 }](s *shared, serve func(s *Server, a P) error) {
-	var zero A
-	P(&zero).SetSize()
-	// SAFETY: owner: this frame; bounds and alignment: every argument struct begins with its size; thread: this one.
-	size := *mem.At[uint64](mem.AddrOfPtr(&zero))
-	s.entries[P(&zero).Slot()] = entry{size, func(s *Server, a mem.Addr) error {
+	slot := P(nil).Slot()
+	e := entry{name: slot.String(), size: sizeOf[A](), serve: func(s *Server, a mem.Addr) error {
 		// SAFETY: owner: the C caller, for the call; bounds: Dispatch has checked the size that the struct states;
 		// alignment: checked there; thread: the caller's, and by the API nobody else uses the struct meanwhile.
 		return serve(s, P(mem.At[A](a)))
 	}}
+	if !slot.ReturnsError() {
+		e.answers = answersNothing
+	}
+	s.entries[slot] = e
 }
 
-// Dispatch serves one call of C's: slot says which function, a is the address of its argument struct. The result is a
-// PJRT_Error for the functions that return one, else 0.
+// Dispatch serves one call of C's: slot says which function, a is the address of its argument struct. Numbers after the
+// slots' are functions of extensions. The result is an error for the functions that return one, else 0.
 //
 // Preconditions: as the PJRT API states for what a leads to. What can be checked is checked; a fault at an address that
 // does not exist becomes an error; an address that exists and is not what it should be cannot be told.
-func (s *Server) Dispatch(slot pjrtc.Slot, a mem.Addr) pjrtc.Ptr[pjrtc.Error] {
+func (s *Server) Dispatch(slot pjrtc.Slot, a mem.Addr) uintptr {
 	w := world()
 	err := w.serve(s, slot, a)
-	if err == nil || !slot.ReturnsError() {
+	if err == nil {
 		return 0
 	}
-	var e *Error
-	if errors.As(err, &e) && e == err {
-		// The function's name says which of many calls went wrong.
-		err = &Error{Code: e.Code, Msg: slot.String() + ": " + e.Msg, Payload: e.Payload}
+	return w.answer(slot, err)
+}
+
+// answer makes the error that a function returns.
+func (s *shared) answer(slot pjrtc.Slot, err error) uintptr {
+	if slot < 0 || slot >= s.functions {
+		return uintptr(s.raise(err))
 	}
-	return w.raise(err)
+	e := &s.entries[slot]
+	if e.answers == answersNothing {
+		return 0
+	}
+	var own *Error
+	if errors.As(err, &own) && own == err {
+		// The function's name says which of many calls went wrong.
+		err = &Error{Code: own.Code, Msg: e.name + ": " + own.Msg, Payload: own.Payload}
+	}
+	return uintptr(s.raise(err))
 }
 
 func (s *shared) serve(srv *Server, slot pjrtc.Slot, a mem.Addr) (err error) {
-	if slot < 0 || slot >= pjrtc.NumSlots {
+	if slot < 0 || slot >= s.functions {
 		return unimplemented("there is no function %d", int(slot))
 	}
 	e := &s.entries[slot]
@@ -148,8 +169,8 @@ func (s *shared) serve(srv *Server, slot pjrtc.Slot, a mem.Addr) (err error) {
 		return invalid("the argument struct is null or misaligned")
 	}
 	// SAFETY: owner: the C caller; bounds: every argument struct begins with its size; alignment: checked.
-	if size := *mem.At[uint64](a); size < e.size {
-		return invalid("Unexpected %s_Args size: expected %d, got %d. Check installed software versions.", slot, e.size, size)
+	if size := *mem.At[uint64](a); e.size > 0 && size < e.size {
+		return invalid("Unexpected %s_Args size: expected %d, got %d. Check installed software versions.", e.name, e.size, size)
 	}
 	return e.serve(srv, a)
 }
@@ -170,13 +191,8 @@ var needsServer = map[pjrtc.Slot]bool{
 
 // function makes the C function of a slot.
 func function(srv *Server, slot pjrtc.Slot) (call.Fn, error) {
-	return cb.Static1(func(a mem.Addr) uintptr { return uintptr(srv.Dispatch(slot, a)) },
-		func(err error) uintptr {
-			if !slot.ReturnsError() {
-				return 0
-			}
-			return uintptr(world().raise(err))
-		})
+	return cb.Static1(func(a mem.Addr) uintptr { return srv.Dispatch(slot, a) },
+		func(err error) uintptr { return world().answer(slot, err) })
 }
 
 // API builds the function table for C. A process can have some hundred of them; each takes a handful of callbacks
@@ -184,7 +200,7 @@ func function(srv *Server, slot pjrtc.Slot) (call.Fn, error) {
 func (s *Server) API() (pjrtc.Ptr[pjrtc.Api], error) {
 	w := world()
 	w.once.Do(func() {
-		for slot := range pjrtc.Slot(pjrtc.NumSlots) {
+		for slot := range w.functions {
 			if !needsServer[slot] {
 				if w.fns[slot], w.err = function(nil, slot); w.err != nil {
 					return
@@ -224,6 +240,9 @@ func (s *Server) APIOf(fn func(pjrtc.Slot) (pjrtc.Func, error)) (pjrtc.Ptr[pjrtc
 		// SAFETY: as above; the slot's offset is inside PJRT_Api.
 		*mem.At[pjrtc.Func](p + mem.Addr(slot.Offset())) = f
 	}
+	if api.ExtensionStart, err = world().announce(fn); err != nil {
+		return 0, err
+	}
 	return pjrtc.Ptr[pjrtc.Api](p), nil
 }
 
@@ -258,7 +277,7 @@ func (s *shared) pluginSlots() {
 func (s *shared) refusedSlots() {
 	for slot := range pjrtc.Slot(pjrtc.NumSlots) {
 		if s.entries[slot].serve == nil {
-			s.entries[slot] = entry{0, func(*Server, mem.Addr) error {
+			s.entries[slot] = entry{name: slot.String(), serve: func(*Server, mem.Addr) error {
 				return unimplemented("this plugin does not have the function")
 			}}
 		}

@@ -29,9 +29,10 @@ func (b *broken) NewClient(o []pjrtserve.Value) (pjrtserve.Client, error) {
 	}
 	return b, nil
 }
-func (*broken) Devices() []pjrtserve.DeviceInfo  { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
-func (*broken) Memories() []pjrtserve.MemoryInfo { return []pjrtserve.MemoryInfo{{Kind: "device"}} }
-func (*broken) Close() error                     { return nil }
+func (*broken) Devices() []pjrtserve.DeviceInfo             { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
+func (*broken) Memories() []pjrtserve.MemoryInfo            { return []pjrtserve.MemoryInfo{{Kind: "device"}} }
+func (*broken) Normalize(pjrtserve.Program) ([]byte, error) { panic("normalize") }
+func (*broken) Close() error                                { return nil }
 func (*broken) Compile(_ context.Context, p pjrtserve.Program, _ pjrtserve.CompileOptions) (pjrtserve.Executable, error) {
 	return nil, errors.New(string(p.Code[len(p.Code)])) // past the end
 }

@@ -19,7 +19,7 @@ type topology struct {
 func (s *Server) newTopology(devices []DeviceInfo, own bool) (*topology, error) {
 	t := &topology{server: s, own: own}
 	for id, info := range devices {
-		d, err := newDescription(id, info)
+		d, err := s.newDescription(id, info)
 		if err != nil {
 			t.end()
 			return nil, err
@@ -183,7 +183,13 @@ func (s *shared) topologySlots() {
 		if err != nil {
 			return err
 		}
-		a.MemorySpaceKindIds, a.NumMemorySpaceKindIds, err = array(&t.heap, "memory kinds", func() []int32 { return []int32{0} })
+		a.MemorySpaceKindIds, a.NumMemorySpaceKindIds, err = array(&t.heap, "memory kinds", func() []int32 {
+			ids := make([]int32, len(t.server.backend.Memories()))
+			for i := range ids {
+				ids[i] = int32(i)
+			}
+			return ids
+		})
 		return err
 	})
 }
