@@ -2,10 +2,10 @@ package device
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -239,7 +239,7 @@ func heavy(m *stablehlo.Module) bool {
 
 // hash identifies the program, the options and this version.
 func (x *Executable) hash() string {
-	h := sha256.New()
+	h := fnv.New128a()
 	fmt.Fprintf(h, "isthmus device %s\x00%s\x00%d %d %v %v %v\x00", Version, x.name, x.options.Replicas, x.options.Partitions,
 		x.options.Assignment, x.options.Portable, x.stats.Engine)
 	h.Write(x.code)
