@@ -29,7 +29,9 @@ func (b *broken) NewClient(o []pjrtserve.Value) (pjrtserve.Client, error) {
 	}
 	return b, nil
 }
-func (*broken) Devices() []pjrtserve.DeviceInfo             { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
+
+func (*broken) Devices() []pjrtserve.DeviceInfo { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
+
 func (*broken) Memories() []pjrtserve.MemoryInfo            { return []pjrtserve.MemoryInfo{{Kind: "device"}} }
 func (*broken) Normalize(pjrtserve.Program) ([]byte, error) { panic("normalize") }
 func (*broken) Close() error                                { return nil }
