@@ -38,8 +38,8 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 	if c == nil || c.plugin == nil {
 		return nil, invalid(op, "no client")
 	}
-	if code.Format == "" {
-		return nil, invalid(op, "the program has no format; use pjrt.MLIR for StableHLO")
+	if err := code.check(op); err != nil {
+		return nil, err
 	}
 	if err := o.check(); err != nil {
 		return nil, err
@@ -84,23 +84,11 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 func (p *Plugin) compile(c pjrtc.Ptr[pjrtc.Client], code Program, options []byte) (e pjrtc.Ptr[pjrtc.LoadedExecutable], err error) {
 	var pin mem.Pin
 	defer pin.Unpin()
-	err = ask(p, "compile", func(f *call.Frame, a *pjrtc.ClientCompileArgs) error {
-		prog, err := call.New[pjrtc.Program](f)
-		if err != nil {
+	err = ask(p, "compile", func(f *call.Frame, a *pjrtc.ClientCompileArgs) (err error) {
+		if a.Program, err = code.toNative(f, &pin); err != nil {
 			return err
 		}
-		prog.SetSize()
-		if prog.Format, err = bytesOf(f, code.Format); err != nil {
-			return err
-		}
-		prog.FormatSize = uint64(len(code.Format))
-		prog.Code, prog.CodeSize = pjrtc.Ptr[byte](mem.PinSlice(&pin, code.Code)), uint64(len(code.Code))
-		if prog.Code == 0 { // no plugin is asked to read from null
-			if prog.Code, err = bytesOf(f, ""); err != nil {
-				return err
-			}
-		}
-		a.Client, a.Program = c, pjrtc.To(prog)
+		a.Client = c
 		a.CompileOptions, a.CompileOptionsSize = pjrtc.Ptr[byte](mem.PinSlice(&pin, options)), uint64(len(options))
 		return nil
 	}, func(a *pjrtc.ClientCompileArgs) error {

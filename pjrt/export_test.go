@@ -1,30 +1,24 @@
 package pjrt
 
+import (
+	"google.golang.org/protobuf/proto"
+
+	"github.com/isthmus-ffi/isthmus/pjrt/internal/xlapb"
+)
+
 // What tests of the package see of its insides.
 
 // Encode is the wire form of compile options.
 func Encode(c *Client, o CompileOptions) ([]byte, error) { return o.encode(c) }
 
-// WithoutField takes a field out of a message, at the top (path of one) or inside nested messages.
-func WithoutField(b []byte, path ...int) ([]byte, error) {
-	var out message
-	err := fields(b, func(f field) error {
-		switch {
-		case f.id == path[0] && len(path) == 1:
-		case f.id == path[0] && f.wire == 2:
-			in, err := WithoutField(f.bytes, path[1:]...)
-			if err != nil {
-				return err
-			}
-			out.bytes(f.id, in)
-		case f.wire == 2:
-			out.bytes(f.id, f.bytes)
-		case f.wire == 0:
-			out.varint(f.id, int64(f.number))
-		}
-		return nil
-	})
-	return out, err
+// WithoutDebugOptions takes the compiler's debug options out of a CompileOptionsProto.
+func WithoutDebugOptions(b []byte) ([]byte, error) {
+	var m xlapb.CompileOptionsProto
+	if err := proto.Unmarshal(b, &m); err != nil {
+		return nil, err
+	}
+	m.ExecutableBuildOptions.DebugOptions = nil
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&m)
 }
 
 // ReadHLO is what is read out of an optimised program.
