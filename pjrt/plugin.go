@@ -23,6 +23,7 @@ type Plugin struct {
 	chain      []pjrtc.Link
 	attributes []NamedValue
 	handlers   handlers
+	transforms transforms
 
 	clients ffi.Class[pjrtc.Ptr[pjrtc.Client]]
 	loaded  ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
