@@ -197,7 +197,7 @@ func (f *Fake) fromHost(a *pjrtc.ClientBufferFromHostBufferArgs) *Failure {
 		} else {
 			_ = take()
 		}
-		e = f.make(&object{kind: "event", parent: c, done: make(chan struct{})})
+		e = f.event(c)
 		b.free = append(b.free, e)
 	}
 	a.Buffer, a.DoneWithHostBuffer = pjrtc.Ptr[pjrtc.Buffer](b.handle), pjrtc.Ptr[pjrtc.Event](e.handle)
@@ -377,7 +377,7 @@ var rawSlots = []entry{
 		if a.Offset < 0 || a.TransferSize < 0 || a.Offset+a.TransferSize > int64(b.typ.size()) {
 			return failed(pjrtc.ErrorCodeOUTOFRANGE, "out of the buffer")
 		}
-		e := f.make(&object{kind: "event", parent: b.parent, done: make(chan struct{})})
+		e := f.event(b.parent)
 		o := f.make(&object{kind: "future", parent: b.parent})
 		offset, size := a.Offset, a.TransferSize
 		o.act = func(err *Failure) {

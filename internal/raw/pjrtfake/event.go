@@ -1,6 +1,8 @@
 package pjrtfake
 
 import (
+	"runtime"
+
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
@@ -8,13 +10,24 @@ import (
 var errorSlots = []entry{
 	on(func(f *Fake, a *pjrtc.ErrorDestroyArgs) *Failure { destroy(f, "error", a.Error); return nil }),
 	on(func(f *Fake, a *pjrtc.ErrorMessageArgs) *Failure {
-		if e := get(f, "message", "error", a.Error); e != nil && e.err != nil {
-			a.Message, a.MessageSize = List(f, e, []byte(e.err.Msg)), uint64(len(e.err.Msg))
+		e := get(f, "message", "error", a.Error)
+		if e == nil || e.err == nil || e.fault == FailNoMessage {
+			return nil
+		}
+		a.Message, a.MessageSize = List(f, e, []byte(e.err.Msg)), uint64(len(e.err.Msg))
+		switch e.fault {
+		case FailBadText:
+			a.Message = List(f, e, f.garbage())
+		case FailHugeText:
+			a.Message, a.MessageSize = pjrtc.Ptr[byte](addr(f.huge())), 1<<62
 		}
 		return nil
 	}),
 	on(func(f *Fake, a *pjrtc.ErrorGetCodeArgs) *Failure {
 		if e := get(f, "code", "error", a.Error); e != nil && e.err != nil {
+			if e.fault == FailTwice {
+				return failed(pjrtc.ErrorCodeUNKNOWN, "the code cannot be read")
+			}
 			a.Code = e.err.Code
 		}
 		return nil
@@ -60,6 +73,7 @@ var eventSlots = []entry{
 		if e == nil {
 			return bad
 		}
+		f.waitFor(e)
 		f.unlocked(func() { <-e.done })
 		return e.err
 	}),
@@ -71,13 +85,26 @@ var eventSlots = []entry{
 		fn, arg := a.Callback, a.UserArg
 		if !e.fired {
 			e.ready = append(e.ready, func() { f.onReady(e, fn, arg) })
+			f.waitFor(e)
+			return nil
+		}
+		if e.fault == EarlyEvent {
+			done := make(chan struct{})
+			f.calling.Go(func() {
+				defer close(done)
+				runtime.LockOSThread() // so the thread ends with the goroutine: nobody else has used it
+				f.onReady(e, fn, arg)
+			})
+			f.unlocked(func() { <-done })
 			return nil
 		}
 		f.unlocked(func() { f.onReady(e, fn, arg) }) // inside the registering call, as plugins may
 		return nil
 	}),
 	on(func(f *Fake, a *pjrtc.EventCreateArgs) *Failure {
-		a.Event = pjrtc.Ptr[pjrtc.Event](f.make(&object{kind: "event", set: true, done: make(chan struct{})}).handle)
+		e := f.event(nil)
+		e.set = true
+		a.Event = pjrtc.Ptr[pjrtc.Event](e.handle)
 		return nil
 	}),
 	on(func(f *Fake, a *pjrtc.EventSetArgs) *Failure {
@@ -97,10 +124,27 @@ var eventSlots = []entry{
 	}),
 }
 
+// event makes an event that has not fired.
+func (f *Fake) event(parent *object) *object {
+	e := f.make(&object{kind: "event", parent: parent, done: make(chan struct{}), fault: f.eventFault})
+	if f.eventFault != NoFault {
+		f.injected++
+	}
+	return e
+}
+
+// waitFor tells a test that somebody waits for an event that never fires.
+func (f *Fake) waitFor(e *object) {
+	if fn := f.waited; fn != nil && e.fault == NeverEvent && !e.fired {
+		f.waited = nil
+		f.unlocked(fn)
+	}
+}
+
 // newEvent makes an event that fires when act has been done: now, or at Release while work is held, and not before
 // what it depends on is there. late is the error that it carries besides act's. The caller holds mu, also in act.
 func (f *Fake) newEvent(parent *object, late *Failure, deps []*object, act func() *Failure) *object {
-	e := f.make(&object{kind: "event", parent: parent, done: make(chan struct{})})
+	e := f.event(parent)
 	f.later(deps, func() {
 		err := late
 		if act != nil {
@@ -151,6 +195,9 @@ func (f *Fake) complete(e *object, err *Failure) {
 	if e.fired {
 		return
 	}
+	if e.fault == FailedEvent && err == nil {
+		err = failed(pjrtc.ErrorCodeINTERNAL, "injected in an event")
+	}
 	e.fired, e.err = true, err
 	close(e.done)
 	for _, r := range e.ready {
@@ -168,7 +215,7 @@ func (f *Fake) onReady(e *object, fn pjrtc.Func, arg pjrtc.Addr) {
 	}
 	f.mu.Unlock()
 	call.Call(call.Fn(fn), uintptr(err), uintptr(arg))
-	if f.Twice {
+	if f.Twice || e.fault == TwiceEvent {
 		call.Call(call.Fn(fn), 0, uintptr(arg))
 	}
 }

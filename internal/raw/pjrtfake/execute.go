@@ -223,7 +223,7 @@ func (f *Fake) execute(a *pjrtc.LoadedExecutableExecuteArgs) *Failure {
 
 // launch starts one device's part of an execution and returns its event.
 func (f *Fake) launch(x, device *object, index int, launch int32, in, out []*object, cs callbacks, late *Failure) *object {
-	e := f.make(&object{kind: "event", parent: x.parent, done: make(chan struct{})})
+	e := f.event(x.parent)
 	r := &execution{device: device, launch: launch}
 	f.running = append(f.running, r)
 	for _, b := range in {

@@ -2,6 +2,7 @@ package pjrtfake
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -25,12 +26,12 @@ func On[A any, P interface {
 	*A
 	SetSize()
 }](serve func(f *Fake, a P) *Failure) Func {
-	return Func{handler: &handler{sizeOf[A, P](), func(f *Fake, a mem.Addr) *Failure { return serve(f, P(mem.At[A](a))) }}}
+	return Func{handler: &handler{sizeOf[A, P](), func(f *Fake, a mem.Addr) *Failure { return serve(f, P(mem.At[A](a))) }, reflect.TypeFor[A]()}}
 }
 
 // Plain is [On] for a struct without a size.
 func Plain[A any](serve func(f *Fake, a *A) *Failure) Func {
-	return Func{handler: &handler{0, func(f *Fake, a mem.Addr) *Failure { return serve(f, mem.At[A](a)) }}}
+	return Func{handler: &handler{0, func(f *Fake, a mem.Addr) *Failure { return serve(f, mem.At[A](a)) }, reflect.TypeFor[A]()}}
 }
 
 // Void makes f a function that returns nothing.

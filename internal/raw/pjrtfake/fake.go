@@ -41,7 +41,11 @@ type Fake struct {
 
 	mu         sync.Mutex
 	fail       map[string]*Failure
-	faults     map[string]*Fault
+	faults     map[string]Fault
+	waited     func() // when somebody waits for an event that never fires
+	injected   int
+	eventFault Fault  // of the events that are being made
+	big        []byte
 	objects    map[uintptr]*object
 	next       uintptr
 	violations []string
@@ -109,7 +113,7 @@ func New() *Fake {
 	f := &Fake{
 		Programs:  map[string]*Program{},
 		fail:      map[string]*Failure{},
-		faults:    map[string]*Fault{},
+		faults:    map[string]Fault{},
 		objects:   map[uintptr]*object{},
 		next:      0x7ffe00000000,
 		destroyed: map[string]int{},

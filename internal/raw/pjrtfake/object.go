@@ -12,6 +12,7 @@ type object struct {
 	owned  bool // by its parent: a client never destroys it
 	parent *object
 	memory [][]byte
+	fault  Fault
 	value  any // what a function of an extension's keeps with it
 
 	err     *Failure // of an error, of an event or a buffer that carries one

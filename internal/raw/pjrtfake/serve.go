@@ -1,6 +1,8 @@
 package pjrtfake
 
 import (
+	"reflect"
+
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
@@ -9,6 +11,7 @@ import (
 type handler struct {
 	size  uint64
 	serve func(f *Fake, a mem.Addr) *Failure
+	typ   reflect.Type // of its argument
 }
 
 // handlers are the functions of the table.
@@ -35,7 +38,7 @@ func on[A any, P interface {
 	*A
 	pjrtc.Args
 }](serve func(f *Fake, a P) *Failure) entry {
-	return entry{P(new(A)).Slot(), &handler{sizeOf[A, P](), func(f *Fake, a mem.Addr) *Failure { return serve(f, P(mem.At[A](a))) }}}
+	return entry{P(new(A)).Slot(), &handler{sizeOf[A, P](), func(f *Fake, a mem.Addr) *Failure { return serve(f, P(mem.At[A](a))) }, reflect.TypeFor[A]()}}
 }
 
 // sizeOf is the struct_size of A.
@@ -76,16 +79,15 @@ func (f *Fake) run(point string, h *handler, returns bool, a mem.Addr, tamper fu
 				delete(f.fail, point)
 			}
 		}
-		if !returns {
-			return 0
+		return f.result(how, returns)
+	}
+	if how := f.faults[point]; how != NoFault {
+		if result, done := f.faulty(how, point, h, returns, a); done {
+			return result
 		}
-		return f.newError(how)
 	}
 	if how := h.serve(f, a); how != nil {
-		if !returns {
-			return 0
-		}
-		return f.newError(how)
+		return f.result(how, returns)
 	}
 	if tamper != nil {
 		tamper(a)
