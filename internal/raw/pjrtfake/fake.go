@@ -44,7 +44,7 @@ type Fake struct {
 	faults     map[string]Fault
 	waited     func() // when somebody waits for an event that never fires
 	injected   int
-	eventFault Fault  // of the events that are being made
+	eventFault Fault // of the events that are being made
 	big        []byte
 	objects    map[uintptr]*object
 	next       uintptr
