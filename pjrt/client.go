@@ -23,13 +23,16 @@ type Client struct {
 	local    []*Device
 	memories []*Memory
 	reaper   ffi.Reaper
-	views    bool // the plugin lets buffers in host memory be read in place
+	kv       ffi.Owned[uint64] // the session with the key-value store; the client is its child
+	views    bool              // the plugin lets buffers in host memory be read in place
 }
 
 // ClientOptions says how to make a client. The zero value asks for the plugin's defaults.
 type ClientOptions struct {
 	// Options are the plugin's own, such as cpu_device_count.
 	Options []NamedValue
+	// KV is the store that the processes of a job share, for plugins whose clients span several processes. nil is none.
+	KV KV
 }
 
 // NewClient connects to the plugin's devices. Calls PJRT_Client_Create. When ctx ends first, the client that comes of
@@ -38,32 +41,61 @@ func (p *Plugin) NewClient(ctx context.Context, o ClientOptions) (*Client, error
 	if p == nil || p.table == nil {
 		return nil, invalid("new client", "no plugin")
 	}
-	h, err := detach(ctx, "new client", func() (pjrtc.Ptr[pjrtc.Client], error) { return p.createClient(o) }, dropWith(p.clients.Destroy))
+	c, err := detach(ctx, "new client", func() (*Client, error) { return p.createClient(ctx, o) }, dropWith((*Client).Close))
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{plugin: p, views: p.hasViews()}
-	if err := c.owned.Init(&p.clients, h); err != nil {
-		return nil, err
-	}
-	if err := c.describe(h); err != nil {
+	if err := c.owned.With(c.describe); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (p *Plugin) createClient(o ClientOptions) (h pjrtc.Ptr[pjrtc.Client], err error) {
-	err = ask(p, "new client", func(f *call.Frame, a *pjrtc.ClientCreateArgs) (err error) {
-		a.CreateOptions, err = toNative(f, "new client", o.Options)
+// createClient makes the native client and its owner. A store's calls end when ctx does, so that a client that nobody
+// waits for any more does not wait for other processes either.
+func (p *Plugin) createClient(ctx context.Context, o ClientOptions) (made *Client, err error) {
+	const op = "new client"
+	c := &Client{plugin: p, views: p.hasViews()}
+	var parents []ffi.Parent
+	var token pjrtc.Addr
+	if o.KV != nil {
+		t, s, err := newKV(&c.kv, o.KV)
+		if err != nil {
+			return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+		}
+		stop := context.AfterFunc(ctx, func() { s.cancel(context.Cause(ctx)) })
+		defer func() {
+			if !stop() && err == nil {
+				made, err = nil, errors.Join(fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx)), c.Close())
+			}
+		}()
+		// From here on the client alone keeps the session.
+		defer func() { _ = c.kv.CloseLater() }()
+		parents, token = append(parents, &c.kv), pjrtc.Addr(t)
+	}
+	var h pjrtc.Ptr[pjrtc.Client]
+	err = ask(p, op, func(f *call.Frame, a *pjrtc.ClientCreateArgs) (err error) {
+		if o.KV != nil {
+			a.KvGetCallback, a.KvGetUserArg = pjrtc.Func(kvNative.get), token
+			a.KvTryGetCallback, a.KvTryGetUserArg = pjrtc.Func(kvNative.try), token
+			a.KvPutCallback, a.KvPutUserArg = pjrtc.Func(kvNative.put), token
+		}
+		a.CreateOptions, err = toNative(f, op, o.Options)
 		a.NumOptions = uint64(len(o.Options))
 		return err
 	}, func(a *pjrtc.ClientCreateArgs) error {
 		if h = a.Client; h == 0 {
-			return fmt.Errorf("pjrt: new client: the plugin gave no client: %w", isthmus.ErrInvalid)
+			return fmt.Errorf("pjrt: %s: the plugin gave no client: %w", op, isthmus.ErrInvalid)
 		}
 		return nil
 	})
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	if err := c.owned.Init(&p.clients, h, parents...); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // describe reads what never changes, so that printing a client or a device touches no native memory.

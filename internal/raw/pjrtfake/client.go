@@ -168,6 +168,13 @@ func (f *Fake) createClient(a *pjrtc.ClientCreateArgs) *Failure {
 			return err
 		}
 	}
+	if f.OnKV != nil {
+		var err error
+		f.unlocked(func() { err = f.OnKV(f) })
+		if err != nil {
+			return failed(pjrtc.ErrorCodeINTERNAL, err.Error())
+		}
+	}
 	c := f.make(&object{kind: "client"})
 	for i := range f.Devices {
 		d := f.make(&object{kind: "device", owned: true, parent: c, id: i})

@@ -34,6 +34,8 @@ type Fake struct {
 	TopologyAttributes []Value
 	// KV is what making a client does with its key-value store.
 	KV []KV
+	// OnKV runs while a client is made, after KV, and may call CallKV. Its error is the plugin's.
+	OnKV func(*Fake) error
 	// Tamper changes what a function returns, as a broken plugin does.
 	Tamper map[pjrtc.Slot]func(args mem.Addr)
 

@@ -12,6 +12,14 @@ type KV struct {
 	Timeout    int32 // milliseconds, for get
 	Must       bool  // an error fails what made the call
 
+	// What a broken plugin does.
+	Size    uint64 // what it says of a put's value, 0 is right
+	NoError bool   // it gives no way to make an error
+	Short   bool   // its arguments are too short
+	Twice   bool   // it deletes the value twice
+	Keep    bool   // it does not delete it before Delete
+	drop    func()
+
 	Result string
 	Err    *Failure
 	Done   bool
@@ -32,6 +40,9 @@ func (f *Fake) CallKV(k *KV) {
 func (f *Fake) kvCall(k *KV) *Failure {
 	k.Done = true
 	key, makeError := List(f, nil, []byte(k.Key)), f.errorMaker()
+	if k.NoError {
+		makeError = 0
+	}
 	var e uintptr
 	var value pjrtc.Ptr[byte]
 	var size uint64
@@ -42,10 +53,16 @@ func (f *Fake) kvCall(k *KV) *Failure {
 		a.SetSize()
 		a.Key, a.KeySize, a.CallbackError, a.UserArg = key, uint64(len(k.Key)), makeError, f.kv.putArg
 		a.Value, a.ValueSize = List(f, nil, []byte(k.Value)), uint64(len(k.Value))
+		if k.Size != 0 {
+			a.ValueSize = k.Size
+		}
 		f.unlocked(func() { e = call.Call1(call.Fn(f.kv.put), pointerOf(a)) })
 	case k.Op == "get" && f.kv.get != 0:
 		a := alloc[pjrtc.KeyValueGetCallbackArgs](f)
 		a.SetSize()
+		if k.Short {
+			a.StructSize -= 8
+		}
 		a.Key, a.KeySize, a.TimeoutInMs, a.CallbackError, a.UserArg = key, uint64(len(k.Key)), k.Timeout, makeError, f.kv.getArg
 		f.unlocked(func() { e = call.Call1(call.Fn(f.kv.get), pointerOf(a)) })
 		value, size, deleter = a.Value, a.ValueSize, a.ValueDeleterCallback
@@ -65,9 +82,22 @@ func (f *Fake) kvCall(k *KV) *Failure {
 	}
 	k.Result, k.Err = str(value, size), nil
 	if deleter != 0 {
-		f.unlocked(func() { call.Call(call.Fn(deleter), uintptr(value)) })
+		drop := func() { call.Call(call.Fn(deleter), uintptr(value)) }
+		if k.Keep {
+			k.drop = drop
+			return nil
+		}
+		f.unlocked(drop)
+		if k.Twice {
+			f.unlocked(drop)
+		}
+	} else if k.Short || k.NoError {
+		return nil
 	} else if k.Op != "put" {
 		f.violate("a value of the key-value store has no deleter")
 	}
 	return nil
 }
+
+// Delete deletes the value that was kept.
+func (k *KV) Delete() { k.drop() }
