@@ -35,47 +35,13 @@ func (c *Client) newDevice(h pjrtc.Ptr[pjrtc.Device]) (*Device, error) {
 	if err != nil || desc == 0 {
 		return d, unlessUnsupported(err)
 	}
-	var errs []error
-	errs = append(errs,
-		ask(p, "device id", func(_ *call.Frame, a *pjrtc.DeviceDescriptionIdArgs) error { a.DeviceDescription = desc; return nil },
-			func(a *pjrtc.DeviceDescriptionIdArgs) error { d.id = int(a.Id); return nil }),
-		ask(p, "device process index", func(_ *call.Frame, a *pjrtc.DeviceDescriptionProcessIndexArgs) error {
-			a.DeviceDescription = desc
-			return nil
-		},
-			func(a *pjrtc.DeviceDescriptionProcessIndexArgs) error { d.process = int(a.ProcessIndex); return nil }),
-		ask(p, "device kind", func(_ *call.Frame, a *pjrtc.DeviceDescriptionKindArgs) error { a.DeviceDescription = desc; return nil },
-			func(a *pjrtc.DeviceDescriptionKindArgs) error {
-				d.kind = text(a.DeviceKind, a.DeviceKindSize)
-				return nil
-			}),
-		ask(p, "device text", func(_ *call.Frame, a *pjrtc.DeviceDescriptionToStringArgs) error {
-			a.DeviceDescription = desc
-			return nil
-		},
-			func(a *pjrtc.DeviceDescriptionToStringArgs) error {
-				d.text = text(a.ToString, a.ToStringSize)
-				return nil
-			}),
-		ask(p, "device debug text", func(_ *call.Frame, a *pjrtc.DeviceDescriptionDebugStringArgs) error {
-			a.DeviceDescription = desc
-			return nil
-		},
-			func(a *pjrtc.DeviceDescriptionDebugStringArgs) error {
-				d.debug = text(a.DebugString, a.DebugStringSize)
-				return nil
-			}),
-		ask(p, "device attributes", func(_ *call.Frame, a *pjrtc.DeviceDescriptionAttributesArgs) error {
-			a.DeviceDescription = desc
-			return nil
-		},
-			func(a *pjrtc.DeviceDescriptionAttributesArgs) (err error) {
-				d.attributes, err = fromNative("device attributes", a.Attributes, a.NumAttributes)
-				return err
-			}),
+	about, err := p.describeDevice(desc)
+	d.id, d.process, d.kind, d.text, d.debug, d.attributes = about.ID, about.ProcessIndex, about.Kind, about.Text, about.Debug, about.Attributes
+	errs := []error{
+		err,
 		ask(p, "local hardware id", func(_ *call.Frame, a *pjrtc.DeviceLocalHardwareIdArgs) error { a.Device = h; return nil },
 			func(a *pjrtc.DeviceLocalHardwareIdArgs) error { d.hardware = int(a.LocalHardwareId); return nil }),
-	)
+	}
 	for i := range errs {
 		errs[i] = unlessUnsupported(errs[i])
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -14,19 +13,14 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
-// Executable is a compiled program, loaded on its devices. It is safe for concurrent use. The zero value is closed.
+// Executable is a compiled program, loaded on its devices, ready to run. It is safe for concurrent use. The zero value
+// is closed.
 type Executable struct {
-	owned       ffi.Owned[pjrtc.Ptr[pjrtc.LoadedExecutable]]
-	client      *Client
-	name        string
-	fingerprint []byte
-	codeSize    int64
-	replicas    int
-	partitions  int
-	devices     []*Device
-	outputs     []Type     // DType is Invalid where the output is no plain array
-	sig         *signature // nil where it is not known
-	quick       *quick     // nil where executions are not of the simple kind
+	owned  ffi.Owned[pjrtc.Ptr[pjrtc.LoadedExecutable]]
+	client *Client
+	facts
+	devices []*Device
+	quick   *quick // nil where executions are not of the simple kind
 }
 
 // Compile compiles a program for the client's devices. Calls PJRT_Client_Compile. When ctx ends first, what the
@@ -41,7 +35,7 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 	if err := code.check(op); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := o.check(op); err != nil {
 		return nil, err
 	}
 	if o.Device == nil && o.Assignment == nil && o.Serialized == nil && !o.Portable && o.Replicas <= 1 && o.Partitions <= 1 {
@@ -51,14 +45,33 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	// The compilation keeps the client open by a use that ends with whoever takes its result.
+	code.Code = keep(ctx, code.Code)
+	return c.load(ctx, op, o, func(h pjrtc.Ptr[pjrtc.Client]) (pjrtc.Ptr[pjrtc.LoadedExecutable], error) {
+		return c.plugin.compile(h, code, options)
+	})
+}
+
+// keep copies what a call reads that the caller may give up on: the caller gets its slice back at once.
+func keep(ctx context.Context, b []byte) []byte {
+	if ctx.Done() == nil {
+		return b
+	}
+	return bytes.Clone(b)
+}
+
+// load takes over the loaded executable that get makes. What is being made keeps the client open by a use that ends
+// with whoever takes the result.
+func (c *Client) load(ctx context.Context, op string, o CompileOptions, get func(pjrtc.Ptr[pjrtc.Client]) (pjrtc.Ptr[pjrtc.LoadedExecutable], error)) (*Executable, error) {
 	p := c.plugin
 	e, err := detach(ctx, op, func() (pjrtc.Ptr[pjrtc.LoadedExecutable], error) {
 		h, err := c.owned.Use()
 		if err != nil {
 			return 0, fmt.Errorf("pjrt: %s: %w", op, err)
 		}
-		e, err := p.compile(h, code, options)
+		e, err := get(h)
+		if err == nil && e == 0 {
+			err = fmt.Errorf("pjrt: %s: the plugin gave no executable: %w", op, isthmus.ErrInvalid)
+		}
 		if err != nil {
 			c.owned.Done()
 		}
@@ -91,135 +104,19 @@ func (p *Plugin) compile(c pjrtc.Ptr[pjrtc.Client], code Program, options []byte
 		a.Client = c
 		a.CompileOptions, a.CompileOptionsSize = pjrtc.Ptr[byte](mem.PinSlice(&pin, options)), uint64(len(options))
 		return nil
-	}, func(a *pjrtc.ClientCompileArgs) error {
-		if e = a.Executable; e == 0 {
-			return fmt.Errorf("pjrt: compile: the plugin gave no executable: %w", isthmus.ErrInvalid)
-		}
-		return nil
-	})
+	}, func(a *pjrtc.ClientCompileArgs) error { e = a.Executable; return nil })
 	return e, err
 }
 
 // describe reads what never changes.
 func (x *Executable) describe(loaded pjrtc.Ptr[pjrtc.LoadedExecutable], o CompileOptions) error {
 	return x.client.plugin.withExecutable(loaded, func(e pjrtc.Ptr[pjrtc.Executable]) error {
-		err := errors.Join(x.describeProgram(e, o), x.describeDevices(loaded))
+		err := errors.Join(x.facts.read(x.client.plugin, e, o), x.describeDevices(loaded))
 		if err == nil {
 			x.quick = x.quickly()
 		}
 		return err
 	})
-}
-
-func (x *Executable) describeProgram(e pjrtc.Ptr[pjrtc.Executable], o CompileOptions) error {
-	p := x.client.plugin
-	x.replicas, x.partitions, x.codeSize = 1, 1, -1
-	optional := []error{
-		ask(p, "executable name", func(_ *call.Frame, a *pjrtc.ExecutableNameArgs) error { a.Executable = e; return nil },
-			func(a *pjrtc.ExecutableNameArgs) error {
-				x.name = text(a.ExecutableName, a.ExecutableNameSize)
-				return nil
-			}),
-		ask(p, "number of replicas", func(_ *call.Frame, a *pjrtc.ExecutableNumReplicasArgs) error { a.Executable = e; return nil },
-			func(a *pjrtc.ExecutableNumReplicasArgs) error { x.replicas = int(a.NumReplicas); return nil }),
-		ask(p, "number of partitions", func(_ *call.Frame, a *pjrtc.ExecutableNumPartitionsArgs) error { a.Executable = e; return nil },
-			func(a *pjrtc.ExecutableNumPartitionsArgs) error { x.partitions = int(a.NumPartitions); return nil }),
-		ask(p, "size of the code", func(_ *call.Frame, a *pjrtc.ExecutableSizeOfGeneratedCodeInBytesArgs) error {
-			a.Executable = e
-			return nil
-		}, func(a *pjrtc.ExecutableSizeOfGeneratedCodeInBytesArgs) error {
-			x.codeSize = a.SizeInBytes
-			return nil
-		}),
-		ask(p, "fingerprint", func(_ *call.Frame, a *pjrtc.ExecutableFingerprintArgs) error { a.Executable = e; return nil },
-			func(a *pjrtc.ExecutableFingerprintArgs) (err error) {
-				x.fingerprint, err = mem.Copy(a.ExecutableFingerprint, a.ExecutableFingerprintSize, maxText)
-				return err
-			}),
-	}
-	for i := range optional {
-		optional[i] = unlessUnsupported(optional[i])
-	}
-	err := errors.Join(optional...)
-	n := uint64(0)
-	err = errors.Join(err, ask(p, "number of outputs", func(_ *call.Frame, a *pjrtc.ExecutableNumOutputsArgs) error { a.Executable = e; return nil },
-		func(a *pjrtc.ExecutableNumOutputsArgs) error { n = a.NumOutputs; return nil }))
-	if err != nil {
-		return err
-	}
-	if n > maxValues {
-		return fmt.Errorf("pjrt: compile: the plugin says there are %d outputs: %w", n, isthmus.ErrBounds)
-	}
-	x.outputs = make([]Type, n)
-	if err := x.describeOutputs(e); err != nil {
-		return err
-	}
-	if o.Params != nil {
-		x.sig = &signature{params: o.Params, donated: o.Donated, donates: slices.Contains(o.Donated, true)}
-		if x.sig.donated == nil {
-			x.sig.donated = make([]bool, len(o.Params))
-		}
-		return nil
-	}
-	// A plugin that cannot show its program leaves the check of arguments to itself.
-	x.sig, _ = p.signatureOf(e)
-	return nil
-}
-
-// describeOutputs reads the types of the outputs. All dimensions come in one array, in order.
-func (x *Executable) describeOutputs(e pjrtc.Ptr[pjrtc.Executable]) error {
-	const op = "output types"
-	p, n := x.client.plugin, uint64(len(x.outputs))
-	var types []pjrtc.BufferType
-	err := ask(p, op, func(_ *call.Frame, a *pjrtc.ExecutableOutputElementTypesArgs) error { a.Executable = e; return nil },
-		func(a *pjrtc.ExecutableOutputElementTypesArgs) (err error) {
-			if a.NumOutputTypes != n {
-				return fmt.Errorf("pjrt: %s: the plugin gives %d types for %d outputs: %w", op, a.NumOutputTypes, n, isthmus.ErrInvalid)
-			}
-			types, err = numbers(op, a.OutputTypes, n, maxValues)
-			return err
-		})
-	if errors.Is(err, isthmus.ErrUnsupported) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = ask(p, op, func(_ *call.Frame, a *pjrtc.ExecutableOutputDimensionsArgs) error { a.Executable = e; return nil },
-		func(a *pjrtc.ExecutableOutputDimensionsArgs) error {
-			if a.NumOutputs != n {
-				return fmt.Errorf("pjrt: %s: the plugin gives dimensions of %d outputs, there are %d: %w", op, a.NumOutputs, n, isthmus.ErrInvalid)
-			}
-			ranks, err := numbers(op, a.DimSizes, n, maxValues)
-			if err != nil {
-				return err
-			}
-			total := uint64(0)
-			for _, r := range ranks {
-				if r > maxRank {
-					return fmt.Errorf("pjrt: %s: the plugin says an output has rank %d: %w", op, r, isthmus.ErrBounds)
-				}
-				total += r
-			}
-			all, err := numbers(op, a.Dims, total, maxValues*maxRank)
-			if err != nil {
-				return err
-			}
-			for i, r := range ranks {
-				if x.outputs[i].Dims, err = toDims(op, all[:r]); err != nil {
-					return err
-				}
-				all = all[r:]
-			}
-			return nil
-		})
-	if errors.Is(err, isthmus.ErrUnsupported) {
-		return nil
-	}
-	for i := range types {
-		x.outputs[i].DType = fromBufferType(types[i])
-	}
-	return err
 }
 
 func (x *Executable) describeDevices(loaded pjrtc.Ptr[pjrtc.LoadedExecutable]) error {
@@ -253,94 +150,31 @@ func (c *Client) deviceOf(h pjrtc.Ptr[pjrtc.Device]) *Device {
 	return nil
 }
 
-// maxProgram bounds the optimised program that is read.
-const maxProgram = 2 << 30
-
-// Optimized returns the program as the plugin's compiler left it, in a format that the plugin names, such as "hlo" or
-// "hlo_with_config", serialised. Calls PJRT_Executable_OptimizedProgram twice: for the size, then for the code.
-// Errors: [isthmus.ErrUnsupported] where the plugin does not show it.
-func (x *Executable) Optimized() (Program, error) {
-	const op = "optimized program"
-	if x == nil || x.client == nil {
-		return Program{}, invalid(op, "no executable")
-	}
-	h, err := x.owned.Use()
-	if err != nil {
-		return Program{}, fmt.Errorf("pjrt: %s: %w", op, err)
-	}
-	defer x.owned.Done()
-	var out Program
-	err = x.client.plugin.withExecutable(h, func(e pjrtc.Ptr[pjrtc.Executable]) error {
-		return x.client.plugin.optimized(e, func(format string, code []byte) error {
-			out = Program{Format: format, Code: bytes.Clone(code)}
-			return nil
-		})
-	})
-	return out, err
-}
-
 // withExecutable lends f the description of a loaded executable.
 func (p *Plugin) withExecutable(loaded pjrtc.Ptr[pjrtc.LoadedExecutable], f func(pjrtc.Ptr[pjrtc.Executable]) error) error {
-	var e pjrtc.Ptr[pjrtc.Executable]
-	err := ask(p, "executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableGetExecutableArgs) error {
+	e, err := p.executableOf(loaded)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(e), p.destroyExecutable(e))
+}
+
+// executableOf gets the description of a loaded executable, which the caller destroys.
+func (p *Plugin) executableOf(loaded pjrtc.Ptr[pjrtc.LoadedExecutable]) (e pjrtc.Ptr[pjrtc.Executable], err error) {
+	err = ask(p, "executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableGetExecutableArgs) error {
 		a.LoadedExecutable = loaded
 		return nil
-	},
-		func(a *pjrtc.LoadedExecutableGetExecutableArgs) error { e = a.Executable; return nil })
-	if err != nil {
-		return err
-	}
-	if e == 0 {
-		return fmt.Errorf("pjrt: executable: the plugin describes none: %w", isthmus.ErrInvalid)
-	}
-	err = f(e)
-	return errors.Join(err, ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.ExecutableDestroyArgs) error { a.Executable = e; return nil }, nil))
-}
-
-// signatureOf reads the parameters of a compiled program out of its optimised form.
-func (p *Plugin) signatureOf(e pjrtc.Ptr[pjrtc.Executable]) (s *signature, err error) {
-	err = p.optimized(e, func(format string, code []byte) (err error) {
-		if format != "hlo" && format != "hlo_with_config" {
-			return fmt.Errorf("pjrt: optimized program: format %q: %w", format, isthmus.ErrUnsupported)
+	}, func(a *pjrtc.LoadedExecutableGetExecutableArgs) error {
+		if e = a.Executable; e == 0 {
+			return fmt.Errorf("pjrt: executable: the plugin describes none: %w", isthmus.ErrInvalid)
 		}
-		s, err = readHLO(code, format == "hlo_with_config")
-		return err
+		return nil
 	})
-	return s, err
+	return e, err
 }
 
-// optimized lends f the optimised program. The plugin writes into memory of ours, of the size that it asked for.
-func (p *Plugin) optimized(e pjrtc.Ptr[pjrtc.Executable], read func(format string, code []byte) error) error {
-	const op = "optimized program"
-	f := call.Get()
-	defer f.Put()
-	a, err := call.New[pjrtc.ExecutableOptimizedProgramArgs](f)
-	if err != nil {
-		return err
-	}
-	prog, err := call.New[pjrtc.Program](f)
-	if err != nil {
-		return err
-	}
-	prog.SetSize()
-	a.Executable, a.Program = e, pjrtc.To(prog)
-	if err := do(p, f, op, a); err != nil {
-		return err
-	}
-	size := prog.CodeSize
-	if size == 0 || size > maxProgram {
-		return fmt.Errorf("pjrt: %s: the plugin says it has %d bytes: %w", op, size, isthmus.ErrBounds)
-	}
-	block, err := mem.Alloc(int(size), 0)
-	if err != nil {
-		return err
-	}
-	prog.Code = pjrtc.ToSlice(block.Bytes())
-	if err = do(p, f, op, a); err == nil {
-		// The plugin may have written less than it asked for, never more than the block holds.
-		err = read(text(prog.Format, prog.FormatSize), block.Bytes()[:min(size, prog.CodeSize)])
-	}
-	return errors.Join(err, block.Free())
+func (p *Plugin) destroyExecutable(e pjrtc.Ptr[pjrtc.Executable]) error {
+	return ask(p, "destroy program", func(_ *call.Frame, a *pjrtc.ExecutableDestroyArgs) error { a.Executable = e; return nil }, nil)
 }
 
 // Close destroys the executable. While an execution is in progress it does nothing and returns an error that wraps
@@ -378,20 +212,10 @@ func (x *Executable) Outputs() []Type { return append([]Type(nil), orZero(x).out
 
 // Params are the types of the parameters on each device; known is false where neither the caller nor the plugin has
 // told them.
-func (x *Executable) Params() (params []Type, known bool) {
-	if x == nil || x.sig == nil {
-		return nil, false
-	}
-	return append([]Type(nil), x.sig.params...), true
-}
+func (x *Executable) Params() (params []Type, known bool) { return orZero(x).params() }
 
 // Donated tells which parameters' memory the program may reuse: an execution takes such an argument away.
-func (x *Executable) Donated() []bool {
-	if x == nil || x.sig == nil {
-		return nil
-	}
-	return append([]bool(nil), x.sig.donated...)
-}
+func (x *Executable) Donated() []bool { return orZero(x).donated() }
 
 // String describes the executable without touching native memory.
 func (x *Executable) String() string {
@@ -404,3 +228,34 @@ func (x *Executable) String() string {
 	}
 	return fmt.Sprintf("pjrt.Executable(%s, %d outputs%s)", x.name, len(x.outputs), state)
 }
+
+func (x *Executable) with(op string, f func(*Plugin, pjrtc.Ptr[pjrtc.Executable]) error) error {
+	h, done, err := x.use(op)
+	if err != nil {
+		return err
+	}
+	defer done()
+	p := x.client.plugin
+	return p.withExecutable(h, func(e pjrtc.Ptr[pjrtc.Executable]) error { return f(p, e) })
+}
+
+// Optimized is [Compiled.Optimized].
+func (x *Executable) Optimized() (Program, error) { return optimized(x) }
+
+// Serialize is [Compiled.Serialize].
+func (x *Executable) Serialize() ([]byte, error) { return serialize(x) }
+
+// CompileOptions is [Compiled.CompileOptions].
+func (x *Executable) CompileOptions() ([]byte, error) { return compileOptions(x) }
+
+// CompiledMemory is [Compiled.CompiledMemory].
+func (x *Executable) CompiledMemory() (CompiledMemory, error) { return compiledMemory(x) }
+
+// CostAnalysis is [Compiled.CostAnalysis].
+func (x *Executable) CostAnalysis() ([]NamedValue, error) { return costAnalysis(x) }
+
+// OutputMemories is [Compiled.OutputMemories].
+func (x *Executable) OutputMemories() ([]string, error) { return outputMemories(x) }
+
+// ParamMemories is [Compiled.ParamMemories].
+func (x *Executable) ParamMemories() ([]string, error) { return paramMemories(x) }

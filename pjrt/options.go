@@ -411,14 +411,14 @@ func CompileOptionsText(b []byte) (string, error) {
 }
 
 // check refuses a signature that cannot be one.
-func (o CompileOptions) check() error {
+func (o CompileOptions) check(op string) error {
 	for i, t := range o.Params {
 		if _, err := t.Size(); err != nil {
-			return fmt.Errorf("pjrt: compile: parameter %d: %w", i, err)
+			return fmt.Errorf("pjrt: %s: parameter %d: %w", op, i, err)
 		}
 	}
 	if o.Donated != nil && len(o.Donated) != len(o.Params) {
-		return invalid("compile", "%d donation marks for %d parameters", len(o.Donated), len(o.Params))
+		return invalid(op, "%d donation marks for %d parameters", len(o.Donated), len(o.Params))
 	}
 	return nil
 }

@@ -25,10 +25,12 @@ type Plugin struct {
 	handlers   handlers
 	transforms transforms
 
-	clients ffi.Class[pjrtc.Ptr[pjrtc.Client]]
-	loaded  ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
-	buffers ffi.Class[pjrtc.Ptr[pjrtc.Buffer]]
-	events  ffi.Class[pjrtc.Ptr[pjrtc.Event]]
+	clients    ffi.Class[pjrtc.Ptr[pjrtc.Client]]
+	loaded     ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
+	compiled   ffi.Class[pjrtc.Ptr[pjrtc.Executable]]
+	topologies ffi.Class[pjrtc.Ptr[pjrtc.TopologyDescription]]
+	buffers    ffi.Class[pjrtc.Ptr[pjrtc.Buffer]]
+	events     ffi.Class[pjrtc.Ptr[pjrtc.Event]]
 }
 
 // registry holds the plugins of this process: the system's loader is one for the process too.
@@ -153,6 +155,10 @@ func open(name string, t *pjrtc.Table) (*Plugin, error) {
 	}
 	p.loaded.Name, p.loaded.Destroy = "pjrt.Executable", func(e pjrtc.Ptr[pjrtc.LoadedExecutable]) error {
 		return ask(p, "destroy executable", func(_ *call.Frame, a *pjrtc.LoadedExecutableDestroyArgs) error { a.Executable = e; return nil }, nil)
+	}
+	p.compiled.Name, p.compiled.Destroy = "pjrt.Compiled", p.destroyExecutable
+	p.topologies.Name, p.topologies.Destroy = "pjrt.Topology", func(t pjrtc.Ptr[pjrtc.TopologyDescription]) error {
+		return ask(p, "destroy topology", func(_ *call.Frame, a *pjrtc.TopologyDescriptionDestroyArgs) error { a.Topology = t; return nil }, nil)
 	}
 	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", func(b pjrtc.Ptr[pjrtc.Buffer]) error {
 		// On the path of every execution, so it is one straight function. The table has its slot.
