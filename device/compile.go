@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/plan"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
@@ -46,23 +47,25 @@ type Stats struct {
 
 // Executable is a compiled program. It is immutable and safe for concurrent use.
 type Executable struct {
-	device  *Device
-	name    string
-	code    []byte
-	module  *stablehlo.Module
-	main    *stablehlo.Func
-	program *plan.Program // nil where the evaluator runs it
-	options CompileOptions
-	print   string
-	what    string // what an execution is called in errors
-	on      []int  // the devices, replica by replica; nil for a portable one
-	stats   Stats
-	params  []stablehlo.Type
-	results []stablehlo.Type
-	donated []bool
-	alias   []int // the result that parameter i may become, or -1
-	dynamic bool  // the types of results are known only after a run
-	light   bool  // takes so little time that starting a goroutine is worse
+	device   *Device
+	name     string
+	code     []byte
+	module   *stablehlo.Module
+	main     *stablehlo.Func
+	program  *plan.Program // nil where the evaluator runs it
+	options  CompileOptions
+	print    string
+	what     string // what an execution is called in errors
+	on       []int  // the devices, replica by replica; nil for a portable one
+	stats    Stats
+	params   []stablehlo.Type
+	results  []stablehlo.Type
+	donated  []bool
+	extern   map[*stablehlo.Op]eval.CustomCall // custom calls with handlers of clients
+	handlers *handlers                         // nil without
+	alias    []int                             // the result that parameter i may become, or -1
+	dynamic  bool                              // the types of results are known only after a run
+	light    bool                              // takes so little time that starting a goroutine is worse
 }
 
 // maxProcesses bounds replicas times partitions.
@@ -106,7 +109,11 @@ func (d *Device) Compile(ctx context.Context, code []byte, o CompileOptions) (*E
 	if err := x.signature(); err != nil {
 		return nil, fmt.Errorf("device: %s: %s: %w", what, x.name, err)
 	}
+	if err := x.bind(); err != nil {
+		return nil, fmt.Errorf("device: %s: %s: %w", what, x.name, err)
+	}
 	if err := x.plan(ctx); err != nil {
+		x.handlers.leave()
 		return nil, stopped(ctx, what+": "+x.name, err)
 	}
 	x.print, x.what = x.hash(), "execute: "+x.name
@@ -199,7 +206,7 @@ func (x *Executable) plan(ctx context.Context) error {
 		x.stats.Why = fmt.Sprintf("%d replicas of %d partitions", o.Replicas, o.Partitions)
 		return nil
 	}
-	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}})
+	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}, Extern: x.extern})
 	if errors.Is(err, plan.ErrUnsupported) {
 		x.stats.Why = err.Error()
 		return nil

@@ -71,6 +71,7 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
+	x.handlers.enter()
 	r := &run{x: x, args: args, donated: slices.Clone(x.donated), done: &ffi.Event{}}
 	err := r.check(o)
 	if err == nil {
@@ -78,11 +79,11 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 	}
 	if err == nil && x.dynamic {
 		// The sizes of the results show only when they are there.
-		defer d.work.Done()
+		defer r.over()
 		return r.now(ctx)
 	}
 	if err != nil {
-		d.work.Done()
+		r.over()
 		return nil, err
 	}
 	if x.light && r.ready() {
@@ -102,6 +103,12 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 	})
 	go r.do()
 	return &Execution{Outputs: r.out, Done: r.done, cancel: cancel}, nil
+}
+
+// over ends what Execute began.
+func (r *run) over() {
+	r.x.handlers.leave()
+	r.x.device.work.Done()
 }
 
 // begin makes the run's context.
@@ -274,7 +281,7 @@ func (r *run) ready() bool {
 
 // do runs the program and settles everything that waits for it.
 func (r *run) do() {
-	defer r.x.device.work.Done()
+	defer r.over()
 	defer r.stop()
 	results, err := r.compute()
 	r.unclaim()
@@ -440,7 +447,7 @@ func (r *run) evaluated() ([][]result, error) {
 		row := p / o.Partitions
 		programs[row] = append(programs[row], eval.Program{Func: x.main, Args: args})
 	}
-	opts := eval.Options{MemoryLimit: x.device.store.room()}
+	opts := eval.Options{MemoryLimit: x.device.store.room(), Extern: x.extern}
 	limited := func(err error) error {
 		var m *eval.MemoryError
 		if !errors.As(err, &m) {

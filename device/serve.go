@@ -201,6 +201,9 @@ func (e *executable) Replicas() int       { return e.x.options.Replicas }
 func (e *executable) Partitions() int     { return e.x.options.Partitions }
 func (e *executable) Code() []byte        { return e.x.code }
 
+// Close ends the handlers of the program's custom calls, after the last run.
+func (e *executable) Close() { e.x.handlers.leave() }
+
 func (e *executable) Params() []pjrtserve.Type  { return serveTypes(e.x.params) }
 func (e *executable) Results() []pjrtserve.Type { return serveTypes(e.x.results) }
 
@@ -238,7 +241,15 @@ func (e *executable) Execute(args [][]pjrtserve.Buffer, o pjrtserve.ExecuteOptio
 			in[d][i] = own.Buffer
 		}
 	}
-	run, err := e.x.Execute(context.Background(), in, ExecuteOptions{Keep: o.Keep, Device: o.Device})
+	ctx := context.Background()
+	if e.x.handlers != nil {
+		on := o.Device
+		if len(e.x.on) > 0 {
+			on = e.x.on[0]
+		}
+		ctx = context.WithValue(ctx, runKey{}, o.NewRun(on, e.x.device.Workers()))
+	}
+	run, err := e.x.Execute(ctx, in, ExecuteOptions{Keep: o.Keep, Device: o.Device})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,12 @@
 package stablehlo
 
-import "github.com/isthmus-ffi/isthmus/stablehlo/internal/mlir"
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/stablehlo/internal/mlir"
+)
 
 // Int returns the attribute's value if it is an integer.
 func (e Extra) Int() (int64, bool) {
@@ -52,6 +58,64 @@ func (e Extra) Tensor() (*Literal, bool) {
 		return nil, false
 	}
 	return &Literal{Type: t, Data: d.Data, Splat: d.Splat}, true
+}
+
+// Elements returns the attribute's value as elements, the way package dtype stores them, if it is a number, true or
+// false, or a list of numbers that says its type. list tells one element from a list of one.
+func (e Extra) Elements() (t dtype.Type, data []byte, list, ok bool) {
+	put := func(v uint64) {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], v)
+		data = append(data, b[:t.Size()]...)
+	}
+	float := func(v float64) {
+		switch t {
+		case dtype.F64:
+			put(math.Float64bits(v))
+		case dtype.F32:
+			put(uint64(math.Float32bits(float32(v))))
+		default:
+			put(dtype.FromFloat64(t, v))
+		}
+	}
+	switch a := e.attr.(type) {
+	case mlir.Bool:
+		t, data = dtype.I1, []byte{0}
+		if a {
+			data[0] = 1
+		}
+	case mlir.Int:
+		if t = a.Type.Elem; a.Type.Kind == mlir.Index {
+			t = dtype.I64
+		}
+		put(uint64(a.Value))
+	case mlir.Float:
+		t = a.Type.Elem
+		float(a.Value)
+	case mlir.Ints:
+		t, list = a.Elem, true
+		for _, v := range a.Values {
+			put(uint64(v))
+		}
+	case mlir.Floats:
+		t, list = a.Elem, true
+		for _, v := range a.Values {
+			float(v)
+		}
+	case mlir.Dense:
+		t, list = a.Type.Elem, true
+		n := int64(1)
+		if a.Splat {
+			for _, d := range a.Type.Dims {
+				n *= d
+			}
+			n = min(n, 1<<20)
+		}
+		for range n {
+			data = append(data, a.Data...)
+		}
+	}
+	return t, data, list, t.Valid() && !t.IsComplex()
 }
 
 // Ints returns the attribute's value if it is a list of integers in any of the forms that programs use: array<i64: …>,

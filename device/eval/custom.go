@@ -13,7 +13,11 @@ func customCall(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, err
 	if !ok {
 		return nil, fmt.Errorf("has no target")
 	}
-	if c := r.opts.CustomCalls[a.Target]; c != nil {
+	c := r.opts.Extern[op]
+	if c == nil {
+		c = r.opts.CustomCalls[a.Target]
+	}
+	if c != nil {
 		out, err := c(r.ctx, op, in)
 		for _, v := range out {
 			retain(v) // it may be an operand that is passed on

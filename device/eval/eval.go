@@ -26,6 +26,14 @@ type Options struct {
 	// CustomCalls are functions for the targets of custom_call, looked up before the ones known here.
 	CustomCalls map[string]CustomCall
 
+	// Extern are functions for single custom_call operations of the program, before all others.
+	Extern map[*stablehlo.Op]CustomCall
+
+	// Send takes what the send operation hands to the host, and Recv gives what recv wants from it, of these types, by
+	// channel; process counts replicas, and in each its partitions. Without them channels join processes only.
+	Send func(ctx context.Context, process int, channel int64, values []Value) error
+	Recv func(ctx context.Context, process int, channel int64, types []stablehlo.Type) ([]Value, error)
+
 	// Seed starts the generator of the rng operation, whose numbers are not specified. The same seed gives the same
 	// numbers.
 	Seed uint64

@@ -232,6 +232,12 @@ func send(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
 	if !ok || len(in) == 0 {
 		return nil, fmt.Errorf("has no attributes or no token")
 	}
+	if a.IsHostTransfer && r.opts.Send != nil {
+		if err := r.opts.Send(r.ctx, r.place(), a.ChannelID, in[:len(in)-1]); err != nil {
+			return nil, err
+		}
+		return []Value{Token{}}, nil
+	}
 	for _, v := range in {
 		retain(v)
 	}
@@ -243,10 +249,24 @@ func send(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
 	}
 }
 
+// place counts the processes of the grid.
+func (r *runner) place() int { return r.id.replica*r.grid.partitions + r.id.partition }
+
 func recv(r *runner, op *stablehlo.Op, _ []Value, _ *frame) ([]Value, error) {
 	a, ok := op.Attr.(*stablehlo.ChannelAttr)
-	if !ok {
-		return nil, fmt.Errorf("has no attributes")
+	if !ok || len(op.Results) == 0 {
+		return nil, fmt.Errorf("has no attributes or no token")
+	}
+	if a.IsHostTransfer && r.opts.Recv != nil {
+		var types []stablehlo.Type
+		for _, v := range op.Results[:len(op.Results)-1] {
+			types = append(types, v.Type)
+		}
+		values, err := r.opts.Recv(r.ctx, r.place(), a.ChannelID, types)
+		if err != nil {
+			return nil, err
+		}
+		return append(values, Token{}), nil
 	}
 	select {
 	case values := <-r.channel(a.ChannelID):

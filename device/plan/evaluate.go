@@ -23,7 +23,7 @@ func (s *scheduler) evaluate(i *inst) (*unit, error) {
 		caps[k] = s.view(c.to)
 		u.reads = append(u.reads, caps[k].base)
 	}
-	module := s.module
+	module, opts := s.module, eval.Options{Extern: s.extern}
 	u.step = func(r *run) error {
 		args := make([]eval.Value, len(ins))
 		for k, w := range ins {
@@ -34,7 +34,7 @@ func (s *scheduler) evaluate(i *inst) (*unit, error) {
 			t := i.captures[k].to.typ
 			env[i.captures[k].from] = &eval.Tensor{Type: t, Data: r.view(w, t)}
 		}
-		out, err := eval.Op(r.ctx, module, i.op, args, env, eval.Options{})
+		out, err := eval.Op(r.ctx, module, i.op, args, env, opts)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
@@ -43,6 +44,8 @@ type Options struct {
 	Kernels *kernel.Table
 	// Workers run the program; nil runs it on the calling goroutine alone. The pool must outlive the program's runs.
 	Workers Pool
+	// Extern are functions for single custom_call operations of the program.
+	Extern map[*stablehlo.Op]eval.CustomCall
 }
 
 // Pool runs f(0) to f(n-1), on as many goroutines as it has, and returns when all have returned.
@@ -103,7 +106,7 @@ func Compile(ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, opts 
 		return nil, err
 	}
 	prune(top)
-	s := &scheduler{ctx: ctx, kernels: opts.Kernels, module: m}
+	s := &scheduler{ctx: ctx, kernels: opts.Kernels, module: m, extern: opts.Extern}
 	return s.program(top, fn, l, opts)
 }
 

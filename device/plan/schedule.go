@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
@@ -46,6 +47,7 @@ type scheduler struct {
 	ctx     context.Context
 	kernels *kernel.Table
 	module  *stablehlo.Module
+	extern  map[*stablehlo.Op]eval.CustomCall
 
 	block      map[*inst]*block
 	root       map[*inst]*inst

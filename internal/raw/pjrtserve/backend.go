@@ -96,6 +96,8 @@ type Executable interface {
 	// Code is the program in the format "mlir".
 	Code() []byte
 	Execute(args [][]Buffer, o ExecuteOptions) (*Execution, error)
+	// Close is called once, when nobody can execute it any more. Executions may go on.
+	Close()
 }
 
 // ExecutableStats are figures about an executable, in bytes and counts.
@@ -108,6 +110,8 @@ type ExecutableStats struct {
 type ExecuteOptions struct {
 	Keep   []int // arguments that must not be taken
 	Device int   // of a portable program
+
+	Context *executeContext // what a client gave to handlers; nil without
 }
 
 // Execution is a run in progress: outputs by device, and an event that completes after they are ready.

@@ -2,6 +2,7 @@ package pjrtserve
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -13,6 +14,20 @@ type executable struct {
 	server  *Server
 	b       Executable
 	options []byte // CompileOptionsProto
+	refs    atomic.Int64
+}
+
+// share counts another handle that leads to the executable.
+func (x *executable) share() *executable {
+	x.refs.Add(1)
+	return x
+}
+
+// drop ends what share began. The last handle closes the executable.
+func (x *executable) drop() {
+	if x.refs.Add(-1) == 0 {
+		x.b.Close()
+	}
 }
 
 // described is a PJRT_Executable: a program without devices.
@@ -82,6 +97,7 @@ func (s *shared) executableSlots() {
 		if err != nil {
 			return err
 		}
+		x.drop()
 		x.heap.free()
 		return nil
 	})
@@ -245,7 +261,7 @@ func (s *shared) executableSlots() {
 		if err = errors.Join(err, b.Close()); err != nil {
 			return err
 		}
-		a.Executable, err = give[pjrtc.Ptr[pjrtc.Executable]](kindExecutable, &described{executable: x})
+		a.Executable, err = give[pjrtc.Ptr[pjrtc.Executable]](kindExecutable, &described{executable: x.share()})
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientLoadArgs) error {

@@ -30,6 +30,9 @@ const (
 	kindExecutableABI
 	kindMemoryKind
 	kindPhases
+	kindFFIError
+	kindFFICall
+	kindFuture
 	kindBytes // the last
 )
 
@@ -73,6 +76,12 @@ func (k kind) String() string {
 		return "PJRT_MemoryDescription"
 	case kindPhases:
 		return "PJRT_PhaseCompiler"
+	case kindFFIError:
+		return "XLA_FFI_Error"
+	case kindFFICall:
+		return "XLA_FFI_ExecutionContext"
+	case kindFuture:
+		return "XLA_FFI_Future"
 	case kindBytes:
 		return "serialized bytes"
 	}

@@ -19,7 +19,7 @@ type loaded struct {
 
 // load makes a PJRT_LoadedExecutable.
 func (c *client) load(x *executable) (pjrtc.Ptr[pjrtc.LoadedExecutable], error) {
-	return give[pjrtc.Ptr[pjrtc.LoadedExecutable]](kindLoaded, &loaded{executable: x, client: c})
+	return give[pjrtc.Ptr[pjrtc.LoadedExecutable]](kindLoaded, &loaded{executable: x.share(), client: c})
 }
 
 func getLoaded(h pjrtc.Ptr[pjrtc.LoadedExecutable]) (*loaded, error) {
@@ -39,6 +39,7 @@ func (s *shared) loadedSlots() {
 		if err != nil {
 			return err
 		}
+		x.drop()
 		x.heap.free()
 		return nil
 	})
@@ -47,7 +48,7 @@ func (s *shared) loadedSlots() {
 		if err != nil {
 			return err
 		}
-		a.Executable, err = give[pjrtc.Ptr[pjrtc.Executable]](kindExecutable, &described{executable: x.executable})
+		a.Executable, err = give[pjrtc.Ptr[pjrtc.Executable]](kindExecutable, &described{executable: x.share()})
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.LoadedExecutableAddressableDevicesArgs) error {
@@ -132,10 +133,6 @@ func (s *shared) loadedSlots() {
 	})
 }
 
-// executeContext is a PJRT_ExecuteContext: what a client tells to all functions of one execution. Nothing reads it
-// yet.
-type executeContext struct{}
-
 // maxArgs bounds the number of arguments and of devices.
 const maxArgs = 1 << 20
 
@@ -217,7 +214,10 @@ func (x *loaded) readExecuteOptions(p pjrtc.Ptr[pjrtc.ExecuteOptions]) (o Execut
 		}
 		o.Keep = append(o.Keep, int(k))
 	}
-	return o, nil
+	if opt.StructSize >= 88 && opt.Context != 0 {
+		o.Context, err = get[*executeContext](kindContext, opt.Context)
+	}
+	return o, err
 }
 
 func (x *loaded) execute(a *pjrtc.LoadedExecutableExecuteArgs) error {

@@ -29,6 +29,7 @@ var phases = []phase{
 		if err != nil {
 			return nil, err
 		}
+		defer x.b.Close()
 		return x.serialize(), nil
 	}},
 }

@@ -35,6 +35,8 @@ type shared struct {
 	entries   [maxFunctions]entry
 	functions pjrtc.Slot // how many of them there are
 	members   []member
+	ffiAPI    []ffiFunction
+	ffi       registry
 	last      mem.Addr // see raise
 
 	once sync.Once
@@ -86,6 +88,8 @@ func (s *shared) build() {
 	s.memoryExtension()
 	s.phaseExtension()
 	s.shardingExtension()
+	s.ffiExtension()
+	s.ffiSlots()
 	p, err := mem.Pages(cellBytes)
 	if err == nil {
 		s.last = p
@@ -148,6 +152,13 @@ func (s *shared) answer(slot pjrtc.Slot, err error) uintptr {
 	if errors.As(err, &own) && own == err {
 		// The function's name says which of many calls went wrong.
 		err = &Error{Code: own.Code, Msg: e.name + ": " + own.Msg, Payload: own.Payload}
+	}
+	if e.answers == answersFFIError {
+		n, err := give[uintptr](kindFFIError, &ffiError{err: err})
+		if err != nil {
+			return 0 // an execution that has no room for an error fails for that
+		}
+		return n
 	}
 	return uintptr(s.raise(err))
 }
@@ -239,6 +250,9 @@ func (s *Server) APIOf(fn func(pjrtc.Slot) (pjrtc.Func, error)) (pjrtc.Ptr[pjrtc
 		}
 		// SAFETY: as above; the slot's offset is inside PJRT_Api.
 		*mem.At[pjrtc.Func](p + mem.Addr(slot.Offset())) = f
+	}
+	if err := world().buildFFI(fn); err != nil {
+		return 0, err
 	}
 	if api.ExtensionStart, err = world().announce(fn); err != nil {
 		return 0, err
