@@ -46,6 +46,9 @@ func (b *backend) Attributes() []pjrtserve.Value {
 	}
 }
 
+// xlaDeviceCount is what XLA's CPU plugin calls the option device_count.
+const xlaDeviceCount = "cpu_device_count"
+
 // with are the table's options with those of a client put over them.
 func (b *backend) with(options []pjrtserve.Value) (Options, error) {
 	o := b.options
@@ -53,7 +56,7 @@ func (b *backend) with(options []pjrtserve.Value) (Options, error) {
 		n, number := v.Value.(int64)
 		flag, boolean := v.Value.(bool)
 		switch {
-		case v.Name == pjrtserve.DeviceCount && number:
+		case (v.Name == pjrtserve.DeviceCount || v.Name == xlaDeviceCount) && number:
 			o.Devices = int(min(max(n, -1), maxDevices+1))
 		case v.Name == "memory_limit" && number:
 			o.MemoryLimit = n
@@ -61,7 +64,7 @@ func (b *backend) with(options []pjrtserve.Value) (Options, error) {
 			o.Workers = int(min(max(n, -1), 1<<16))
 		case v.Name == "evaluator" && boolean:
 			o.Evaluator = flag
-		case v.Name == pjrtserve.DeviceCount, v.Name == "memory_limit", v.Name == "workers", v.Name == "evaluator":
+		case v.Name == pjrtserve.DeviceCount, v.Name == xlaDeviceCount, v.Name == "memory_limit", v.Name == "workers", v.Name == "evaluator":
 			return o, fmt.Errorf("device: option %q is a %T: %w", v.Name, v.Value, isthmus.ErrInvalid)
 		default:
 			return o, fmt.Errorf("device: there is no option %q; there are device_count, memory_limit, workers, evaluator: %w", v.Name, isthmus.ErrInvalid)

@@ -116,17 +116,17 @@ func objects(t testing.TB, tab *pjrtc.Table) (handles map[string]uintptr, end fu
 	ctx := must(t, tab, &pjrtc.ExecuteContextCreateArgs{}).Context
 	ev := put.DoneWithHostBuffer
 	return map[string]uintptr{
-			"client": uintptr(c), "device": uintptr(d), "buffer": uintptr(put.Buffer), "loaded": uintptr(x), "executable": uintptr(e),
-			"memory": uintptr(m), "description": uintptr(desc), "topology": uintptr(top), "context": uintptr(ctx), "event": uintptr(ev),
-		}, func() {
-			must(t, tab, &pjrtc.EventDestroyArgs{Event: ev})
-			must(t, tab, &pjrtc.ExecuteContextDestroyArgs{Context: ctx})
-			must(t, tab, &pjrtc.ExecutableDestroyArgs{Executable: e})
-			must(t, tab, &pjrtc.LoadedExecutableDestroyArgs{Executable: x})
-			must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: put.Buffer})
-			must(t, tab, &pjrtc.ClientDestroyArgs{Client: c})
-			f.Put()
-		}
+		"client": uintptr(c), "device": uintptr(d), "buffer": uintptr(put.Buffer), "loaded": uintptr(x), "executable": uintptr(e),
+		"memory": uintptr(m), "description": uintptr(desc), "topology": uintptr(top), "context": uintptr(ctx), "event": uintptr(ev),
+	}, func() {
+		must(t, tab, &pjrtc.EventDestroyArgs{Event: ev})
+		must(t, tab, &pjrtc.ExecuteContextDestroyArgs{Context: ctx})
+		must(t, tab, &pjrtc.ExecutableDestroyArgs{Executable: e})
+		must(t, tab, &pjrtc.LoadedExecutableDestroyArgs{Executable: x})
+		must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: put.Buffer})
+		must(t, tab, &pjrtc.ClientDestroyArgs{Client: c})
+		f.Put()
+	}
 }
 
 const add = `func.func @main(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
