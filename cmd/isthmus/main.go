@@ -82,6 +82,7 @@ func exitCode(err error) int {
 type cli struct {
 	Run        runCmd        `cmd:"" help:"Compile a StableHLO program and run it."`
 	Devices    devicesCmd    `cmd:"" help:"List the devices that programs can run on."`
+	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`
 	Doctor     doctorCmd     `cmd:"" help:"Say which native libraries were found and what would make the rest work."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
