@@ -22,7 +22,10 @@ func clientChecks() []check {
 	}
 	return []check{
 		{"client.create", "a client can be made with the given options", func(t *probe) {
-			t.shared()
+			c, err := t.make()
+			t.must(err)
+			t.want(c != 0, "no client and no error")
+			do(t, &pjrtc.ClientDestroyArgs{Client: c})
 		}},
 		{"client.create-twice", "a second client can be made while the first lives", func(t *probe) {
 			t.shared()

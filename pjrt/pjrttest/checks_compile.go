@@ -45,7 +45,6 @@ func compileChecks() []check {
 		wrong("truncated", "a program that ends in the middle is an error", "mlir", addProgram[:len(addProgram)/2], one),
 		wrong("ill-typed", "a program whose types do not fit is an error", "mlir", strings.Replace(addProgram, "%b: tensor<4xf32>", "%b: tensor<5xf32>", 1), one),
 		wrong("unknown-operation", "an operation of no dialect is an error", "mlir", strings.Replace(addProgram, "stablehlo.add %a, %b : tensor<4xf32>", `"isthmus.none"(%a) : (tensor<4xf32>) -> tensor<4xf32>`, 1), one),
-		wrong("no-main", "a program without a function main is an error", "mlir", strings.Replace(addProgram, "@main", "@other", 1), one),
 		wrong("unknown-format", "a format that nobody knows is an error", "isthmus", addProgram, one),
 		wrong("bad-bytecode", "bytecode that ends after its magic number is an error", "mlir", "ML\xefR\x0dStableHLO_v1.0.0\x00\x00\x05", one),
 		wrong("bad-options", "compile options that are no protobuf are an error", "mlir", addProgram, "\xff\xff\xff\xff"),

@@ -194,7 +194,7 @@ func extensionChecks() []check {
 			n := 0
 			for _, f := range e.Funcs {
 				fn := t.chain[i].Func(f.Offset)
-				if fn == 0 || !sized[f.Args] {
+				if fn == 0 || !sized[f.Args] || !f.Returns {
 					continue
 				}
 				n++

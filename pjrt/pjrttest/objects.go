@@ -14,22 +14,18 @@ import (
 func float32bits(f float32) uint64     { return uint64(math.Float32bits(f)) }
 func float32frombits(v uint64) float32 { return math.Float32frombits(uint32(v)) }
 
-// newClient makes a client of the check's own.
-func (t *probe) newClient() pjrtc.Ptr[pjrtc.Client] {
+// make makes a client.
+func (t *probe) make() (pjrtc.Ptr[pjrtc.Client], error) {
 	o, n := t.named(t.options)
-	c := do(t, &pjrtc.ClientCreateArgs{CreateOptions: o, NumOptions: n}).Client
-	t.want(c != 0, "PJRT_Client_Create gives no client and no error")
-	t.after(func() { quiet(t, &pjrtc.ClientDestroyArgs{Client: c}) })
-	return c
+	a, err := try(t, &pjrtc.ClientCreateArgs{CreateOptions: o, NumOptions: n})
+	return a.Client, err
 }
 
 // shared is the client that all checks of a process share; the check is skipped where there is none.
 func (t *probe) shared() pjrtc.Ptr[pjrtc.Client] {
 	if !t.asked {
+		t.client, t.clientErr = t.make()
 		t.asked = true
-		o, n := t.named(t.options)
-		a, err := try(t, &pjrtc.ClientCreateArgs{CreateOptions: o, NumOptions: n})
-		t.client, t.clientErr = a.Client, err
 	}
 	if t.clientErr != nil || t.client == 0 {
 		t.skip("no client: %v", t.clientErr)

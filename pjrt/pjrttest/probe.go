@@ -327,12 +327,14 @@ func (t *probe) named(vs []value) (pjrtc.Ptr[pjrtc.NamedValue], uint64) {
 	return list(t, out...), uint64(len(vs))
 }
 
-// summary is the first line of what the check noted, cut to a line's length.
-func (t *probe) summary() string {
-	s := strings.Join(t.details, "; ")
+// summary is what the check noted, in one line.
+func (t *probe) summary() string { return short(strings.Join(t.details, "; ")) }
+
+// short is the first line of s, cut to what a report has room for.
+func short(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
-	if r := []rune(s); len(r) > 160 {
-		s = string(r[:157]) + "..."
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:197]) + "..."
 	}
 	return s
 }

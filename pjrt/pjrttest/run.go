@@ -224,7 +224,7 @@ func session(ctx context.Context, o Options, todo order, r *Report, take func(Ou
 	if timedOut {
 		out1.Detail = fmt.Sprintf("no answer after %v", o.Timeout)
 	} else {
-		out1.Detail = fmt.Sprintf("the process died (%v): %s", err, errs.String())
+		out1.Detail = short(fmt.Sprintf("the process died (%v): %s", err, errs.String()))
 	}
 	take(out1)
 	return nil

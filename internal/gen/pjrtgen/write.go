@@ -213,7 +213,7 @@ func writeExtensions(b *bytes.Buffer, m *model) error {
 			for _, f := range m.structs[c].Field {
 				if p, ok := target(f.Type).(*dwarf.PtrType); ok {
 					if _, ok := target(p.Type).(*dwarf.FuncType); ok {
-						fmt.Fprintf(b, "\t\t{Name: %q, Offset: %d, Args: %q},\n", f.Name, f.ByteOffset, argument(f))
+						fmt.Fprintf(b, "\t\t{Name: %q, Offset: %d, Args: %q, Returns: %v},\n", f.Name, f.ByteOffset, argument(f), returns(f))
 					}
 				}
 			}

@@ -65,11 +65,12 @@ type Extension struct {
 }
 
 // ExtensionFunc is a function of an extension's own table. Args is the C name of its only argument, or "" where it
-// takes others.
+// takes others. Returns tells whether it returns a PJRT_Error.
 type ExtensionFunc struct {
-	Name   string
-	Offset uintptr
-	Args   string
+	Name    string
+	Offset  uintptr
+	Args    string
+	Returns bool
 }
 
 // Extensions lists the known kinds of extensions.
