@@ -20,6 +20,7 @@ type client struct {
 	devices  []*device
 	memories []*memory // device by device, each kind of it
 	topology *topology
+	mapped   sync.Map // address to size, of what DmaMap was given
 }
 
 // device is a PJRT_Device.
@@ -283,13 +284,29 @@ func (s *shared) clientSlots() {
 		_, err := getClient(a.Client)
 		return err // there is one process; it knows of itself
 	})
+	// The host's memory is the device's, so that mapping it is remembering it.
 	on(s, func(_ *Server, a *pjrtc.ClientDmaMapArgs) error {
-		_, err := getClient(a.Client)
-		return err // the host's memory is the device's
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		if a.Data == 0 || a.Size == 0 {
+			return fail(pjrtc.ErrorCodeINVALIDARGUMENT, "%d bytes at %#x cannot be mapped", a.Size, a.Data)
+		}
+		if _, twice := c.mapped.LoadOrStore(a.Data, a.Size); twice {
+			return fail(pjrtc.ErrorCodeALREADYEXISTS, "the memory at %#x is mapped already", a.Data)
+		}
+		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientDmaUnmapArgs) error {
-		_, err := getClient(a.Client)
-		return err
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		if _, ok := c.mapped.LoadAndDelete(a.Data); !ok {
+			return fail(pjrtc.ErrorCodeINVALIDARGUMENT, "no memory is mapped at %#x", a.Data)
+		}
+		return nil
 	})
 }
 
