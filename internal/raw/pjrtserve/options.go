@@ -1,13 +1,12 @@
 package pjrtserve
 
 import (
-	"encoding/binary"
 	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Protocol buffers' wire format, as much as is needed here.
-
-// field is one field that was read: number for wire types 0, 1 and 5, bytes for 2.
+// field is one field that was read: number for wire type 0, bytes for 2.
 type field struct {
 	id, wire int
 	number   uint64
@@ -21,36 +20,24 @@ func malformed(what string) error {
 // fields calls f for each field of a message.
 func fields(b []byte, f func(field) error) error {
 	for len(b) > 0 {
-		key, n := binary.Uvarint(b)
-		if n <= 0 || key>>3 == 0 || key>>3 >= 1<<29 {
-			return malformed("bad key")
+		id, wire, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return malformed(protowire.ParseError(n).Error())
 		}
 		b = b[n:]
-		v := field{id: int(key >> 3), wire: int(key & 7)}
-		switch v.wire {
-		case 0:
-			if v.number, n = binary.Uvarint(b); n <= 0 {
-				return malformed("bad number")
-			}
-			b = b[n:]
-		case 1, 5:
-			size := 8
-			if v.wire == 5 {
-				size = 4
-			}
-			if len(b) < size {
-				return malformed("it ends early")
-			}
-			v.bytes, b = b[:size], b[size:]
-		case 2:
-			size, n := binary.Uvarint(b)
-			if n <= 0 || size > uint64(len(b)-n) {
-				return malformed("it ends early")
-			}
-			v.bytes, b = b[n:n+int(size)], b[n+int(size):]
+		v := field{id: int(id), wire: int(wire)}
+		switch wire {
+		case protowire.VarintType:
+			v.number, n = protowire.ConsumeVarint(b)
+		case protowire.BytesType:
+			v.bytes, n = protowire.ConsumeBytes(b)
 		default:
-			return malformed("unknown wire type")
+			n = protowire.ConsumeFieldValue(id, wire, b)
 		}
+		if n < 0 {
+			return malformed(protowire.ParseError(n).Error())
+		}
+		b = b[n:]
 		if err := f(v); err != nil {
 			return err
 		}
@@ -65,9 +52,9 @@ func (v field) numbers() ([]int64, error) {
 	}
 	var out []int64
 	for b := v.bytes; len(b) > 0; {
-		x, n := binary.Uvarint(b)
-		if n <= 0 {
-			return nil, malformed("bad number")
+		x, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			return nil, malformed(protowire.ParseError(n).Error())
 		}
 		out, b = append(out, int64(x)), b[n:]
 	}
@@ -77,23 +64,20 @@ func (v field) numbers() ([]int64, error) {
 // message is a protocol buffer that is being written.
 type message []byte
 
-func (m *message) number(field int, v int64) {
-	*m = binary.AppendUvarint(*m, uint64(field)<<3)
-	*m = binary.AppendUvarint(*m, uint64(v))
+func (m *message) number(id int, v int64) {
+	*m = protowire.AppendVarint(protowire.AppendTag(*m, protowire.Number(id), protowire.VarintType), uint64(v))
 }
 
-func (m *message) bytes(field int, b []byte) {
-	*m = binary.AppendUvarint(*m, uint64(field)<<3|2)
-	*m = binary.AppendUvarint(*m, uint64(len(b)))
-	*m = append(*m, b...)
+func (m *message) bytes(id int, b []byte) {
+	*m = protowire.AppendBytes(protowire.AppendTag(*m, protowire.Number(id), protowire.BytesType), b)
 }
 
-func (m *message) packed(field int, values []int64) {
+func (m *message) packed(id int, values []int64) {
 	var b []byte
 	for _, v := range values {
-		b = binary.AppendUvarint(b, uint64(v))
+		b = protowire.AppendVarint(b, uint64(v))
 	}
-	m.bytes(field, b)
+	m.bytes(id, b)
 }
 
 // maxGrid bounds replicas and partitions.
