@@ -4,6 +4,6 @@ package isthmus
 
 import "runtime"
 
-// callers fills pc with the return addresses of the calling goroutine's stack, innermost first, and returns how
+// callers fills pc with the return addresses of the calling goroutine's stack, innermost first but for the first skip, and returns how
 // many there are.
-func callers(pc *[siteDepth]uintptr) int { return runtime.Callers(2, pc[:]) }
+func callers(pc *[siteDepth]uintptr, skip int) int { return runtime.Callers(2+skip, pc[:]) }

@@ -16,6 +16,9 @@ const (
 	CheckReport
 	// CheckPanic is CheckReport, and then every report ends the process with a panic.
 	CheckPanic
+	// CheckValidate is CheckReport, and a validation layer stands before every plugin that is opened under it: each
+	// native call is checked, and what breaks a rule is reported as a [Finding].
+	CheckValidate
 )
 
 // String returns the name that [ParseCheck] reads.
@@ -27,12 +30,14 @@ func (c Check) String() string {
 		return "report"
 	case CheckPanic:
 		return "panic"
+	case CheckValidate:
+		return "validate"
 	default:
 		return fmt.Sprintf("Check(%d)", uint8(c))
 	}
 }
 
-// ParseCheck reads off, report or panic. The empty string is report, the default.
+// ParseCheck reads off, report, panic or validate. The empty string is report, the default.
 func ParseCheck(s string) (Check, error) {
 	switch s {
 	case "off":
@@ -41,8 +46,10 @@ func ParseCheck(s string) (Check, error) {
 		return CheckReport, nil
 	case "panic":
 		return CheckPanic, nil
+	case "validate":
+		return CheckValidate, nil
 	}
-	return checkInvalid, fmt.Errorf("isthmus: check mode %q: %w; use off, report or panic", s, ErrInvalid)
+	return checkInvalid, fmt.Errorf("isthmus: check mode %q: %w; use off, report, panic or validate", s, ErrInvalid)
 }
 
 // The mode, stored so that the zero of the atomic means the default.
@@ -51,7 +58,7 @@ var checkMode atomic.Uint32
 // SetCheck sets the process's check mode and returns the one before it. An invalid mode changes nothing.
 // Objects made under an earlier mode keep the census entry they have, or lack.
 func SetCheck(c Check) (before Check) {
-	if c < CheckOff || c > CheckPanic {
+	if c < CheckOff || c > CheckValidate {
 		return CurrentCheck()
 	}
 	if old := Check(checkMode.Swap(uint32(c))); old != checkInvalid {

@@ -35,6 +35,6 @@ func ExampleParseCheck() {
 	}
 	fmt.Println(isthmus.CurrentCheck())
 	// Output:
-	// isthmus: check mode "loud": invalid; use off, report or panic
+	// isthmus: check mode "loud": invalid; use off, report, panic or validate
 	// report
 }

@@ -19,13 +19,23 @@ type Site struct {
 }
 
 // record fills s with the calling stack.
-func (s *Site) record() { s.n = callers(&s.pc) }
+func (s *Site) record() { s.n = callers(&s.pc, 0) }
 
 // Here returns the calling place. Under [CheckOff] it returns the unknown site.
 func Here() Site {
 	var s Site
 	if CurrentCheck() != CheckOff {
 		s.record()
+	}
+	return s
+}
+
+// HereAbove is [Here] for code that other library code calls: it leaves out the skip innermost frames, so that more of the
+// user's are recorded. A function that was inlined is no frame.
+func HereAbove(skip int) Site {
+	var s Site
+	if CurrentCheck() != CheckOff {
+		s.n = callers(&s.pc, skip)
 	}
 	return s
 }
@@ -51,7 +61,8 @@ func (s Site) Frames() []runtime.Frame {
 	}
 }
 
-// String returns the innermost frame that is not this module's library code, as file:line (function).
+// String returns the innermost frame that is not this module's library code, as file:line (function). On a goroutine of
+// this module's own it is the outermost frame.
 func (s Site) String() string {
 	frames := s.Frames()
 	if len(frames) == 0 {
@@ -59,8 +70,11 @@ func (s Site) String() string {
 	}
 	best := frames[0]
 	for _, f := range frames {
+		if strings.HasPrefix(f.Function, "runtime.") {
+			break // the goroutine's own start: it is this module's
+		}
+		best = f
 		if !library(f) {
-			best = f
 			break
 		}
 	}

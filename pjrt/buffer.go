@@ -22,6 +22,7 @@ type Buffer struct {
 	device  *Device
 	typ     Type
 	donated atomic.Bool
+	deleted atomic.Bool
 	viewing sync.Mutex // held while the buffer is read in place: plugins do not lock their external references
 }
 
@@ -35,6 +36,7 @@ func (b *Buffer) take(c *Client, h pjrtc.Ptr[pjrtc.Buffer], d *Device, t Type) e
 	}
 	b.client, b.device, b.typ = c, d, t
 	b.donated.Store(false)
+	b.deleted.Store(false)
 	return b.owned.Init(&c.plugin.buffers, h, &c.owned)
 }
 
@@ -53,8 +55,12 @@ func (b *Buffer) enter() (pjrtc.Ptr[pjrtc.Buffer], error) {
 		return 0, fmt.Errorf("no buffer: %w", isthmus.ErrInvalid)
 	}
 	h, err := b.owned.Use()
-	if err != nil && b.donated.Load() {
+	switch {
+	case err != nil && b.donated.Load():
 		return 0, fmt.Errorf("the buffer was donated to an execution: %w", isthmus.ErrClosed)
+	case err == nil && b.deleted.Load():
+		b.owned.Done()
+		return 0, fmt.Errorf("the buffer was deleted: %w", isthmus.ErrClosed)
 	}
 	return h, err
 }
@@ -97,16 +103,24 @@ func (b *Buffer) Live() bool { return b != nil && b.owned.Live() }
 // Donated reports whether an execution took the buffer's memory.
 func (b *Buffer) Donated() bool { return b != nil && b.donated.Load() }
 
-// Delete frees the device memory and keeps the value, as a tensor without content: what reads it gets the plugin's
-// error. Close is usually what you want. Calls PJRT_Buffer_Delete.
+// Delete frees the device memory and keeps the value, as a tensor without content: what uses it gets an error that wraps
+// [isthmus.ErrClosed]. Close is usually what you want. Delete is idempotent. Calls PJRT_Buffer_Delete.
 func (b *Buffer) Delete() error {
 	const op = "delete buffer"
 	h, err := b.use(op)
 	if err != nil {
+		if b != nil && b.deleted.Load() && b.owned.Live() {
+			return nil
+		}
 		return err
 	}
 	defer b.owned.Done()
-	return ask(b.client.plugin, op, func(_ *call.Frame, a *pjrtc.BufferDeleteArgs) error { a.Buffer = h; return nil }, nil)
+	b.deleted.Store(true) // before: by the API nothing may use it from then on
+	err = ask(b.client.plugin, op, func(_ *call.Frame, a *pjrtc.BufferDeleteArgs) error { a.Buffer = h; return nil }, nil)
+	if err != nil {
+		b.deleted.Store(false)
+	}
+	return err
 }
 
 // Deleted reports whether the buffer's memory is gone: deleted, donated or closed. Calls PJRT_Buffer_IsDeleted.

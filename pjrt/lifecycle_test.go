@@ -96,12 +96,10 @@ func TestP11WrongOrders(t *testing.T) {
 		if err := a.Delete(); err != nil {
 			t.Error(err)
 		}
-		if err := run(a, a); err == nil {
-			t.Error("execute with a deleted buffer worked")
-		}
-		if _, err := a.Bytes(ctx); err == nil {
-			t.Error("reading a deleted buffer worked")
-		}
+		want(t, "delete again", a.Delete(), nil)
+		want(t, "execute with a deleted buffer", run(a, a), isthmus.ErrClosed)
+		_, err = a.Bytes(ctx)
+		want(t, "reading a deleted buffer", err, isthmus.ErrClosed)
 		want(t, "close deleted", a.Close(), nil)
 		want(t, "close executable", x.Close(), nil)
 		want(t, "execute after close", run(), isthmus.ErrClosed)

@@ -173,7 +173,11 @@ func (m *model) execute(t *rapid.T) {
 		m.expect("execute closed", err, isthmus.ErrClosed, isthmus.ErrInvalid)
 		return
 	case a.of != x.of || b.of != x.of || a.device != 0 || b.device != 0:
-		m.expect("execute foreign", err, isthmus.ErrInvalid)
+		if a.deleted || b.deleted {
+			m.expect("execute deleted or foreign", err, isthmus.ErrInvalid, isthmus.ErrClosed)
+		} else {
+			m.expect("execute foreign", err, isthmus.ErrInvalid)
+		}
 		return
 	case a.deleted || b.deleted || takes && a == b:
 		if err == nil && !(takes && a == b && !a.deleted) {

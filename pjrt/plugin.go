@@ -13,6 +13,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtlayer"
 )
 
 // Plugin is a loaded PJRT plugin. It lives as long as the process: native libraries of this kind cannot be unloaded
@@ -139,7 +140,8 @@ var required = []pjrtc.Slot{
 	pjrtc.SlotEventDestroy, pjrtc.SlotEventAwait, pjrtc.SlotBufferDestroy, pjrtc.SlotLoadedExecutableDestroy, pjrtc.SlotExecutableDestroy,
 }
 
-func open(name string, t *pjrtc.Table) (*Plugin, error) {
+// newPlugin makes a plugin of a table without calling it.
+func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 	p := &Plugin{name: name, table: t}
 	for _, s := range required {
 		if !t.Has(s) {
@@ -175,6 +177,21 @@ func open(name string, t *pjrtc.Table) (*Plugin, error) {
 	}
 	p.events.Name, p.events.Destroy = "pjrt.Event", func(e pjrtc.Ptr[pjrtc.Event]) error {
 		return ask(p, "destroy event", func(_ *call.Frame, a *pjrtc.EventDestroyArgs) error { a.Event = e; return nil }, nil)
+	}
+	return p, nil
+}
+
+func open(name string, t *pjrtc.Table) (*Plugin, error) {
+	if isthmus.CurrentCheck() == isthmus.CheckValidate {
+		checked, _, err := layered(t, pjrtlayer.Options{Report: tell})
+		if err != nil {
+			return nil, err
+		}
+		t = checked
+	}
+	p, err := newPlugin(name, t)
+	if err != nil {
+		return nil, err
 	}
 	if t.Has(pjrtc.SlotPluginInitialize) {
 		if err := ask[pjrtc.PluginInitializeArgs](p, "initialize plugin", nil, nil); err != nil {

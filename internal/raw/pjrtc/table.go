@@ -15,7 +15,31 @@ type Table struct {
 	api            Ptr[Api]
 	major, minor   int
 	extensionStart Ptr[ExtensionBase]
+	via            Interceptor // nil for most tables
 }
+
+// Interceptor stands before a table: it sees every call.
+type Interceptor interface {
+	// Call makes a call, or answers for it.
+	//
+	// Preconditions: as for [Call].
+	Call(s Slot, f *call.Frame, a mem.Addr) uintptr
+	// Fn is a C function that does the same, for those that are called by address.
+	Fn(s Slot) call.Fn
+}
+
+// Intercept is t with i before it and another extension chain.
+func (t *Table) Intercept(i Interceptor, extensions Ptr[ExtensionBase]) *Table {
+	n := *t
+	n.via, n.extensionStart = i, extensions
+	return &n
+}
+
+// Intercepted reports whether an [Interceptor] stands before the table.
+func (t *Table) Intercepted() bool { return t.via != nil }
+
+// API is the plugin's own table.
+func (t *Table) API() Ptr[Api] { return t.api }
 
 // Args is the argument struct of a slot.
 type Args interface {
@@ -76,7 +100,22 @@ func (t *Table) Missing() []Slot {
 }
 
 // Fn is the function's address, for call.Frame.Chain.
-func (t *Table) Fn(s Slot) call.Fn { return call.Fn(t.fns[s]) }
+func (t *Table) Fn(s Slot) call.Fn {
+	if t.via != nil {
+		return t.via.Fn(s)
+	}
+	return call.Fn(t.fns[s])
+}
+
+// Invoke calls a function with its argument struct as it is.
+//
+// Preconditions: as for [Call].
+func (t *Table) Invoke(s Slot, f *call.Frame, a mem.Addr) uintptr {
+	if t.via != nil {
+		return t.via.Call(s, f, a)
+	}
+	return f.Call1(call.Fn(t.fns[s]), a)
+}
 
 // Call sets the size of a and calls its function. Functions that return nothing give 0.
 //
@@ -87,7 +126,7 @@ func Call[A any, P interface {
 }](t *Table, f *call.Frame, a P) Ptr[Error] {
 	a.SetSize()
 	s := a.Slot()
-	r := f.Call1(call.Fn(t.fns[s]), mem.AddrOfPtr((*A)(a)))
+	r := t.Invoke(s, f, mem.AddrOfPtr((*A)(a)))
 	if !slotReturnsError[s] {
 		return 0
 	}

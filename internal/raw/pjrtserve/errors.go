@@ -282,3 +282,7 @@ func (s *shared) errorSlots() {
 		return f.visit(call.Fn(a.Visitor), uintptr(a.UserArg))
 	})
 }
+
+// Raise makes a PJRT_Error of an error, for code that stands before a plugin: any client can read and destroy it by its
+// function table, and [Server.Dispatch] of any server by the functions of PJRT_Api. nil gives null.
+func Raise(err error) pjrtc.Ptr[pjrtc.Error] { return world().raise(err) }
