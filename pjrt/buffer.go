@@ -11,6 +11,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
@@ -159,6 +160,9 @@ func (b *Buffer) SizeOnDevice() (int64, error) {
 	n := int64(0)
 	err = ask(b.client.plugin, op, func(_ *call.Frame, a *pjrtc.BufferOnDeviceSizeInBytesArgs) error { a.Buffer = h; return nil },
 		func(a *pjrtc.BufferOnDeviceSizeInBytesArgs) error {
+			if a.OnDeviceSizeInBytes > mem.MaxBytes {
+				return fmt.Errorf("pjrt: %s: the plugin says %d bytes: %w", op, a.OnDeviceSizeInBytes, isthmus.ErrBounds)
+			}
 			n = int64(a.OnDeviceSizeInBytes)
 			return nil
 		})

@@ -118,7 +118,18 @@ func (p *Plugin) takeError(op string, e pjrtc.Ptr[pjrtc.Error]) error {
 	if out.Code, err = p.errorCode(f, e); err != nil {
 		out.Err = err
 	}
+	if refusesSize(out.Msg) {
+		major, minor := p.table.Version()
+		out.Err = fmt.Errorf("the plugin %s (API %d.%d) takes argument structs of its own version only; install one of another version: %w", p.name, major, minor, isthmus.ErrVersion)
+	}
 	return out
+}
+
+// refusesSize reports whether a message is XLA's about an argument struct that is not of the size that the plugin was
+// built with: "Unexpected PJRT_X_Args size: expected 88, got 72. Check installed software versions."
+func refusesSize(msg string) bool {
+	rest, ok := strings.CutPrefix(msg, "Unexpected PJRT_")
+	return ok && strings.Contains(rest, " size: expected ") && strings.Contains(rest, ", got ")
 }
 
 func (p *Plugin) errorMessage(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (string, error) {

@@ -29,6 +29,7 @@ func programs() map[string]*pjrtfake.Program {
 			return [][]byte{out}
 		}},
 		"none":   {},
+		"shown":  {Optimized: "a program"},
 		"noouts": {Params: []pjrtfake.Type{f32x4}},
 		"noargs": {Outputs: []pjrtfake.Type{f32x4}},
 		"many": {Outputs: []pjrtfake.Type{

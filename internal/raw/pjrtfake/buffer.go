@@ -185,10 +185,13 @@ func (f *Fake) fromHost(a *pjrtc.ClientBufferFromHostBufferArgs) *Failure {
 	switch a.HostBufferSemantics {
 	case pjrtc.HostBufferSemanticsKImmutableOnlyDuringCall:
 		_ = take()
-		hold := f.hold
-		f.hold = false
+		// The call has read the memory, so its event has fired whatever the others do.
+		hold, fault := f.hold, f.eventFault
+		if f.hold = false; fault == LateEvent || fault == NeverEvent {
+			f.eventFault = NoFault
+		}
 		e = f.newEvent(c, f.late(a.Slot()), nil, nil)
-		f.hold = hold
+		f.hold, f.eventFault = hold, fault
 	case pjrtc.HostBufferSemanticsKImmutableUntilTransferCompletes:
 		e = f.newEvent(c, f.late(a.Slot()), nil, take)
 	default:

@@ -102,6 +102,7 @@ var (
 	current struct {
 		sync.Mutex
 		fake *Fake
+		made uintptr
 	}
 	fns struct {
 		sync.Once
@@ -117,14 +118,17 @@ func New() *Fake {
 		fail:      map[string]*Failure{},
 		faults:    map[string]Fault{},
 		objects:   map[uintptr]*object{},
-		next:      0x7ffe00000000,
+		next:      0x7f0000000000 << 8,
 		destroyed: map[string]int{},
 		calls:     map[string]int{},
 		named:     map[string]func([]uintptr) uintptr{},
 	}
 	current.Lock()
+	defer current.Unlock()
 	current.fake = f
-	current.Unlock()
+	// A handle of one fake is none of another's.
+	current.made++
+	f.next += current.made << 30
 	return f
 }
 

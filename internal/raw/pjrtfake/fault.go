@@ -125,8 +125,8 @@ func (f *Fake) faulty(how Fault, point string, h *handler, returns bool, a mem.A
 	switch {
 	case how.Fails() && returns:
 		f.injected++
-		if strings.Contains(point, "Destroy") || strings.HasSuffix(point, "_destroy") || strings.HasSuffix(point, "_delete") {
-			serve() // a failed destroy has destroyed
+		if strings.Contains(point, "Destroy") || strings.Contains(point, "Decrease") || strings.HasSuffix(point, "_destroy") || strings.HasSuffix(point, "_delete") {
+			serve() // what fails to end something has ended it
 		}
 		e := f.objects[uintptr(f.newError(how.failure(point)))]
 		e.fault = how

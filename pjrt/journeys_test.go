@@ -1,0 +1,264 @@
+package pjrt_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
+	"github.com/isthmus-ffi/isthmus/pjrt"
+)
+
+// journeys are short uses of the API that together reach every function that the package calls.
+var journeys = map[string]func(*world) error{
+	"open": func(w *world) error {
+		w.arm()
+		_, err := w.plugin()
+		return err
+	},
+	"error": func(w *world) error {
+		c := w.client()
+		w.arm()
+		_, err := c.Compile(w.ctx, pjrt.MLIR("no such program"), pjrt.CompileOptions{})
+		if err != nil && strings.HasSuffix(err.Error(), "invalid argument: no program no such program") {
+			return nil
+		}
+		return err
+	},
+	"client": func(w *world) error {
+		p, err := w.plugin()
+		w.must(err)
+		w.arm()
+		c, err := p.NewClient(w.ctx, pjrt.ClientOptions{Options: []pjrt.NamedValue{{Name: "n", Value: int64(1)}}})
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	},
+	"memory stats": func(w *world) error {
+		d := w.client().Device()
+		w.arm()
+		_, err := d.MemoryStats()
+		return err
+	},
+	"compile": func(w *world) error {
+		c := w.client()
+		w.arm()
+		x, err := c.Compile(w.ctx, pjrt.MLIR("many"), pjrt.CompileOptions{})
+		if err != nil {
+			return err
+		}
+		return x.Close()
+	},
+	"optimized": func(w *world) error {
+		x := w.executable("shown")
+		w.arm()
+		_, err := x.Optimized()
+		return err
+	},
+	"execute": func(w *world) error {
+		x, a, b := w.executable("add"), w.buffer(), w.buffer()
+		w.arm()
+		outs, err := x.Execute(w.ctx, []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{})
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return err
+	},
+	"execute without a context": func(w *world) error {
+		if w.kind == pjrtfake.NeverEvent {
+			return nil // nothing to give up with
+		}
+		x, a, b := w.executable("add"), w.buffer(), w.buffer()
+		w.arm()
+		outs, err := x.Execute(context.Background(), []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{})
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return err
+	},
+	"execute with options": func(w *world) error {
+		x, a, b := w.executable("donate"), w.buffer(), w.buffer()
+		w.arm()
+		outs, err := x.Execute(w.ctx, []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{Keep: []int{0}, LaunchID: 7})
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return err
+	},
+	"execute on two devices": func(w *world) error {
+		c := w.client()
+		x, err := c.Compile(context.Background(), pjrt.MLIR("noargs"), pjrt.CompileOptions{Replicas: 2})
+		w.must(err)
+		w.later(x.Close)
+		w.arm()
+		outs, err := x.ExecuteAll(w.ctx, [][]*pjrt.Buffer{{}, {}}, pjrt.ExecuteOptions{})
+		for _, list := range outs {
+			for _, o := range list {
+				err = errors.Join(err, o.Close())
+			}
+		}
+		return err
+	},
+	"put": func(w *world) error {
+		d := w.client().Device()
+		w.arm()
+		b, err := pjrt.Put(w.ctx, d, []float32{1, 2, 3, 4}, 2, 2)
+		if err != nil {
+			return err
+		}
+		return b.Close()
+	},
+	"put lent": func(w *world) error {
+		d := w.client().Device()
+		w.arm()
+		b, e, err := pjrt.PutLent(d, []float32{1, 2, 3, 4}, pjrt.UntilTransferred, 4)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(e.Wait(w.ctx), b.Wait(w.ctx))
+		return errors.Join(err, e.Close(), b.Close())
+	},
+	"event": func(w *world) error {
+		b := w.buffer()
+		w.arm()
+		e, err := b.Ready()
+		if err != nil {
+			return err
+		}
+		w.later(e.Close)
+		if _, err := e.Ready(); err != nil {
+			return err
+		}
+		return errors.Join(e.Wait(w.ctx), e.Close())
+	},
+	"get": func(w *world) error {
+		w.f.OnCPU = false
+		b := w.buffer()
+		w.arm()
+		_, err := b.Bytes(w.ctx)
+		return err
+	},
+	"get in place": func(w *world) error {
+		b, err := pjrt.Put(context.Background(), w.client().Device(), []float32{1, 2, 3, 4}, 2, 2)
+		w.must(err)
+		w.later(b.Close)
+		w.arm()
+		_, err = b.Bytes(w.ctx)
+		return err
+	},
+	"copy": func(w *world) error {
+		b := w.buffer()
+		w.arm()
+		n, err := b.CopyTo(w.c.Devices()[1])
+		if err != nil {
+			return err
+		}
+		_, err = n.SizeOnDevice()
+		return errors.Join(err, n.Close())
+	},
+	"delete": func(w *world) error {
+		b := w.buffer()
+		w.arm()
+		_, err := b.Deleted()
+		return errors.Join(err, b.Delete())
+	},
+}
+
+// endless are the waits that nobody can give up, as their functions say.
+var endless = map[string]bool{
+	"get PJRT_Buffer_ToHostBuffer":                            true, // the copy after the wait for the content
+	"execute without a context PJRT_LoadedExecutable_Execute": true,
+}
+
+// forgiven reports whether an operation does without what a fault spoils.
+func forgiven(journey, point string, kind pjrtfake.Fault) bool {
+	short := strings.TrimPrefix(point, "PJRT_")
+	strict := about[short] == journey
+	switch kind {
+	case pjrtfake.FailUnimplemented:
+		// What only tells something is left out where the plugin does not have it, and waiting for what a buffer has
+		// is left to the operation that reads it.
+		switch journey {
+		case "client":
+			return short != "Client_Create" && short != "Client_AddressableDevices"
+		case "compile":
+			return short != "Client_Compile"
+		case "open":
+			return short == "Plugin_Attributes"
+		case "get", "get in place":
+			return short == "Buffer_ReadyEvent" || optional[short]
+		}
+		return optional[short] && !strict
+	case pjrtfake.NullHandle:
+		// No default memory, no description, and an event that is null is one that has fired.
+		return slices.Contains([]string{"Buffer_ToHostBuffer", "Device_DefaultMemory", "Device_GetDescription"}, short)
+	case pjrtfake.NullArray, pjrtfake.HugeCount, pjrtfake.NegativeCount:
+		return texts[short] || optional[short] && !strict // texts are cut and repaired
+	case pjrtfake.NegativeID:
+		return true // a number is a number
+	case pjrtfake.BadEnum:
+		return short == "Executable_OutputElementTypes" || short == "Buffer_GetMemoryLayout"
+	}
+	return kind.Fails() && optional[short] && !strict
+}
+
+// about are the journeys that are about a function that others do without.
+var about = map[string]string{
+	"Event_IsReady":               "event",
+	"Buffer_IsDeleted":            "delete",
+	"Buffer_OnDeviceSizeInBytes":  "copy",
+	"Executable_OptimizedProgram": "optimized",
+}
+
+// texts are functions that give text.
+var texts = set("Client_PlatformName", "Client_PlatformVersion", "DeviceDescription_DebugString", "DeviceDescription_Kind",
+	"DeviceDescription_ToString", "Error_Message", "Executable_Name", "Memory_Kind", "Memory_ToString", "Executable_Fingerprint")
+
+// optional are functions that operations do without: reading in place falls back to a transfer, being called back to
+// waiting, the code of an error to "unknown", and the program's types to what the caller says.
+var optional = set("Buffer_IsOnCpu", "Buffer_IncreaseExternalReferenceCount", "Buffer_DecreaseExternalReferenceCount", "Buffer_IsDeleted",
+	"Buffer_OpaqueDeviceMemoryDataPointer", "Buffer_OnDeviceSizeInBytes", "Buffer_GetMemoryLayout", "Event_IsReady", "Event_OnReady",
+	"Error_GetCode", "Executable_OptimizedProgram", "Executable_SizeOfGeneratedCodeInBytes", "Executable_NumReplicas", "Executable_NumPartitions")
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// notYet are the functions that no journey reaches. The list shrinks as the API grows.
+var notYet = set(
+	"PJRT_Event_Error", "PJRT_Client_LookupDevice", "PJRT_Client_LookupAddressableDevice",
+	"PJRT_Client_AddressableMemories", "PJRT_Client_DefaultDeviceAssignment", "PJRT_Device_IsAddressable",
+	"PJRT_Memory_DebugString", "PJRT_Memory_AddressableByDevices", "PJRT_Executable_GetCostAnalysis",
+	"PJRT_Executable_OutputMemoryKinds", "PJRT_Executable_Serialize", "PJRT_LoadedExecutable_Delete",
+	"PJRT_LoadedExecutable_IsDeleted", "PJRT_Executable_DeserializeAndLoad", "PJRT_LoadedExecutable_Fingerprint",
+	"PJRT_Buffer_ElementType", "PJRT_Buffer_Dimensions", "PJRT_Buffer_UnpaddedDimensions",
+	"PJRT_Buffer_DynamicDimensionIndices", "PJRT_Buffer_Device", "PJRT_Buffer_Memory", "PJRT_Buffer_UnsafePointer",
+	"PJRT_CopyToDeviceStream_Destroy", "PJRT_CopyToDeviceStream_AddChunk", "PJRT_CopyToDeviceStream_TotalBytes",
+	"PJRT_CopyToDeviceStream_GranuleSize", "PJRT_CopyToDeviceStream_CurrentBytes", "PJRT_TopologyDescription_Create",
+	"PJRT_TopologyDescription_Destroy", "PJRT_TopologyDescription_PlatformName",
+	"PJRT_TopologyDescription_PlatformVersion", "PJRT_TopologyDescription_GetDeviceDescriptions",
+	"PJRT_TopologyDescription_Serialize", "PJRT_TopologyDescription_Attributes", "PJRT_Compile",
+	"PJRT_Buffer_CopyToMemory", "PJRT_Client_CreateViewOfDeviceBuffer", "PJRT_Client_TopologyDescription",
+	"PJRT_Executable_GetCompiledMemoryStats", "PJRT_Memory_Kind_Id", "PJRT_ExecuteContext_Create",
+	"PJRT_ExecuteContext_Destroy", "PJRT_Buffer_CopyRawToHost", "PJRT_AsyncHostToDeviceTransferManager_Destroy",
+	"PJRT_AsyncHostToDeviceTransferManager_TransferData", "PJRT_Client_CreateBuffersForAsyncHostToDevice",
+	"PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer", "PJRT_AsyncHostToDeviceTransferManager_Device",
+	"PJRT_AsyncHostToDeviceTransferManager_BufferCount", "PJRT_AsyncHostToDeviceTransferManager_BufferSize",
+	"PJRT_AsyncHostToDeviceTransferManager_SetBufferError", "PJRT_AsyncHostToDeviceTransferManager_AddMetadata",
+	"PJRT_Client_DmaMap", "PJRT_Client_DmaUnmap", "PJRT_Client_CreateUninitializedBuffer",
+	"PJRT_Client_UpdateGlobalProcessInfo", "PJRT_TopologyDescription_Deserialize", "PJRT_Client_CreateAliasBuffer",
+	"PJRT_Client_FulfillAliasBuffer", "PJRT_LoadedExecutable_GetDeviceAssignment", "PJRT_Client_CreateErrorBuffer",
+	"PJRT_AsyncHostToDeviceTransferManager_TransferLiteral", "PJRT_Buffer_CopyRawToHostFuture",
+	"PJRT_Device_PoisonExecution", "PJRT_Device_CreateAsyncTrackingEvent", "PJRT_AsyncTrackingEvent_Destroy",
+	"PJRT_Executable_GetCompileOptions", "PJRT_Buffer_DonateWithControlDependency", "PJRT_Event_Create",
+	"PJRT_Event_Set", "PJRT_Device_GetAttributes", "PJRT_Client_Load",
+	"PJRT_LoadedExecutable_AddressableDeviceLogicalIds", "PJRT_Buffer_Bitcast", "PJRT_Error_ForEachPayload",
+	"PJRT_TopologyDescription_Fingerprint", "PJRT_Executable_ParameterMemoryKinds", "PJRT_Device_ClearMemoryStats",
+	"PJRT_TopologyDescription_MakeCanonicalShapeForMemorySpace", "PJRT_TopologyDescription_GetMemorySpaceKindIds",
+)
