@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/niltest"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
@@ -294,3 +295,5 @@ func TestIDs(t *testing.T) {
 		seen[c.ID] = true
 	}
 }
+
+func TestNil(t *testing.T) { niltest.Methods(t, &pjrttest.Report{}, &pjrttest.Outcome{}) }

@@ -2,6 +2,7 @@ package pjrttest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -100,9 +101,20 @@ func ReadReport(in io.Reader) (*Report, error) {
 
 // WriteJSON writes the report as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
+	if err := writable(r, w); err != nil {
+		return err
+	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
+}
+
+// writable says what is missing for writing r to w.
+func writable(r *Report, w io.Writer) error {
+	if r == nil || w == nil {
+		return fmt.Errorf("pjrttest: no report, or nowhere to write it: %w", isthmus.ErrInvalid)
+	}
+	return nil
 }
 
 // categories are the categories in the order of the outcomes.
@@ -118,8 +130,8 @@ func (r *Report) categories() []string {
 
 // WriteText writes the report for a terminal: a line a category, then what failed; all tells every check.
 func (r *Report) WriteText(w io.Writer, all bool) error {
-	if r == nil {
-		return nil
+	if err := writable(r, w); err != nil {
+		return err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: PJRT API %d.%d, %d of %d functions, extensions: %s\n\n", r.Plugin, r.Facts.APIMajor, r.Facts.APIMinor, r.Facts.Slots, pjrtc.NumSlots, orNone(strings.Join(r.Facts.Extensions, ", ")))
@@ -205,8 +217,8 @@ func Diff(a, b *Report) []Difference {
 
 // WriteDiff writes what differs between two reports, the plugins' facts first.
 func WriteDiff(w io.Writer, a, b *Report) error {
-	if a == nil || b == nil {
-		return fmt.Errorf("pjrttest: diff: a report is nil: %w", isthmus.ErrInvalid)
+	if err := errors.Join(writable(a, w), writable(b, w)); err != nil {
+		return err
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "a: %s (API %d.%d)\nb: %s (API %d.%d)\n", a.Plugin, a.Facts.APIMajor, a.Facts.APIMinor, b.Plugin, b.Facts.APIMajor, b.Facts.APIMinor)
@@ -236,8 +248,8 @@ func orDash(r Result) string {
 
 // WriteHTML writes the report as one page that needs no other file.
 func (r *Report) WriteHTML(w io.Writer) error {
-	if r == nil {
-		r = &Report{}
+	if err := writable(r, w); err != nil {
+		return err
 	}
 	type group struct {
 		Name     string
