@@ -9,6 +9,7 @@ type Finding struct {
 	Call   string // the native function
 	Text   string // what is wrong, in one line
 	Object Object // the object concerned, with the place that made it; its Kind is empty when there is none
+	MadeBy string // the native function that made the object
 	Ended  Site   // where the object was destroyed, deleted or given away, when that matters
 	Site   Site   // where the call was made
 }
@@ -21,6 +22,9 @@ func (f *Finding) Error() string {
 	s := fmt.Sprintf("%s: %s: %s", f.ID, f.Call, f.Text)
 	if f.Object.Kind != "" {
 		s += "; " + f.Object.String()
+		if f.MadeBy != "" {
+			s += " by " + f.MadeBy
+		}
 	}
 	if f.Ended.Known() {
 		s += ", ended at " + f.Ended.String()

@@ -24,6 +24,7 @@ type Object struct {
 	made     isthmus.Site
 	ended    isthmus.Site // under the shard's lock
 	endedBy  string
+	madeBy   string
 
 	mu    sync.Mutex
 	lends []*Lend

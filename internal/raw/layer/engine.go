@@ -408,12 +408,12 @@ func (c *Call) output(i int, op *Op) {
 
 // Add enters an object that the library made.
 func (c *Call) Add(k Kind, a uintptr, from *Object, lent bool) *Object {
-	return c.Engine.book.add(&Object{kind: k, addr: a, from: from, lent: lent, made: c.Site})
+	return c.Engine.book.add(&Object{kind: k, addr: a, from: from, lent: lent, made: c.Site, madeBy: c.Func.Name})
 }
 
 // AddOwn enters an object that the layer itself made.
 func (c *Call) AddOwn(k Kind, a uintptr) *Object {
-	return c.Engine.book.add(&Object{kind: k, addr: a, own: true, made: c.Site})
+	return c.Engine.book.add(&Object{kind: k, addr: a, own: true, made: c.Site, madeBy: c.Func.Name})
 }
 
 // Find is the living object of a handle, nil for none.
@@ -468,7 +468,7 @@ func (e *Engine) Fire(c *Call, o *Object) {
 func (c *Call) Report(rule string, o *Object, format string, a ...any) *isthmus.Finding {
 	f := &isthmus.Finding{ID: c.Engine.Rule(rule), Call: c.Func.Name, Text: fmt.Sprintf(format, a...), Site: c.Site}
 	if o != nil {
-		f.Object = c.Engine.object(o)
+		f.Object, f.MadeBy = c.Engine.object(o), o.madeBy
 		s := c.Engine.book.shard(o.kind, o.addr)
 		s.mu.Lock()
 		f.Ended = o.ended
@@ -545,7 +545,7 @@ func (e *Engine) Live() isthmus.Census {
 func (e *Engine) Leaks() isthmus.Census {
 	all := e.Live()
 	for _, o := range all {
-		e.tell(&isthmus.Finding{ID: e.Rule(Leak), Call: "the end", Text: "it was never destroyed", Object: o})
+		e.tell(&isthmus.Finding{ID: e.Rule(Leak), Call: o.Kind, Text: "it was never destroyed", Object: o})
 	}
 	return all
 }

@@ -260,7 +260,7 @@ func (l *Layer) Fn(s pjrtc.Slot) call.Fn {
 	if fn := l.stubs[s]; fn != 0 {
 		return fn
 	}
-	fn, err := cb.Static1(func(a mem.Addr) uintptr { return uintptr(l.Dispatch(s, a)) }, faultOf(l.slots[s]))
+	fn, err := cb.Static1(func(a mem.Addr) uintptr { return l.Dispatch(s, a) }, faultOf(l.slots[s]))
 	if err != nil {
 		return l.real.Fn(s) // unseen is better than not at all
 	}
@@ -276,10 +276,10 @@ func faultOf(f *layer.Func) func(error) uintptr {
 }
 
 // Dispatch serves a call of C's.
-func (l *Layer) Dispatch(s pjrtc.Slot, a mem.Addr) pjrtc.Ptr[pjrtc.Error] {
+func (l *Layer) Dispatch(s pjrtc.Slot, a mem.Addr) uintptr {
 	f := call.Get()
 	defer f.Put()
-	return pjrtc.Ptr[pjrtc.Error](l.Call(s, f, a))
+	return l.Call(s, f, a)
 }
 
 // Table is the plugin's table with the layer before it, for clients in this process.

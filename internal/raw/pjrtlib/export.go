@@ -5,12 +5,15 @@ package pjrtlib
 // #cgo noescape isthmus_pjrt_stub
 // #cgo nocallback isthmus_pjrt_stub
 // #include <stdint.h>
+// #include <stdlib.h>
 // uintptr_t isthmus_pjrt_stub(uintptr_t slot);
+// void isthmus_pjrt_watch_exit(void);
 import "C"
 
 import (
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
@@ -34,6 +37,28 @@ func Serve(p Plugin) bool {
 	plugin = p
 	return true
 }
+
+// Getenv is an environment variable as it is now. A Go library sees only those of the process's start, before a program
+// such as Python set its own.
+func Getenv(name string) string {
+	c := C.CString(name)
+	// SAFETY: owner: this call, of the C copy; getenv's result is C's, and copied at once; thread: as for every getenv, no
+	// other thread may set variables meanwhile.
+	defer C.free(unsafe.Pointer(c))
+	return C.GoString(C.getenv(c))
+}
+
+// atExit runs when the process exits in order.
+var atExit func()
+
+// AtExit sets what runs when the process exits in order. It is called once, while the table is built.
+func AtExit(f func()) {
+	atExit = f
+	C.isthmus_pjrt_watch_exit()
+}
+
+//export isthmus_pjrt_exit
+func isthmus_pjrt_exit() { atExit() }
 
 //export isthmus_pjrt_api
 func isthmus_pjrt_api() uintptr {

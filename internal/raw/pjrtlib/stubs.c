@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_SLOT offsetof(PJRT_Api, PJRT_Error_Destroy)
@@ -88,6 +89,13 @@ ALL(STUB)
 #define NAME(n) stub_##n,
 static void* (*const stubs[])(void*) = {ALL(NAME)};
 #define STUBS (sizeof stubs / sizeof stubs[0])
+
+// isthmus_pjrt_watch_exit has Go told when the process exits in order.
+extern void isthmus_pjrt_exit(void);
+static void at_exit(void) {
+  if (!forked) isthmus_pjrt_exit();
+}
+void isthmus_pjrt_watch_exit(void) { atexit(at_exit); }
 
 // isthmus_pjrt_stub is the function of a number, null for one that does not exist. Numbers after the slots' are
 // functions of extensions.
