@@ -18,6 +18,8 @@ const (
 	Shared
 	// Exclusive memory is written by one borrower and touched by nobody else.
 	Exclusive
+	// held memory stays where it is and is not touched, so it is in nobody's way.
+	held
 )
 
 // String returns shared or exclusive.
@@ -27,6 +29,8 @@ func (a Access) String() string {
 		return "shared"
 	case Exclusive:
 		return "exclusive"
+	case held:
+		return "held"
 	default:
 		return fmt.Sprintf("Access(%d)", uint8(a))
 	}
@@ -84,7 +88,7 @@ func LendSlice[T any](s []T, a Access) (*Loan, error) {
 
 // lend takes over one child count of owner when it succeeds.
 func lend(b []byte, a Access, owner *node) (*Loan, error) {
-	if a != Shared && a != Exclusive {
+	if a != Shared && a != Exclusive && (a != held || owner == nil) {
 		return nil, fmt.Errorf("ffi: lend: %v: %w", a, isthmus.ErrInvalid)
 	}
 	st := &lent{bytes: b, access: a, owner: owner}
@@ -93,6 +97,11 @@ func lend(b []byte, a Access, owner *node) (*Loan, error) {
 	st.entry.Enter("ffi.Loan")
 	if owner != nil {
 		st.entry.AddParent(&owner.entry)
+	}
+	if a == held {
+		l := &Loan{st: st}
+		runtime.AddCleanup(l, (*lent).lost, st)
+		return l, nil
 	}
 	loans.mu.Lock()
 	conflict := loans.root.find(st.start, st.end, a)
@@ -177,7 +186,7 @@ func (l *Loan) Return() {
 		return
 	}
 	st.back = true
-	if len(st.bytes) > 0 {
+	if len(st.bytes) > 0 && st.access != held {
 		loans.mu.Lock()
 		loans.root = loans.root.remove(st)
 		loans.mu.Unlock()

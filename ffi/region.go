@@ -80,6 +80,10 @@ func (r *Region) Read(off, n int) (*Loan, error) { return r.section(off, n, Shar
 // Write lends the n bytes at off for reading and writing. Errors: as for Read; the loan in the way may be a reader.
 func (r *Region) Write(off, n int) (*Loan, error) { return r.section(off, n, Exclusive) }
 
+// Hold keeps the whole region where it is, as for memory that is mapped for a device: the loan is in nobody's way, and
+// Close says [isthmus.ErrBorrowed] until it is returned.
+func (r *Region) Hold() (*Loan, error) { return r.section(0, r.Len(), held) }
+
 func (r *Region) section(off, n int, a Access) (*Loan, error) {
 	if r == nil {
 		return nil, fmt.Errorf("ffi: region: %w", isthmus.ErrClosed)

@@ -141,7 +141,9 @@ type Memory struct {
 	h       pjrtc.Ptr[pjrtc.Memory]
 	id      int
 	kind    string
+	kindID  int
 	text    string
+	debug   string
 	devices []*Device
 }
 
@@ -206,6 +208,13 @@ func (c *Client) newMemory(h pjrtc.Ptr[pjrtc.Memory]) (*Memory, error) {
 			func(a *pjrtc.MemoryKindArgs) error { m.kind = text(a.Kind, a.KindSize); return nil }),
 		ask(p, "memory text", func(_ *call.Frame, a *pjrtc.MemoryToStringArgs) error { a.Memory = h; return nil },
 			func(a *pjrtc.MemoryToStringArgs) error { m.text = text(a.ToString, a.ToStringSize); return nil }),
+		ask(p, "memory kind", func(_ *call.Frame, a *pjrtc.MemoryKindIdArgs) error { a.Memory = h; return nil },
+			func(a *pjrtc.MemoryKindIdArgs) error { m.kindID = int(a.KindId); return nil }),
+		ask(p, "memory debug text", func(_ *call.Frame, a *pjrtc.MemoryDebugStringArgs) error { a.Memory = h; return nil },
+			func(a *pjrtc.MemoryDebugStringArgs) error {
+				m.debug = text(a.DebugString, a.DebugStringSize)
+				return nil
+			}),
 	}
 	for i := range errs {
 		errs[i] = unlessUnsupported(errs[i])
@@ -221,6 +230,36 @@ func (m *Memory) ID() int { return orZero(m).id }
 
 // Kind is the plugin's name of the kind of memory, such as "device" or "pinned_host".
 func (m *Memory) Kind() string { return orZero(m).kind }
+
+// KindID is the plugin's number of the kind of memory.
+func (m *Memory) KindID() int { return orZero(m).kindID }
+
+// DebugString is the plugin's long description.
+func (m *Memory) DebugString() string { return orZero(m).debug }
+
+// AddressableBy asks which devices can address the memory, those of other processes included;
+// [Memory.Devices] remembers those of this one. Calls PJRT_Memory_AddressableByDevices.
+func (m *Memory) AddressableBy() ([]*Device, error) {
+	const op = "memory devices"
+	if _, err := m.use(op); err != nil {
+		return nil, err
+	}
+	defer m.client.owned.Done()
+	var out []*Device
+	err := ask(m.client.plugin, op, func(_ *call.Frame, a *pjrtc.MemoryAddressableByDevicesArgs) error { a.Memory = m.h; return nil },
+		func(a *pjrtc.MemoryAddressableByDevicesArgs) error {
+			list, err := numbers(op, a.Devices, a.NumDevices, maxValues)
+			for _, h := range list {
+				for _, d := range m.client.devices {
+					if d.h == h {
+						out = append(out, d)
+					}
+				}
+			}
+			return err
+		})
+	return out, err
+}
 
 // Devices lists the devices of this process that can address the memory.
 func (m *Memory) Devices() []*Device { return append([]*Device(nil), orZero(m).devices...) }

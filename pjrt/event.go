@@ -19,6 +19,7 @@ type Event struct {
 	plugin *Plugin
 	op     string
 	done   *ffi.Event
+	local  bool // there is no native event; something else completes done
 	watch  sync.Once
 }
 
@@ -68,8 +69,8 @@ func (e *Event) Ready() (bool, error) {
 	if e == nil || e.done == nil {
 		return false, invalid("event", "nothing")
 	}
-	if e.done.Completed() {
-		return true, nil
+	if done := e.done.Completed(); done || e.local {
+		return done, nil
 	}
 	h, err := e.owned.Use()
 	if err != nil {
@@ -84,6 +85,9 @@ func (e *Event) Ready() (bool, error) {
 
 // start has the first waiter begin to watch the native event.
 func (e *Event) start() error {
+	if e.local {
+		return nil
+	}
 	h, err := e.owned.Use()
 	if err != nil {
 		if e.done.Completed() {
@@ -152,7 +156,7 @@ func (e *Event) String() string {
 		return "pjrt.Event(none)"
 	case e.done.Completed():
 		return fmt.Sprintf("pjrt.Event(%s, fired)", e.op)
-	case !e.owned.Live():
+	case !e.local && !e.owned.Live():
 		return fmt.Sprintf("pjrt.Event(%s, closed)", e.op)
 	}
 	return fmt.Sprintf("pjrt.Event(%s)", e.op)

@@ -32,6 +32,11 @@ type Plugin struct {
 	topologies ffi.Class[pjrtc.Ptr[pjrtc.TopologyDescription]]
 	buffers    ffi.Class[pjrtc.Ptr[pjrtc.Buffer]]
 	events     ffi.Class[pjrtc.Ptr[pjrtc.Event]]
+	promises   ffi.Class[pledge]
+	uploads    ffi.Class[*upload]
+	mappings   ffi.Class[mapping]
+	tracks     ffi.Class[pjrtc.Ptr[pjrtc.AsyncTrackingEvent]]
+	capsules   ffi.Class[*exported]
 }
 
 // registry holds the plugins of this process: the system's loader is one for the process too.
@@ -178,6 +183,7 @@ func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 	p.events.Name, p.events.Destroy = "pjrt.Event", func(e pjrtc.Ptr[pjrtc.Event]) error {
 		return ask(p, "destroy event", func(_ *call.Frame, a *pjrtc.EventDestroyArgs) error { a.Event = e; return nil }, nil)
 	}
+	p.more()
 	return p, nil
 }
 

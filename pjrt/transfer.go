@@ -186,7 +186,9 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
 	}
 	if err := do(p, f, op, a); err != nil {
-		return nil, err
+		if err = relieve(d, err, func() error { return do(p, f, op, a) }); err != nil {
+			return nil, err
+		}
 	}
 	buf, ev := a.Buffer, a.DoneWithHostBuffer
 	if how == DuringCall {

@@ -96,3 +96,9 @@ func (l *BufferMemoryLayout) Tiled() *BufferMemoryLayoutTiled {
 	// member, which this is; alignment: it stands at offset 16; thread: l's user.
 	return mem.At[BufferMemoryLayoutTiled](mem.AddrOf(l.Value[:]))
 }
+
+// Strides is the strided form of a layout's union.
+func (l *BufferMemoryLayout) Strides() *BufferMemoryLayoutStrides {
+	// SAFETY: as for Tiled; this member is the smaller one.
+	return mem.At[BufferMemoryLayoutStrides](mem.AddrOf(l.Value[:]))
+}

@@ -1,0 +1,315 @@
+package pjrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
+)
+
+// PutOptions says how to put a tensor on a device. The zero value does as [Put].
+type PutOptions struct {
+	// Lend is how long the plugin may use the data.
+	Lend Lend
+	// Memory is where the tensor goes; nil is the device's usual memory.
+	Memory *Memory
+	// Host is how the data lies in memory, nil for row-major. The data are [Layout.Size] bytes or more; with negative
+	// strides the first element is not at their beginning, but as far from it as the strides reach back. What the
+	// plugin cannot read is arranged first, which needs DuringCall.
+	Host *Layout
+	// Device is how the tensor lies on the device; nil is the plugin's choice.
+	Device *Layout
+}
+
+// PutWith is [Put] with options. The event is nil with DuringCall; otherwise it is as for [PutLent], and the caller
+// closes both.
+func PutWith[T Element](ctx context.Context, d *Device, data []T, o PutOptions, dims ...int) (*Buffer, *Event, error) {
+	return PutBytesWith(ctx, d, Type{DType[T](), dims}, mem.Bytes(data), o)
+}
+
+// PutBytesWith is [PutBytes] with options, see [PutWith].
+func PutBytesWith(ctx context.Context, d *Device, t Type, data []byte, o PutOptions) (*Buffer, *Event, error) {
+	const op = "put"
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
+	}
+	if d == nil || d.client == nil {
+		return nil, nil, invalid(op, "no device")
+	}
+	if !d.addressable {
+		return nil, nil, invalid(op, "%s belongs to process %d", d, d.process)
+	}
+	if err := o.check(op, d); err != nil {
+		return nil, nil, err
+	}
+	host := RowMajor(len(t.Dims))
+	if o.Host != nil {
+		host = *o.Host
+	}
+	before, size, err := host.reach(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(data) < size {
+		return nil, nil, fmt.Errorf("pjrt: %s: %s as %s has %d bytes, the data %d: %w", op, t, host, size, len(data), isthmus.ErrBounds)
+	}
+	data = data[:size]
+	if !host.readable(t) {
+		if o.Lend != DuringCall {
+			return nil, nil, fmt.Errorf("pjrt: %s: data as %s cannot be lent, only copied: %w; use DuringCall", op, host, isthmus.ErrUnsupported)
+		}
+		if data, err = rearranged(t, data, host); err != nil {
+			return nil, nil, err
+		}
+		host, before = RowMajor(len(t.Dims)), 0
+	}
+	loan, err := lendFor(data, o.Lend)
+	if err != nil {
+		return nil, nil, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	b := &Buffer{}
+	var e *Event
+	err = relieved(d, func() (err error) {
+		e, err = b.putLaid(d, t, data, before, host, o)
+		return err
+	})
+	if err != nil || e == nil {
+		loan.Return()
+	} else {
+		loan.ReturnOn(e.done)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, e, nil
+}
+
+// check reports options that are none for the device.
+func (o PutOptions) check(op string, d *Device) error {
+	if o.Lend < DuringCall || o.Lend > WhileAliveMutable {
+		return invalid(op, "%v", o.Lend)
+	}
+	return d.has(op, o.Memory)
+}
+
+// has reports a memory that is not one of the device's.
+func (d *Device) has(op string, m *Memory) error {
+	if m == nil {
+		return nil
+	}
+	for _, have := range d.memories {
+		if have == m {
+			return nil
+		}
+	}
+	return invalid(op, "%s is no memory of %s", m, d)
+}
+
+// readable reports whether plugins take data of this layout: whole steps forward. What they say of other layouts
+// differs, from refusing to ending the process, so they are not asked.
+func (l Layout) readable(t Type) bool {
+	strides, err := l.dense(t)
+	if err != nil || len(l.Tiles) > 0 {
+		return false
+	}
+	for d, n := range t.Dims {
+		if n > 1 && (strides[d] <= 0 || strides[d]%t.DType.Size() != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// rearranged copies a tensor into row-major order.
+func rearranged(t Type, data []byte, from Layout) ([]byte, error) {
+	size, err := t.Size()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: put: %w", err)
+	}
+	out := make([]byte, size)
+	return out, Arrange(t, out, RowMajor(len(t.Dims)), data, from)
+}
+
+// lendFor lends data as how says, for reading where the plugin copies before the call returns.
+func lendFor(data []byte, how Lend) (*ffi.Loan, error) {
+	if how == WhileAliveMutable {
+		return ffi.Lend(data, ffi.Exclusive)
+	}
+	return ffi.Lend(data, ffi.Shared)
+}
+
+// putLaid is put with all options. The data are lent, and stay so as long as the event has not fired.
+func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout, o PutOptions) (*Event, error) {
+	const op = "put"
+	c := d.client
+	p := c.plugin
+	h, err := c.owned.Use()
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	defer c.owned.Done()
+	var buf pjrtc.Ptr[pjrtc.Buffer]
+	var ev pjrtc.Ptr[pjrtc.Event]
+	err = ask(p, op, func(f *call.Frame, a *pjrtc.ClientBufferFromHostBufferArgs) (err error) {
+		if a.Type, a.Dims, a.NumDims, err = p.nativeType(f, op, t); err != nil {
+			return err
+		}
+		if !host.IsRowMajor() {
+			strides, err := host.dense(t)
+			if err != nil {
+				return err
+			}
+			// A dimension of one step may say any stride; the plugin is told one that it can multiply with.
+			if a.ByteStrides, err = int64sIn(f, forward(t, strides)); err != nil {
+				return err
+			}
+			a.NumByteStrides = uint64(len(strides))
+		}
+		a.DeviceLayout, err = Shape{t, o.Device}.nativeLayout(f, op)
+		if err != nil {
+			return err
+		}
+		a.Client, a.Device, a.HostBufferSemantics = h, d.h, pjrtc.HostBufferSemantics(o.Lend)
+		if o.Memory != nil {
+			a.Memory = o.Memory.h
+		}
+		if a.Data = pjrtc.Addr(mem.AddrOf(data)); a.Data == 0 {
+			a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
+		}
+		a.Data += pjrtc.Addr(before)
+		return nil
+	}, func(a *pjrtc.ClientBufferFromHostBufferArgs) error {
+		buf, ev = a.Buffer, a.DoneWithHostBuffer
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Event{}
+	if ev == 0 {
+		e.fired(p, op)
+	} else if e, err = c.newEvent(op, ev); err == nil {
+		err = e.start()
+	}
+	if o.Lend == DuringCall && err == nil {
+		<-e.done.Done()
+		err = errors.Join(e.done.Err(), e.Close())
+		e = nil
+	}
+	if err == nil {
+		err = b.take(c, buf, d, b.typeFor(t))
+	} else {
+		err = errors.Join(err, p.destroyBuffer(buf))
+	}
+	if err != nil {
+		e.waitOut()
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// forward gives dimensions that are not walked along the stride of one element.
+func forward(t Type, strides []int) []int {
+	out := make([]int, len(strides))
+	for d, s := range strides {
+		if out[d] = s; t.Dims[d] <= 1 {
+			out[d] = t.DType.Size()
+		}
+	}
+	return out
+}
+
+// GetLaid copies a buffer to the host in a layout of the caller's choice, into exactly [Layout.Size] bytes. It is for
+// column-major arrays, parts of larger ones, and tiles. Bytes between the elements are not touched. When ctx ends
+// while the content is not there yet, nothing is written to dst, then or later. Calls PJRT_Buffer_ToHostBuffer.
+func (b *Buffer) GetLaid(ctx context.Context, dst []byte, l Layout) error {
+	const op = "get"
+	if b == nil {
+		return invalid(op, "no buffer")
+	}
+	size, err := l.Size(b.typ)
+	if err != nil {
+		return err
+	}
+	if len(dst) != size {
+		return fmt.Errorf("pjrt: %s: %s as %s has %d bytes, the destination %d: %w", op, b.typ, l, size, len(dst), isthmus.ErrBounds)
+	}
+	o, dense := l.order(b.typ)
+	if !dense || len(l.Tiles) > 0 || l.ElementBits != 0 || l.MemorySpace != 0 || l.Other != "" {
+		// No plugin is asked for these: those that are here refuse them.
+		data, err := b.Bytes(ctx)
+		if err != nil {
+			return err
+		}
+		return Arrange(b.typ, dst, l, data, RowMajor(len(b.typ.Dims)))
+	}
+	if o.IsRowMajor() {
+		return b.GetBytes(ctx, dst)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
+	}
+	h, err := b.use(op)
+	if err != nil {
+		return err
+	}
+	defer b.owned.Done()
+	if ctx.Done() != nil {
+		if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
+			return err
+		}
+	}
+	if len(dst) == 0 {
+		return nil
+	}
+	p := b.client.plugin
+	var pin mem.Pin
+	defer pin.Unpin()
+	f := call.Get()
+	defer f.Put()
+	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
+	if err != nil {
+		return err
+	}
+	if a.HostLayout, err = o.toNative(f, op); err != nil {
+		return err
+	}
+	a.Src, a.Dst, a.DstSize = h, pjrtc.Addr(mem.PinSlice(&pin, dst)), uint64(len(dst))
+	if err := do(p, f, op, a); err != nil {
+		return err
+	}
+	return p.finish(f, op, a.Event)
+}
+
+// GetWith is [GetInto] in a layout of the caller's choice, see [Buffer.GetLaid]. Its strides are bytes.
+func GetWith[T Element](ctx context.Context, b *Buffer, dst []T, l Layout) error {
+	if b == nil {
+		return invalid("get", "no buffer")
+	}
+	if t := DType[T](); t != b.typ.DType {
+		return invalid("get", "the buffer is %s, not of %s", b.typ, t)
+	}
+	if err := b.GetLaid(ctx, mem.Bytes(dst), l); err != nil {
+		return err
+	}
+	onlyBools(dst)
+	return nil
+}
+
+// onlyBools makes of a bool that is neither 0 nor 1 one that is: Go's have no other values.
+func onlyBools[T Element](s []T) {
+	if DType[T]() != dtype.I1 {
+		return
+	}
+	for i, v := range mem.Bytes(s) {
+		if v > 1 {
+			mem.Bytes(s)[i] = 1
+		}
+	}
+}
