@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -25,6 +26,8 @@ type Client struct {
 	reaper   ffi.Reaper
 	kv       ffi.Owned[uint64] // the session with the key-value store; the client is its child
 	views    bool              // the plugin lets buffers in host memory be read in place
+	tried    sync.Once
+	trial    error // why layouts of the caller's cannot be put
 }
 
 // ClientOptions says how to make a client. The zero value asks for the plugin's defaults.

@@ -106,8 +106,8 @@ func (m *Memory) Failed(s Shape, err error) (*Buffer, error) {
 }
 
 // Alias makes a buffer that stands for one that does not exist yet. Programs may be started with it; they wait until
-// the promise is fulfilled with a buffer of the same type in the same memory, which stays the caller's. The caller
-// closes the alias and the promise. Calls PJRT_Client_CreateAliasBuffer and, once, PJRT_Client_FulfillAliasBuffer.
+// the promise is fulfilled with a buffer of the same type in the same memory. Where the plugin takes that buffer's
+// memory, as XLA does, it is closed as one that an execution took. The caller closes the alias and the promise. Calls PJRT_Client_CreateAliasBuffer and, once, PJRT_Client_FulfillAliasBuffer.
 func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 	const op = "alias buffer"
 	h, err := m.use(op)
@@ -124,7 +124,8 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 	err = ask(p, op, func(f *call.Frame, a *pjrtc.ClientCreateAliasBufferArgs) (err error) {
 		a.Client, a.Memory = h, m.h
 		if a.ShapeElementType, a.ShapeDims, a.ShapeNumDims, err = p.nativeType(f, op, s.Type); err == nil {
-			a.ShapeLayout, err = s.nativeLayout(f, op)
+			// XLA compares layouts when it is fulfilled, and takes none for one of its own.
+			a.ShapeLayout, err = c.laidOut(s).nativeLayout(f, op)
 		}
 		return err
 	}, func(a *pjrtc.ClientCreateAliasBufferArgs) error {
@@ -144,7 +145,13 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 		}, nil)
 	}
 	typ := s.Type
-	w, err := newPromise(c, op, func(code Code, msg string) error { return settle(0, pjrtc.ErrorCode(code), msg) },
+	w, err := newPromise(c, op, func(code Code, msg string) error {
+		err := settle(0, pjrtc.ErrorCode(code), msg)
+		if errors.Is(err, code) {
+			return nil // some plugins give the error back that they were told
+		}
+		return err
+	},
 		func(b *Buffer) error { return m.fulfills(op, typ, b) },
 		func(b *Buffer) error {
 			h, err := b.use(op)
@@ -152,7 +159,11 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was closed while it was given"))
 			}
 			defer b.owned.Done()
-			return settle(h, pjrtc.ErrorCodeOK, "")
+			err = settle(h, pjrtc.ErrorCodeOK, "")
+			if gone, derr := p.isDeleted(h); derr == nil && gone {
+				b.give()
+			}
+			return err
 		})
 	if err != nil {
 		return nil, nil, errors.Join(err, p.destroyBuffer(out))
@@ -162,6 +173,20 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 		return nil, nil, errors.Join(err, w.Close())
 	}
 	return b, w, nil
+}
+
+// laidOut is the shape with the client's usual layout, where it has none of its own.
+func (c *Client) laidOut(s Shape) Shape {
+	if s.Layout != nil {
+		return s
+	}
+	l, err := c.DefaultLayout(s.Type)
+	if err != nil || l.Rank() != len(s.Type.Dims) {
+		l = RowMajor(len(s.Type.Dims))
+	}
+	l.ElementBits, l.MemorySpace, l.Other = 0, 0, ""
+	s.Layout = &l
+	return s
 }
 
 // fulfills checks the buffer that is to stand behind an alias.
@@ -288,8 +313,8 @@ func (m *Memory) viewOf(h pjrtc.Ptr[pjrtc.Client], s Shape, data mem.Addr, host 
 	return b, nil
 }
 
-// Bitcast makes a buffer with the same bytes as another type: same size, another element type, other dimensions. The
-// old buffer's memory is shared or taken as the plugin sees fit; it stays the caller's to close. Calls
+// Bitcast makes a buffer with the same bytes as another type: same size, another element type, other dimensions. Where
+// the plugin takes the old buffer's memory for it, as XLA does, that one is closed as one that an execution took. Calls
 // PJRT_Buffer_Bitcast. Errors: [isthmus.ErrBounds] where the sizes differ.
 func (b *Buffer) Bitcast(s Shape) (*Buffer, error) {
 	const op = "bitcast"
@@ -320,6 +345,9 @@ func (b *Buffer) Bitcast(s Shape) (*Buffer, error) {
 	}, func(a *pjrtc.BufferBitcastArgs) error { out = a.OutBuffer; return nil })
 	if err != nil {
 		return nil, err
+	}
+	if gone, err := p.isDeleted(h); err == nil && gone {
+		b.give()
 	}
 	n := &Buffer{}
 	if err := n.take(b.client, out, b.device, n.typeFor(s.Type)); err != nil {

@@ -325,6 +325,8 @@ func TestP35NilReceivers(t *testing.T) {
 		(*pjrt.Plugin)(nil), (*pjrt.Client)(nil), (*pjrt.Device)(nil), (*pjrt.Memory)(nil), (*pjrt.Executable)(nil), (*pjrt.Buffer)(nil), (*pjrt.Event)(nil),
 		&pjrt.Plugin{}, &pjrt.Client{}, &pjrt.Device{}, &pjrt.Memory{}, &pjrt.Executable{}, &pjrt.Buffer{}, &pjrt.Event{},
 		&pjrt.Type{}, &pjrt.NamedValue{}, &pjrt.Extension{}, &pjrt.Error{},
+		(*pjrt.Promise[int])(nil), (*pjrt.Upload)(nil), (*pjrt.Mapping)(nil), (*pjrt.Track)(nil), (*pjrt.Capsule)(nil), (*pjrt.Values[bool])(nil),
+		&pjrt.Promise[int]{}, &pjrt.Upload{}, &pjrt.Mapping{}, &pjrt.Track{}, &pjrt.Capsule{}, &pjrt.Values[bool]{}, &pjrt.Layout{}, &pjrt.Shape{},
 	} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumMethod() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -68,6 +69,11 @@ func PutBytesWith(ctx context.Context, d *Device, t Type, data []byte, o PutOpti
 			return nil, nil, err
 		}
 		host, before = RowMajor(len(t.Dims)), 0
+	}
+	if o.Device != nil && !o.Device.IsRowMajor() {
+		if err := d.client.arranges(ctx, d); err != nil {
+			return nil, nil, err
+		}
 	}
 	loan, err := lendFor(data, o.Lend)
 	if err != nil {
@@ -212,6 +218,29 @@ func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// arranges reports whether the plugin arranges what is put in the layout that it is told. One that is here (XLA's CPU
+// of 2026-06) notes the layout and copies the bytes as they come, so that another tensor comes back. It is tried once,
+// with six bytes.
+func (c *Client) arranges(ctx context.Context, d *Device) error {
+	c.tried.Do(func() {
+		const n = 6
+		t, col := Type{dtype.U8, []int{2, 3}}, ColumnMajor(2)
+		in, out := []byte{1, 2, 3, 4, 5, 6}, make([]byte, n)
+		b := &Buffer{}
+		_, err := b.putLaid(d, t, in, 0, RowMajor(2), PutOptions{Device: &col})
+		if err == nil {
+			err = errors.Join(b.GetBytes(context.WithoutCancel(ctx), out), b.Close())
+		}
+		if err == nil && !slices.Equal(in, out) {
+			err = fmt.Errorf("%s notes a layout and does not arrange the data: %w; leave the layout to the device", c.plugin, isthmus.ErrUnsupported)
+		}
+		if c.trial = err; err != nil {
+			c.trial = fmt.Errorf("pjrt: put: %w", err)
+		}
+	})
+	return c.trial
 }
 
 // forward gives dimensions that are not walked along the stride of one element.

@@ -96,7 +96,7 @@ func (d *Device) Track(what string) (*Track, error) {
 		return err
 	}, func(a *pjrtc.DeviceCreateAsyncTrackingEventArgs) error {
 		if h = a.Event; h == 0 {
-			return fmt.Errorf("pjrt: %s: the plugin gave none: %w", op, isthmus.ErrInvalid)
+			return fmt.Errorf("pjrt: %s: %s keeps no such records: %w", op, d, isthmus.ErrUnsupported)
 		}
 		return nil
 	})

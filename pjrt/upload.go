@@ -437,8 +437,9 @@ func (n *upload) fail(p *Plugin, i int, code Code, msg string) error {
 	}, nil)
 }
 
-// Annotate adds values to the transfer that the plugin's traces show. Calls
-// PJRT_AsyncHostToDeviceTransferManager_AddMetadata.
+// Annotate adds text to the transfer that the plugin's traces show. Calls
+// PJRT_AsyncHostToDeviceTransferManager_AddMetadata. Errors: [isthmus.ErrUnsupported] for values that are no strings:
+// XLA's plugins end the process for them.
 func (u *Upload) Annotate(values ...NamedValue) error {
 	const op = "upload annotate"
 	n, err := u.use(op, 0)
@@ -446,6 +447,11 @@ func (u *Upload) Annotate(values ...NamedValue) error {
 		return err
 	}
 	defer u.owned.Done()
+	for _, v := range values {
+		if _, ok := v.Value.(string); !ok {
+			return fmt.Errorf("pjrt: %s: %s is a %T, not a string: %w", op, v.Name, v.Value, isthmus.ErrUnsupported)
+		}
+	}
 	return ask(u.client.plugin, op, func(f *call.Frame, a *pjrtc.AsyncHostToDeviceTransferManagerAddMetadataArgs) (err error) {
 		a.TransferManager, a.NumMetadata = n.h, uint64(len(values))
 		a.TransferMetadata, err = toNative(f, op, values)

@@ -37,7 +37,7 @@ func TestStructsMatchTheCCompiler(t *testing.T) {
 	}
 	for c, v := range map[string]any{
 		"DLPackVersion": dlpack.Version{}, "DLDevice": dlpack.Device{}, "DLDataType": dlpack.DataType{}, "DLTensor": dlpack.Tensor{},
-		"DLManagedTensor": dlpack.Managed{}, "DLManagedTensorVersioned": dlpack.Versioned{},
+		"DLManagedTensor": dlpack.Managed{}, "struct DLManagedTensorVersioned": dlpack.Versioned{},
 	} {
 		typ := reflect.TypeOf(v)
 		ask("sizeof("+c+")", typ.Size())
