@@ -166,7 +166,7 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 			return err
 		})
 	if err != nil {
-		return nil, nil, errors.Join(err, p.destroyBuffer(out))
+		return nil, nil, errors.Join(err, p.buffers.Destroy(out))
 	}
 	b, err := m.taken(out, typ)
 	if err != nil {
@@ -177,15 +177,14 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 
 // laidOut is the shape with the client's usual layout, where it has none of its own.
 func (c *Client) laidOut(s Shape) Shape {
-	if s.Layout != nil {
+	if s.MinorToMajor != nil {
 		return s
 	}
 	l, err := c.DefaultLayout(s.Type)
 	if err != nil || l.Rank() != len(s.Type.Dims) {
 		l = RowMajor(len(s.Type.Dims))
 	}
-	l.ElementBits, l.MemorySpace, l.Other = 0, 0, ""
-	s.Layout = &l
+	s.MinorToMajor, s.Tiles = l.MinorToMajor, l.Tiles
 	return s
 }
 
@@ -247,8 +246,8 @@ func (m *Memory) View(s Shape, l *ffi.Loan) (*Buffer, *Event, error) {
 
 // size is how many bytes the shape takes on a device.
 func (s Shape) size(op string) (int, error) {
-	if s.Layout != nil {
-		return s.Layout.Size(s.Type)
+	if l, ok := s.Layout(); ok {
+		return l.Size(s.Type)
 	}
 	n, err := s.Type.Size()
 	if err != nil {

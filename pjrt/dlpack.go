@@ -418,7 +418,7 @@ func PutDLPack(ctx context.Context, m *Memory, h dlpack.Handle) (*Buffer, *Event
 	if dense && !t.readOnly && size > 0 {
 		s := Shape{Type: t.typ}
 		if !order.IsRowMajor() {
-			s.Layout = &order
+			s.MinorToMajor = order.MinorToMajor
 		}
 		unused := make(chan struct{})
 		b, err := m.viewOf(client, s, t.data, host, func() { close(unused) })

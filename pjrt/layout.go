@@ -530,27 +530,40 @@ func Arrange(t Type, dst []byte, to Layout, src []byte, from Layout) error {
 	return nil
 }
 
-// Shape is a type with the layout of its tensor on a device, nil for the device's own choice.
-type Shape struct {
-	Type   Type
-	Layout *Layout
-}
-
 // ShapeOf is the shape of a tensor that the device lays out.
 func ShapeOf(t dtype.Type, dims ...int) Shape { return Shape{Type: Type{t, dims}} }
 
-// String returns type and layout: tensor<2x3xf32>{0,1}.
-func (s Shape) String() string {
-	if s.Layout == nil {
-		return s.Type.String()
+// Layout is the shape's layout; ok is false where it leaves that open. What only XLA's own text says is not in it, see
+// [Shape.Serialize].
+func (s Shape) Layout() (l Layout, ok bool) {
+	if s.MinorToMajor == nil {
+		return Layout{}, false
 	}
-	return s.Type.String() + s.Layout.String()
+	l = Layout{MinorToMajor: slices.Clone(s.MinorToMajor), ElementBits: s.ElementBits, MemorySpace: s.MemorySpace}
+	for _, t := range s.Tiles {
+		l.Tiles = append(l.Tiles, slices.Clone(t))
+	}
+	return l, true
 }
 
-// Equal reports whether both are the same, layouts included.
-func (s Shape) Equal(o Shape) bool {
-	if s.Layout == nil || o.Layout == nil {
-		return s.Type.Equal(o.Type) && s.Layout == o.Layout
+// WithLayout is the shape with another layout. Strides are taken where they are those of a dense layout. Errors:
+// [isthmus.ErrInvalid] for a layout that is none of the type; [isthmus.ErrUnsupported] for what a shape cannot say.
+func (s Shape) WithLayout(l Layout) (Shape, error) {
+	const op = "shape"
+	if err := l.fits(op, s.Type); err != nil {
+		return Shape{}, err
 	}
-	return s.Type.Equal(o.Type) && s.Layout.Equal(*o.Layout)
+	m, dense := l.order(s.Type)
+	if !dense || m.Other != "" {
+		return Shape{}, fmt.Errorf("pjrt: %s: layout %s: %w", op, l, isthmus.ErrUnsupported)
+	}
+	s.rest, s.MinorToMajor, s.Tiles = nil, slices.Clone(m.MinorToMajor), nil
+	for _, t := range m.Tiles {
+		s.Tiles = append(s.Tiles, slices.Clone(t))
+	}
+	if s.MinorToMajor == nil {
+		s.MinorToMajor = []int{}
+	}
+	s.ElementBits, s.MemorySpace = m.ElementBits, m.MemorySpace
+	return s, nil
 }

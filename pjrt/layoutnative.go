@@ -2,6 +2,7 @@ package pjrt
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
@@ -138,13 +139,30 @@ func (p *Plugin) nativeType(f *call.Frame, op string, t Type) (typ pjrtc.BufferT
 
 // nativeLayout writes the shape's layout, if it has one.
 func (s Shape) nativeLayout(f *call.Frame, op string) (pjrtc.Ptr[pjrtc.BufferMemoryLayout], error) {
-	if s.Layout == nil {
-		return 0, nil
-	}
-	if err := s.Layout.fits(op, s.Type); err != nil {
+	if err := s.plain(op); err != nil {
 		return 0, err
 	}
-	return s.Layout.toNative(f, op)
+	l, ok := s.Layout()
+	if !ok {
+		return 0, nil
+	}
+	return l.nativeFor(f, op, s.Type)
+}
+
+// plain refuses shapes that are none of one static tensor, which is what a buffer is made of.
+func (s Shape) plain(op string) error {
+	if s.Tuple != nil || slices.Contains(s.Dynamic, true) {
+		return fmt.Errorf("pjrt: %s: the shape %s: %w", op, s, isthmus.ErrUnsupported)
+	}
+	return nil
+}
+
+// nativeFor writes the layout of a tensor of type t.
+func (l Layout) nativeFor(f *call.Frame, op string, t Type) (pjrtc.Ptr[pjrtc.BufferMemoryLayout], error) {
+	if err := l.fits(op, t); err != nil {
+		return 0, err
+	}
+	return l.toNative(f, op)
 }
 
 // Layout is how the buffer's content lies on its device. Calls PJRT_Layouts_PJRT_Buffer_MemoryLayout where the plugin

@@ -345,7 +345,11 @@ func TestP35NilReceivers(t *testing.T) {
 						t.Errorf("%s.%s of %v: %v", typ, m.Name, v, p)
 					}
 				}()
-				m.Func.Call(args)
+				if m.Type.IsVariadic() {
+					m.Func.CallSlice(args)
+				} else {
+					m.Func.Call(args)
+				}
 			}()
 		}
 	}

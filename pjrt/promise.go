@@ -106,20 +106,6 @@ func (p *Promise[T]) String() string {
 	return fmt.Sprintf("pjrt.Promise(%s)", p.op)
 }
 
-// codeOf is the code that a plugin is told for an error.
-func codeOf(err error) Code {
-	var c Code
-	switch {
-	case errors.As(err, &c) && c >= Cancelled && c <= Unauthenticated:
-		return c
-	case errors.Is(err, context.Canceled):
-		return Cancelled
-	case errors.Is(err, context.DeadlineExceeded):
-		return DeadlineExceeded
-	}
-	return Unknown
-}
-
 // status writes an error's text into the frame. It is bounded as the plugin's own are.
 func status(f *call.Frame, msg string) (pjrtc.Ptr[byte], uint64, error) {
 	msg = msg[:min(len(msg), maxText)]
@@ -218,7 +204,7 @@ func (b *Buffer) DonateAfter() (*Buffer, *Promise[struct{}], error) {
 	if err == nil {
 		err = n.take(c, out, b.device, b.typ)
 	} else {
-		err = errors.Join(err, p.destroyBuffer(out))
+		err = errors.Join(err, p.buffers.Destroy(out))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, w.Close())

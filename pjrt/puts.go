@@ -177,9 +177,10 @@ func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout
 			}
 			a.NumByteStrides = uint64(len(strides))
 		}
-		a.DeviceLayout, err = Shape{t, o.Device}.nativeLayout(f, op)
-		if err != nil {
-			return err
+		if o.Device != nil {
+			if a.DeviceLayout, err = o.Device.nativeFor(f, op, t); err != nil {
+				return err
+			}
 		}
 		a.Client, a.Device, a.HostBufferSemantics = h, d.h, pjrtc.HostBufferSemantics(o.Lend)
 		if o.Memory != nil {
@@ -211,7 +212,7 @@ func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout
 	if err == nil {
 		err = b.take(c, buf, d, b.typeFor(t))
 	} else {
-		err = errors.Join(err, p.destroyBuffer(buf))
+		err = errors.Join(err, p.buffers.Destroy(buf))
 	}
 	if err != nil {
 		e.waitOut()

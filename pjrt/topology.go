@@ -376,7 +376,7 @@ func (t *Topology) CanonicalShape(memoryKind int, s Shape) (out Shape, err error
 		a.Topology, a.MemorySpaceKindId, a.ElementType = h, int32(memoryKind), typ
 		a.Dims, a.NumDims = pjrtc.ToSlice(dims), uint64(len(dims))
 		if s.MinorToMajor != nil {
-			a.Layout, err = s.tiled(f)
+			a.Layout, err = Layout{MinorToMajor: s.MinorToMajor, Tiles: s.Tiles}.toNative(f, op)
 		}
 		return err
 	}, func(a *pjrtc.TopologyDescriptionMakeCanonicalShapeForMemorySpaceArgs) (err error) {
@@ -387,39 +387,6 @@ func (t *Topology) CanonicalShape(memoryKind int, s Shape) (out Shape, err error
 		return Shape{}, err
 	}
 	return ParseShape(b)
-}
-
-// tiled writes the layout as PJRT's struct.
-func (s Shape) tiled(f *call.Frame) (pjrtc.Ptr[pjrtc.BufferMemoryLayout], error) {
-	l, err := call.New[pjrtc.BufferMemoryLayout](f)
-	if err != nil {
-		return 0, err
-	}
-	order, err := call.Slice[int64](f, len(s.MinorToMajor))
-	if err != nil {
-		return 0, err
-	}
-	copy(order, widen(s.MinorToMajor))
-	sizes, err := call.Slice[uint64](f, len(s.Tiles))
-	if err != nil {
-		return 0, err
-	}
-	var flat []int
-	for i, t := range s.Tiles {
-		flat, sizes[i] = append(flat, t...), uint64(len(t))
-	}
-	dims, err := call.Slice[int64](f, len(flat))
-	if err != nil {
-		return 0, err
-	}
-	copy(dims, widen(flat))
-	l.SetSize()
-	l.Type = pjrtc.BufferMemoryLayoutTypeTiled
-	in := l.Tiled()
-	in.SetSize()
-	in.MinorToMajor, in.MinorToMajorSize = pjrtc.ToSlice(order), uint64(len(order))
-	in.TileDims, in.TileDimSizes, in.NumTiles = pjrtc.ToSlice(dims), pjrtc.ToSlice(sizes), uint64(len(sizes))
-	return pjrtc.To(l), nil
 }
 
 // Compile compiles a program for the topology, without a client and without its devices. Devices are named by their

@@ -123,10 +123,9 @@ func (p *Plugin) nativeShapes(f *call.Frame, op string, shapes []Shape, a *pjrtc
 
 // clone is the shape with memory of its own.
 func (s Shape) clone() Shape {
-	s.Type.Dims = slices.Clone(s.Type.Dims)
-	if s.Layout != nil {
-		l := *s.Layout
-		s.Layout = &l
+	s.Dims = slices.Clone(s.Dims)
+	if l, ok := s.Layout(); ok {
+		s.MinorToMajor, s.Tiles = l.MinorToMajor, l.Tiles
 	}
 	return s
 }
@@ -387,7 +386,7 @@ func (u *Upload) WriteAll(i int, data []byte, host *Layout) (*Event, error) {
 			if a.ShapeElementType, a.ShapeDims, a.ShapeNumDims, err = p.nativeType(f, op, t); err != nil {
 				return err
 			}
-			if a.ShapeLayout, err = (Shape{t, &order}).nativeLayout(f, op); err != nil {
+			if a.ShapeLayout, err = order.nativeFor(f, op, t); err != nil {
 				return err
 			}
 			a.Data, err = addressIn(f, data)

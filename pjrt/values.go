@@ -14,23 +14,23 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
-// Values reads a buffer's content where it is, while [View] runs. It never gives out the memory itself, so nothing
-// that a caller keeps can point to memory that is gone: after View it is empty. It is safe for concurrent use.
+// Values reads a buffer's content where it is, while [Read] runs. It never gives out the memory itself, so nothing
+// that a caller keeps can point to memory that is gone: after Read it is empty. It is safe for concurrent use.
 type Values[T Element] struct {
 	mu      sync.RWMutex // held for reading while data is looked at
 	data    []T
 	inPlace bool
 }
 
-// View calls f with the content of a buffer, in row-major order, without copying it: it is read in place where the
+// Read calls f with the content of a buffer, in row-major order, without copying it: it is read in place where the
 // plugin keeps it in host memory, dense and row-major, and in a copy elsewhere. It waits until the content is there.
 // While f runs the buffer cannot be closed, nor its memory be given to an execution. Several readers may be at it.
 // Calls PJRT_Buffer_IncreaseExternalReferenceCount, PJRT_Buffer_OpaqueDeviceMemoryDataPointer and
 // PJRT_Buffer_DecreaseExternalReferenceCount.
 //
 // Errors: [isthmus.ErrInvalid] when T is not the buffer's element type; what f returns.
-func View[T Element](ctx context.Context, b *Buffer, f func(*Values[T]) error) error {
-	const op = "view"
+func Read[T Element](ctx context.Context, b *Buffer, f func(*Values[T]) error) error {
+	const op = "read"
 	if f == nil {
 		return invalid(op, "no function")
 	}
@@ -96,7 +96,7 @@ func (b *Buffer) inPlace(h pjrtc.Ptr[pjrtc.Buffer]) bool {
 	}
 	dense := len(b.typ.Dims) < 2
 	if !dense {
-		err := ask(b.client.plugin, "view", func(_ *call.Frame, a *pjrtc.BufferGetMemoryLayoutArgs) error { a.Buffer = h; return nil },
+		err := ask(b.client.plugin, "read", func(_ *call.Frame, a *pjrtc.BufferGetMemoryLayoutArgs) error { a.Buffer = h; return nil },
 			func(a *pjrtc.BufferGetMemoryLayoutArgs) error {
 				dense = isRowMajor(&a.Layout, len(b.typ.Dims))
 				return nil
@@ -148,7 +148,7 @@ func (v *Values[T]) end() {
 	v.mu.Unlock()
 }
 
-// Len is the number of elements, 0 after [View].
+// Len is the number of elements, 0 after [Read].
 func (v *Values[T]) Len() int {
 	if v == nil {
 		return 0
@@ -176,7 +176,7 @@ func (v *Values[T]) CopyTo(dst []T, from int) int {
 	return n
 }
 
-// At returns one element; ok is false outside the tensor and after [View]. To read many, [Values.All] and
+// At returns one element; ok is false outside the tensor and after [Read]. To read many, [Values.All] and
 // [Values.CopyTo] are faster.
 func (v *Values[T]) At(i int) (x T, ok bool) {
 	var one [1]T

@@ -15,6 +15,8 @@ var crossings = map[string]bool{
 	"device.Table":        true, // the function table, for package embedded
 	"device.Server":       true, // the same, for the library that C programs load
 	"pjrt.FromTable":      true, // the same, the other way
+	"pjrt.TakeDLPack":     true, // a tensor for native code
+	"pjrt.PutDLPack":      true, // the same, the other way
 	"ffi.Callback":        true, // a C function pointer, its shape, its arguments and its result
 	"ffi.CallbackOptions": true,
 	"ffi.NewCallback":     true,
