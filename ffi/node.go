@@ -44,10 +44,10 @@ const (
 type node struct {
 	word    atomic.Uint64
 	mu      sync.Mutex // held while the object ends: a second closer waits for the first
-	entry   isthmus.Entry
+	wait    *ending    // made by a waiting closer
 	parents []*node
 	inline  [2]*node
-	wait    *ending // made by a waiting closer
+	entry   isthmus.Entry
 	obj     destroyer
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
 )
@@ -33,6 +34,12 @@ type Class[H any] struct {
 	Destroy func(H) error
 	// Backstop says what happens to a forgotten object.
 	Backstop Backstop
+	// Brief says that most objects are closed soon after they are made. The backstop then takes hold of an object when
+	// it has outlived the next garbage collection, or some dozens of younger ones, which makes the others cheaper by
+	// 300 ns. A forgotten object is noticed one garbage collection later.
+	Brief bool
+
+	young nursery[H]
 }
 
 // Owned owns one native object: a handle H and the duty to destroy it. Embed it by value, call [Owned.Init] when
@@ -67,9 +74,10 @@ func (*noCopy) Unlock() {}
 // state is the part of an Owned that outlives it: the census and the backstop refer to it, and it refers to
 // nothing of the owner's.
 type state[H any] struct {
-	node
-	h     H
+	h     H // beside the node's word, which is read with it
 	class *Class[H]
+	node
+	watch atomic.Uint32 // unwatched, young or watched
 }
 
 func (s *state[H]) destroy() error { return s.class.Destroy(s.h) }
@@ -113,10 +121,6 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 		err = fmt.Errorf("%s: init of a nil owner: %w", c.Name, isthmus.ErrInvalid)
 	case o.st == nil:
 		o.st = s
-		if c.Backstop != BackstopNone {
-			// The argument is the state alone: it must not lead back to o, or o would never be collected.
-			runtime.AddCleanup(o, (*state[H]).forgotten, s)
-		}
 	case o.st != s:
 		err = fmt.Errorf("%s: init: the previous object is still owned: %w", c.Name, isthmus.ErrBusy)
 	}
@@ -124,6 +128,9 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 		err = s.fail(err)
 	} else {
 		s.word.Add(revive)
+		if c.Backstop != BackstopNone && s.watch.Load() == unwatched {
+			o.guard(c)
+		}
 	}
 	s.mu.Unlock()
 	return err

@@ -167,6 +167,7 @@ func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 	p.topologies.Name, p.topologies.Destroy = "pjrt.Topology", func(t pjrtc.Ptr[pjrtc.TopologyDescription]) error {
 		return ask(p, "destroy topology", func(_ *call.Frame, a *pjrtc.TopologyDescriptionDestroyArgs) error { a.Topology = t; return nil }, nil)
 	}
+	p.buffers.Brief = true
 	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", func(b pjrtc.Ptr[pjrtc.Buffer]) error {
 		// On the path of every execution, so it is one straight function. The table has its slot.
 		f := call.Get()

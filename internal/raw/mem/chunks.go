@@ -66,13 +66,16 @@ func (c *Chunks) Made() int {
 	return c.made
 }
 
-// shard picks a shard by the calling goroutine's stack: goroutines spread out, and each comes back to its own.
-func (c *Chunks) shard() *chunkShard {
+func (c *Chunks) shard() *chunkShard { return &c.shards[Spot()%chunkShards] }
+
+// Spot is a number that goroutines mostly differ in and that stays mostly the same for one: it comes from the place of
+// the calling goroutine's stack. It spreads goroutines over the parts of what they share.
+func Spot() uintptr {
 	var here byte
 	// SAFETY: owner: this frame; lifetime: the address is used as a number, nothing is read through it; bounds and
 	// alignment: not accessed; thread: any.
 	h := uintptr(unsafe.Pointer(&here)) >> 11
-	return &c.shards[(h^h>>5)%chunkShards]
+	return h ^ h>>5
 }
 
 func (c *Chunks) slow() Addr {
