@@ -226,11 +226,9 @@ func (o *Owned[H]) Close() error {
 	s.mu.Lock()
 	for !s.word.CompareAndSwap(open, dead) {
 		if w := s.word.Load(); w != open {
-			defer s.mu.Unlock()
-			if w&open == 0 {
-				return nil
-			}
-			return s.busy("close", w)
+			err := s.notNow(w)
+			s.mu.Unlock()
+			return err
 		}
 	}
 	err := s.destroyAndUnlock()
@@ -239,6 +237,14 @@ func (o *Owned[H]) Close() error {
 		err = fmt.Errorf("%s: close: %w", s.kind(), err)
 	}
 	return err
+}
+
+// notNow says why an object cannot be closed, whose word is not just open: it is closed already, or busy.
+func (s *state[H]) notNow(w uint64) error {
+	if w&open == 0 {
+		return nil
+	}
+	return s.busy("close", w)
 }
 
 // destroyAndUnlock is destroyLocked without the way through the interface, for what is closed in a hurry.

@@ -36,8 +36,10 @@ func (b *Buffer) take(c *Client, h pjrtc.Ptr[pjrtc.Buffer], d *Device, t Type) e
 		return errors.Join(fmt.Errorf("pjrt: buffer: %s is still open: %w", b, isthmus.ErrBusy), c.plugin.buffers.Destroy(h))
 	}
 	b.client, b.device, b.typ = c, d, t
-	b.donated.Store(false)
-	b.deleted.Store(false)
+	if b.donated.Load() || b.deleted.Load() {
+		b.donated.Store(false)
+		b.deleted.Store(false)
+	}
 	return b.owned.Init(&c.plugin.buffers, h, &c.owned)
 }
 

@@ -2,6 +2,9 @@ package pjrt
 
 import (
 	"errors"
+	"math/bits"
+	"runtime"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -18,16 +21,30 @@ type quick struct {
 	execute, await, destroy call.Fn
 }
 
-// quickBlock is the native memory of a quick execution. The completion event is written straight into the arguments of
-// the calls that wait for it and destroy it.
+// quickBlock is the native memory of a quick execution.
 type quickBlock struct {
 	args    pjrtc.LoadedExecutableExecuteArgs
 	options pjrtc.ExecuteOptions
-	await   pjrtc.EventAwaitArgs
-	destroy pjrtc.EventDestroyArgs
+	end     quickEnd
 	lists   [1]pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]
 	outs    [1]pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]
 	in, out [inline]pjrtc.Ptr[pjrtc.Buffer] // written as far as they are used
+}
+
+// quickEnd is what waits for an event and then destroys it: both calls take a struct of one form, as a test holds.
+type quickEnd = pjrtc.EventAwaitArgs
+
+// endQuickly looks after what a chain that ends with the wait for an event and its destruction has left: e is the error
+// of the last of before+2 calls, of which ran ran. A chain stops before the wait when there is no event.
+func (p *Plugin) endQuickly(f *call.Frame, op string, k *quickEnd, before, ran int, e uintptr) error {
+	if e == 0 {
+		return nil
+	}
+	err := p.takeError(op, pjrtc.Ptr[pjrtc.Error](e))
+	if ran == before+1 { // the wait gave what the event carries; the event is there still
+		err = errors.Join(err, p.events.Destroy(k.Event))
+	}
+	return err
 }
 
 // quickly returns x's quick form, nil when its executions need more.
@@ -93,30 +110,23 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 	k.lists[0], k.outs[0] = pjrtc.To(&k.in[0]), pjrtc.To(&k.out[0])
 	k.options = pjrtc.ExecuteOptions{}
 	k.options.SetSize()
-	k.await.StructSize, k.await.ExtensionStart, k.await.Event = pjrtc.EventAwaitArgsSize, 0, 0
-	k.destroy.StructSize, k.destroy.ExtensionStart = pjrtc.EventDestroyArgsSize, 0
+	k.end.StructSize, k.end.ExtensionStart, k.end.Event = pjrtc.EventAwaitArgsSize, 0, 0
 	a := &k.args // field by field: a composite literal is made on the stack and copied
 	a.StructSize, a.ExtensionStart = pjrtc.LoadedExecutableExecuteArgsSize, 0
 	a.Executable, a.Options = h, pjrtc.To(&k.options)
 	a.ArgumentLists, a.NumDevices, a.NumArgs = pjrtc.To(&k.lists[0]), 1, uint64(len(args))
-	a.OutputLists, a.DeviceCompleteEvents, a.ExecuteDevice = pjrtc.To(&k.outs[0]), pjrtc.To(&k.await.Event), 0
-	e := f.Call1(q.execute, mem.AddrOfPtr(&k.args))
+	a.OutputLists, a.DeviceCompleteEvents, a.ExecuteDevice = pjrtc.To(&k.outs[0]), pjrtc.To(&k.end.Event), 0
+	end := mem.AddrOfPtr(&k.end)
+	ran, e, err := f.Chain(call.Pair{Fn: q.execute, Arg: mem.AddrOfPtr(&k.args)},
+		call.Pair{Fn: q.await, Arg: end, Need: mem.AddrOfPtr(&k.end.Event)}, call.Pair{Fn: q.destroy, Arg: end})
 	for _, b := range args {
 		b.owned.Done()
 	}
 	p := x.client.plugin
-	if e == 0 && k.await.Event != 0 {
-		k.destroy.Event = k.await.Event
-		var ran int
-		if ran, e, err = f.Chain(call.Pair{Fn: q.await, Arg: mem.AddrOfPtr(&k.await)}, call.Pair{Fn: q.destroy, Arg: mem.AddrOfPtr(&k.destroy)}); err == nil && ran == 1 {
-			// The wait gave the program's error; the event is there still.
-			err = do(p, f, "execute", &k.destroy)
-		}
+	if err == nil {
+		err = p.endQuickly(f, "execute", &k.end, 1, ran, e)
 	}
-	if e != 0 || err != nil {
-		if e != 0 {
-			err = errors.Join(p.takeError("execute", pjrtc.Ptr[pjrtc.Error](e)), err)
-		}
+	if err != nil {
 		for _, out := range k.out[:len(outs)] {
 			if out != 0 {
 				dropWith(p.buffers.Destroy)(out)
@@ -153,4 +163,88 @@ func (b *Buffer) enterAs(c *Client, d *Device, t *Type) (pjrtc.Ptr[pjrtc.Buffer]
 		return 0, false
 	}
 	return h, true
+}
+
+// putNow is put with DuringCall. Like [quick.run] it is one straight function, and leaves what is not as it must be to
+// the general way.
+func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
+	if d == nil || d.client == nil || !d.addressable || len(t.Dims) > quickRank || !holds(&t, len(data)) || !d.client.plugin.table.Has(pjrtc.SlotClientBufferFromHostBuffer) {
+		return b.putSlowly(d, t, data)
+	}
+	c := d.client
+	p := c.plugin
+	typ, err := p.toBufferType("put", t.DType)
+	if err != nil {
+		return err
+	}
+	h, ok := c.owned.Enter()
+	if !ok {
+		return b.putSlowly(d, t, data)
+	}
+	f := call.Get()
+	k, err := call.Raw[quickPut](f)
+	if err != nil {
+		f.Put()
+		c.owned.Done()
+		return err
+	}
+	k.args = pjrtc.ClientBufferFromHostBufferArgs{}
+	a := &k.args
+	a.StructSize, a.Client, a.Device, a.Type = pjrtc.ClientBufferFromHostBufferArgsSize, h, d.h, typ
+	for i, n := range t.Dims {
+		k.dims[i] = int64(n)
+	}
+	a.Dims, a.NumDims = pjrtc.To(&k.dims[0]), uint64(len(t.Dims))
+	if a.Data = pjrtc.Addr(mem.Borrow(data)); a.Data == 0 {
+		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
+	}
+	e := f.Call1(p.table.Fn(pjrtc.SlotClientBufferFromHostBuffer), mem.AddrOfPtr(a))
+	runtime.KeepAlive(data)
+	if e != 0 {
+		err = p.takeError("put", pjrtc.Ptr[pjrtc.Error](e))
+	} else if k.end.Event = a.DoneWithHostBuffer; k.end.Event != 0 {
+		k.end.StructSize, k.end.ExtensionStart = pjrtc.EventAwaitArgsSize, 0
+		end := mem.AddrOfPtr(&k.end)
+		var ran int
+		if ran, e, err = f.Chain(call.Pair{Fn: p.table.Fn(pjrtc.SlotEventAwait), Arg: end}, call.Pair{Fn: p.table.Fn(pjrtc.SlotEventDestroy), Arg: end}); err == nil {
+			err = p.endQuickly(f, "put", &k.end, 0, ran, e)
+		}
+	}
+	if err == nil {
+		err = b.take(c, a.Buffer, d, b.typeFor(t))
+	} else if a.Buffer != 0 {
+		err = errors.Join(err, p.buffers.Destroy(a.Buffer))
+	}
+	f.Put()
+	c.owned.Done()
+	return err
+}
+
+// putSlowly is the general way. What it is given stays on the caller's stack, as far as putNow goes.
+func (b *Buffer) putSlowly(d *Device, t Type, data []byte) error {
+	t.Dims = slices.Clone(t.Dims)
+	_, err := b.put(d, t, data, DuringCall)
+	return err
+}
+
+// quickRank bounds the rank of a quick put.
+const quickRank = 8
+
+type quickPut struct {
+	args pjrtc.ClientBufferFromHostBufferArgs
+	end  quickEnd
+	dims [quickRank]int64
+}
+
+// holds reports whether t has exactly size bytes. It says no when it is not simple to say.
+func holds(t *Type, size int) bool {
+	n := uint64(t.DType.Size())
+	for _, d := range t.Dims {
+		hi, lo := bits.Mul64(n, uint64(d))
+		if hi != 0 {
+			return false
+		}
+		n = lo
+	}
+	return n == uint64(size) && n != 0
 }

@@ -65,8 +65,7 @@ func PutInto[T Element](ctx context.Context, b *Buffer, d *Device, data []T, dim
 	if ctx.Err() != nil {
 		return fmt.Errorf("pjrt: put: %w", context.Cause(ctx))
 	}
-	_, err := b.put(d, Type{DType[T](), dims}, mem.Bytes(data), DuringCall)
-	return err
+	return b.putNow(d, Type{DType[T](), dims}, mem.Bytes(data))
 }
 
 // PutBytes is Put for data as bytes: little-endian, row-major, one element to a whole number of bytes. It serves the
@@ -76,7 +75,7 @@ func PutBytes(ctx context.Context, d *Device, t Type, data []byte) (*Buffer, err
 		return nil, fmt.Errorf("pjrt: put: %w", context.Cause(ctx))
 	}
 	b := &Buffer{}
-	if _, err := b.put(d, t, data, DuringCall); err != nil {
+	if err := b.putNow(d, t, data); err != nil {
 		return nil, err
 	}
 	return b, nil

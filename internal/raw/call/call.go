@@ -13,10 +13,12 @@ import (
 // Fn is the address of a C function. 0 is none.
 type Fn uintptr
 
-// Pair is one call of a chain: a function that takes one pointer and returns one.
+// Pair is one call of a chain: a function that takes one pointer and returns one. Need is 0, or the address of a word,
+// as Arg is one: when it holds 0 as the call's turn comes, the chain ends before it.
 type Pair struct {
-	Fn  Fn
-	Arg mem.Addr
+	Fn   Fn
+	Arg  mem.Addr
+	Need mem.Addr
 }
 
 const (

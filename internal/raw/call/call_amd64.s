@@ -4,7 +4,7 @@
 
 // The trampolines run on the thread's system stack in the System V convention: DI holds the Frame, and
 // runtime.asmcgocall has aligned the stack to 16 before its CALL, so one 8-byte push aligns it for ours.
-// The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..128.
+// The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160.
 
 GLOBL ·call1Addr(SB), NOPTR|RODATA, $8
 DATA ·call1Addr(SB)/8, $call1(SB)
@@ -43,8 +43,9 @@ TEXT callN(SB), NOSPLIT|NOFRAME, $0
 GLOBL ·chainAddr(SB), NOPTR|RODATA, $8
 DATA ·chainAddr(SB)/8, $chain(SB)
 
-// args[0] calls from rest; args[1] counts those made; stops after the first non-zero result. Unrolled, so that each
-// call has a place of its own for the processor to predict its target by.
+// args[0] calls from rest: function, argument, and the address of a word that must not be 0, or 0; args[1] counts those
+// made. Stops after the first non-zero result and before a call whose word is 0. Unrolled, so that each call has a
+// place of its own for the processor to predict its target by.
 TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ BX
 	MOVQ  DI, BX
@@ -52,6 +53,13 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	MOVQ  AX, 16(BX)
 	CMPQ  24(BX), $1
 	JLT   out
+	MOVQ  88(BX), AX
+	TESTQ AX, AX
+	JZ    go1
+	CMPQ  0(AX), $0
+	JEQ   out
+
+go1:
 	MOVQ  72(BX), AX
 	MOVQ  80(BX), DI
 	CALL  AX
@@ -61,8 +69,15 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	JNZ   out
 	CMPQ  24(BX), $2
 	JLT   out
-	MOVQ  88(BX), AX
-	MOVQ  96(BX), DI
+	MOVQ  112(BX), AX
+	TESTQ AX, AX
+	JZ    go2
+	CMPQ  0(AX), $0
+	JEQ   out
+
+go2:
+	MOVQ  96(BX), AX
+	MOVQ  104(BX), DI
 	CALL  AX
 	MOVQ  $2, 32(BX)
 	MOVQ  AX, 16(BX)
@@ -70,8 +85,15 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	JNZ   out
 	CMPQ  24(BX), $3
 	JLT   out
-	MOVQ  104(BX), AX
-	MOVQ  112(BX), DI
+	MOVQ  136(BX), AX
+	TESTQ AX, AX
+	JZ    go3
+	CMPQ  0(AX), $0
+	JEQ   out
+
+go3:
+	MOVQ  120(BX), AX
+	MOVQ  128(BX), DI
 	CALL  AX
 	MOVQ  $3, 32(BX)
 	MOVQ  AX, 16(BX)
@@ -79,8 +101,15 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	JNZ   out
 	CMPQ  24(BX), $4
 	JLT   out
-	MOVQ  120(BX), AX
-	MOVQ  128(BX), DI
+	MOVQ  160(BX), AX
+	TESTQ AX, AX
+	JZ    go4
+	CMPQ  0(AX), $0
+	JEQ   out
+
+go4:
+	MOVQ  144(BX), AX
+	MOVQ  152(BX), DI
 	CALL  AX
 	MOVQ  $4, 32(BX)
 	MOVQ  AX, 16(BX)

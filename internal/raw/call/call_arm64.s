@@ -3,7 +3,7 @@
 #include "textflag.h"
 
 // The trampolines run on the thread's system stack in the AAPCS64 convention: R0 holds the Frame. R18 is the
-// platform's and is not touched. The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..128.
+// platform's and is not touched. The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160.
 
 GLOBL ·call1Addr(SB), NOPTR|RODATA, $8
 DATA ·call1Addr(SB)/8, $call1(SB)
@@ -57,13 +57,19 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 
 loop:
 	CBZ  R20, out
+	MOVD 16(R21), R9
+	CBZ  R9, go
+	MOVD 0(R9), R9
+	CBZ  R9, out
+
+go:
 	MOVD 0(R21), R9
 	MOVD 8(R21), R0
 	BL   (R9)
 	MOVD 32(R19), R10
 	ADD  $1, R10
 	MOVD R10, 32(R19)
-	ADD  $16, R21
+	ADD  $24, R21
 	SUB  $1, R20
 	CBZ  R0, loop
 

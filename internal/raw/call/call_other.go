@@ -2,7 +2,11 @@
 
 package call
 
-import "github.com/ebitengine/purego"
+import (
+	"github.com/ebitengine/purego"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+)
 
 // Trampoline says how calls are made on this platform.
 const Trampoline = "purego"
@@ -17,7 +21,13 @@ func (f *Frame) invokeN() {
 func (f *Frame) invokeChain() {
 	f.ret = 0
 	for i := uintptr(0); i < f.args[0] && f.ret == 0; i++ {
-		f.ret, _, _ = purego.SyscallN(f.rest[2*i], f.rest[2*i+1])
+		r := f.rest[3*i:]
+		// SAFETY: owner: the caller of Chain, as for the argument itself; bounds and alignment: a word, by Pair's
+		// contract; thread: the caller's.
+		if r[2] != 0 && *mem.At[uintptr](r[2]) == 0 {
+			return
+		}
+		f.ret, _, _ = purego.SyscallN(r[0], r[1])
 		f.args[1]++
 	}
 }

@@ -122,12 +122,23 @@ func TestChainStopsAfterTheFirstNonZero(t *testing.T) {
 		stop := rapid.IntRange(1, call.MaxChain+1).Draw(t, "stop at")
 		state[1] = uint64(stop)
 		calls := make([]call.Pair, n)
+		needs, err := call.Slice[uintptr](f, call.MaxChain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRan, wantLast := n, uintptr(0)
 		for i := range calls {
 			calls[i] = call.Pair{Fn: counted, Arg: mem.AddrOf(state)}
+			switch rapid.IntRange(0, 3).Draw(t, "need") {
+			case 0:
+				needs[i], calls[i].Need = 1<<40, mem.AddrOfPtr(&needs[i])
+			case 1:
+				calls[i].Need = mem.AddrOfPtr(&needs[i])
+				wantRan = min(wantRan, i)
+			}
 		}
 		ran, last, err := f.Chain(calls...)
-		wantRan, wantLast := n, uintptr(0)
-		if stop <= n {
+		if stop <= wantRan {
 			wantRan, wantLast = stop, 7
 		}
 		if err != nil || ran != wantRan || last != wantLast || state[0] != uint64(wantRan) {

@@ -21,7 +21,7 @@ type Frame struct {
 	arg  uintptr
 	ret  uintptr
 	args [MaxArgs]uintptr // for Chain: the number of calls, the number made, then nothing
-	rest [2 * MaxChain]uintptr
+	rest [3 * MaxChain]uintptr
 	used uintptr // bytes handed out after the header
 	more mem.Addr
 }
@@ -214,8 +214,8 @@ func (f *Frame) Call(fn Fn, args ...uintptr) uintptr {
 	return f.ret
 }
 
-// Chain calls up to [MaxChain] functions in one crossing and stops after the first that returns non-zero. It
-// returns how many ran and the last result. More calls than MaxChain are [isthmus.ErrBounds], and none is made.
+// Chain calls up to [MaxChain] functions in one crossing and stops after the first that returns non-zero, and before one
+// whose Need is not there. It returns how many ran and the last result. More calls than MaxChain are [isthmus.ErrBounds], and none is made.
 //
 // Preconditions: as for [Call1], for each pair.
 func (f *Frame) Chain(calls ...Pair) (ran int, last uintptr, err error) {
@@ -226,7 +226,7 @@ func (f *Frame) Chain(calls ...Pair) (ran int, last uintptr, err error) {
 		if c.Fn == 0 {
 			panic(errNilFn)
 		}
-		f.rest[2*i], f.rest[2*i+1] = uintptr(c.Fn), uintptr(c.Arg)
+		f.rest[3*i], f.rest[3*i+1], f.rest[3*i+2] = uintptr(c.Fn), uintptr(c.Arg), uintptr(c.Need)
 	}
 	f.args[0], f.args[1] = uintptr(len(calls)), 0
 	f.invokeChain()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,6 +137,18 @@ func TestP15EveryArgumentCarriesItsSize(t *testing.T) {
 		if c.set(); *c.got != c.want {
 			t.Errorf("%s: size %d, want %d", name, *c.got, c.want)
 		}
+	}
+}
+
+// TestAwaitAndDestroyTakeOneForm holds what package pjrt relies on: the wait for an event and its destruction take structs
+// of one size, and the event stands at one place.
+func TestAwaitAndDestroyTakeOneForm(t *testing.T) {
+	var (
+		await   pjrtc.EventAwaitArgs
+		destroy pjrtc.EventDestroyArgs
+	)
+	if pjrtc.EventAwaitArgsSize != pjrtc.EventDestroyArgsSize || unsafe.Sizeof(await) != unsafe.Sizeof(destroy) || unsafe.Offsetof(await.Event) != unsafe.Offsetof(destroy.Event) {
+		t.Error("PJRT_Event_Await_Args and PJRT_Event_Destroy_Args differ")
 	}
 }
 
