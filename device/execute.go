@@ -14,6 +14,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/plan"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtserve"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
@@ -23,6 +24,8 @@ type ExecuteOptions struct {
 	Keep []int
 	// Device is where a portable program runs.
 	Device int
+
+	hosts *pjrtserve.HostTransfers // what the client does for send and recv; nil without
 }
 
 // Execution is a run of a program that goes on after Execute returned.
@@ -50,6 +53,7 @@ type run struct {
 	on      []int // the device of each process
 	out     [][]*Buffer
 	done    *ffi.Event
+	hosts   *pjrtserve.HostTransfers
 	ctx     context.Context
 	stop    func()
 }
@@ -72,7 +76,7 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 		return nil, err
 	}
 	x.handlers.enter()
-	r := &run{x: x, args: args, donated: slices.Clone(x.donated), done: &ffi.Event{}}
+	r := &run{x: x, args: args, donated: slices.Clone(x.donated), done: &ffi.Event{}, hosts: o.hosts}
 	err := r.check(o)
 	if err == nil {
 		err = r.claim()
@@ -448,6 +452,9 @@ func (r *run) evaluated() ([][]result, error) {
 		programs[row] = append(programs[row], eval.Program{Func: x.main, Args: args})
 	}
 	opts := eval.Options{MemoryLimit: x.device.store.room(), Extern: x.extern}
+	if r.hosts != nil {
+		opts.Send, opts.Recv = r.send, r.recv
+	}
 	limited := func(err error) error {
 		var m *eval.MemoryError
 		if !errors.As(err, &m) {
@@ -490,6 +497,40 @@ func (r *run) evaluated() ([][]result, error) {
 		return nil, err
 	}
 	return results, nil
+}
+
+// send hands the operands of a send operation to the client, one after the other.
+func (r *run) send(_ context.Context, process int, channel int64, values []eval.Value) error {
+	total := 0
+	for i, v := range values {
+		t, ok := v.(*eval.Tensor)
+		if !ok {
+			return fmt.Errorf("operand %d is no tensor: %w", i, isthmus.ErrUnsupported)
+		}
+		total += len(t.Data)
+	}
+	for i, v := range values {
+		if err := r.hosts.Send(process, channel, v.(*eval.Tensor).Data, total, i == len(values)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recv has the client fill the results of a recv operation.
+func (r *run) recv(ctx context.Context, process int, channel int64, types []stablehlo.Type) ([]eval.Value, error) {
+	var out []eval.Value
+	for i, t := range types {
+		if t.Kind != stablehlo.Tensor || !t.Static() {
+			return nil, fmt.Errorf("result %d is %v: %w", i, t, isthmus.ErrUnsupported)
+		}
+		data := make([]byte, t.Size())
+		if err := r.hosts.Recv(ctx, process, channel, data); err != nil {
+			return nil, err
+		}
+		out = append(out, &eval.Tensor{Type: t, Data: data})
+	}
+	return out, nil
 }
 
 // plain is the type of an argument as the evaluator wants it: quantized where the parameter is.

@@ -252,11 +252,11 @@ func (e *executable) Execute(args [][]pjrtserve.Buffer, o pjrtserve.ExecuteOptio
 		}
 		ctx = context.WithValue(ctx, runKey{}, o.NewRun(on, e.x.device.Workers()))
 	}
-	run, err := e.x.Execute(ctx, in, ExecuteOptions{Keep: o.Keep, Device: o.Device})
+	run, err := e.x.Execute(ctx, in, ExecuteOptions{Keep: o.Keep, Device: o.Device, hosts: o.Hosts})
 	if err != nil {
 		return nil, err
 	}
-	out := &pjrtserve.Execution{Outputs: make([][]pjrtserve.Buffer, len(run.Outputs)), Done: run.Done}
+	out := &pjrtserve.Execution{Outputs: make([][]pjrtserve.Buffer, len(run.Outputs)), Done: run.Done, Cancel: run.Cancel}
 	for d, list := range run.Outputs {
 		for _, b := range list {
 			out.Outputs[d] = append(out.Outputs[d], served{b})

@@ -111,6 +111,8 @@ type ExecuteOptions struct {
 	Keep   []int // arguments that must not be taken
 	Device int   // of a portable program
 
+	Hosts   *HostTransfers  // nil without
+	Launch  int32           // 0 without
 	Context *executeContext // what a client gave to handlers; nil without
 }
 
@@ -118,6 +120,7 @@ type ExecuteOptions struct {
 type Execution struct {
 	Outputs [][]Buffer
 	Done    *ffi.Event
+	Cancel  func(cause error) // may be nil
 }
 
 // Buffer is a tensor. It is safe for concurrent use.

@@ -21,6 +21,10 @@ type client struct {
 	memories []*memory // device by device, each kind of it
 	topology *topology
 	mapped   sync.Map // address to size, of what DmaMap was given
+	launches struct {
+		mu   sync.Mutex
+		live map[*launch]bool
+	}
 }
 
 // device is a PJRT_Device.

@@ -33,6 +33,7 @@ const (
 	kindFFIError
 	kindFFICall
 	kindFuture
+	kindStream
 	kindBytes // the last
 )
 
@@ -82,6 +83,8 @@ func (k kind) String() string {
 		return "XLA_FFI_ExecutionContext"
 	case kindFuture:
 		return "XLA_FFI_Future"
+	case kindStream:
+		return "PJRT_CopyToDeviceStream"
 	case kindBytes:
 		return "serialized bytes"
 	}

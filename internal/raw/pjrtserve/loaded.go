@@ -198,8 +198,9 @@ func (x *loaded) readExecuteOptions(p pjrtc.Ptr[pjrtc.ExecuteOptions]) (o Execut
 	if opt.StructSize < least {
 		return o, invalid("Unexpected PJRT_ExecuteOptions size: expected %d, got %d", least, opt.StructSize)
 	}
-	if opt.NumSendOps != 0 || opt.NumRecvOps != 0 {
-		return o, unimplemented("send and receive callbacks")
+	o.Launch = opt.LaunchId
+	if o.Hosts, err = x.readTransfers(opt); err != nil {
+		return o, err
 	}
 	if opt.NumNonDonatableInputIndices > maxArgs {
 		return o, invalid("%d inputs to keep", opt.NumNonDonatableInputIndices)
@@ -251,6 +252,11 @@ func (x *loaded) execute(a *pjrtc.LoadedExecutableExecuteArgs) error {
 	if err != nil {
 		return err
 	}
+	on := x.b.Devices()
+	if len(on) == 0 {
+		on = []int{o.Device}
+	}
+	x.client.watch(o.Launch, on, e)
 	var made []*buffer
 	for d, list := range e.Outputs {
 		for i, b := range list {

@@ -131,13 +131,28 @@ func (s *shared) giveList(texts [][]byte) (at pjrtc.Ptr[pjrtc.Ptr[byte]], sizes 
 	if err != nil {
 		return 0, 0, 0, err
 	}
+	s.keepList(mem.Addr(a.at), h)
+	return a.at, b.at, a.n, nil
+}
+
+// keepList keeps memory that C gives back by its address alone.
+func (s *shared) keepList(at mem.Addr, h *heap) {
 	s.lists.mu.Lock()
 	defer s.lists.mu.Unlock()
 	if s.lists.live == nil {
 		s.lists.live = map[mem.Addr]*heap{}
 	}
-	s.lists.live[mem.Addr(a.at)] = h
-	return a.at, b.at, a.n, nil
+	s.lists.live[at] = h
+}
+
+func (s *shared) dropList(at mem.Addr) {
+	s.lists.mu.Lock()
+	h := s.lists.live[at]
+	delete(s.lists.live, at)
+	s.lists.mu.Unlock()
+	if h != nil {
+		h.free()
+	}
 }
 
 // runPhases runs phases on one program.
@@ -226,13 +241,7 @@ func (s *shared) phaseExtension() {
 		return err
 	})
 	extend(s, func(_ *Server, a *pjrtc.PhaseCompileCBuffersDestroyArgs) error {
-		s.lists.mu.Lock()
-		h := s.lists.live[mem.Addr(a.CharBuffers)]
-		delete(s.lists.live, mem.Addr(a.CharBuffers))
-		s.lists.mu.Unlock()
-		if h != nil {
-			h.free()
-		}
+		s.dropList(mem.Addr(a.CharBuffers))
 		return nil
 	})
 }

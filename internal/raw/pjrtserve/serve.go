@@ -53,6 +53,10 @@ type shared struct {
 	errorTable   lazy[mem.Addr]
 	bytesDeleter lazy[pjrtc.Func]
 	laterFn      lazy[pjrtc.Func]
+
+	chunkDeleter  lazy[pjrtc.Func]
+	callbackError lazy[pjrtc.Func]
+	shapeDeleter  lazy[pjrtc.Func]
 }
 
 // state is the process's one shared state, see world.
@@ -80,6 +84,7 @@ func (s *shared) build() {
 	s.hostSlots()
 	s.topologySlots()
 	s.transferSlots()
+	s.streamSlots()
 	s.refusedSlots()
 	s.functions = pjrtc.NumSlots
 	s.layoutExtension()

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 
+	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
@@ -178,6 +180,13 @@ func (s *shared) topologySlots() {
 		a.Fingerprint = h.Sum64()
 		return nil
 	})
+	on(s, func(_ *Server, a *pjrtc.TopologyDescriptionMakeCanonicalShapeForMemorySpaceArgs) error {
+		t, err := getTopology(a.Topology)
+		if err != nil {
+			return err
+		}
+		return t.canonical(a)
+	})
 	on(s, func(_ *Server, a *pjrtc.TopologyDescriptionGetMemorySpaceKindIdsArgs) error {
 		t, err := getTopology(a.Topology)
 		if err != nil {
@@ -192,6 +201,36 @@ func (s *shared) topologySlots() {
 		})
 		return err
 	})
+}
+
+// canonical is the shape that a buffer of a kind of memory has: the caller's, row-major.
+func (t *topology) canonical(a *pjrtc.TopologyDescriptionMakeCanonicalShapeForMemorySpaceArgs) error {
+	if kinds := len(t.server.backend.Memories()); a.MemorySpaceKindId < 0 || int(a.MemorySpaceKindId) >= kinds {
+		return invalid("memory kind %d of %d", a.MemorySpaceKindId, kinds)
+	}
+	typ, err := readType(a.ElementType, a.Dims, a.NumDims)
+	if err != nil {
+		return err
+	}
+	if err := typ.rowMajorOnly(a.Layout); err != nil {
+		return err
+	}
+	w := world()
+	deleter, err := w.shapeDeleter.get(func() (pjrtc.Func, error) {
+		fn, err := cb.Static(func(at uintptr) uintptr { w.dropList(mem.Addr(at)); return 0 })
+		return pjrtc.Func(fn), err
+	})
+	if err != nil {
+		return err
+	}
+	h, shape := &heap{}, shapeOf(typ)
+	at, n, err := h.bytes("shape", shape)
+	if err != nil {
+		return err
+	}
+	w.keepList(mem.Addr(at), h)
+	a.SerializedShape, a.SerializedShapeSize, a.SerializedShapeDeleter = at, n, deleter
+	return nil
 }
 
 // DeviceCount is the option and attribute that says how many devices there are.
