@@ -236,20 +236,20 @@ func (s *shared) streamSlots() {
 		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.CopyToDeviceStreamAddChunkArgs) error {
+		c, err := get[*copyStream](kindStream, a.Stream)
+		if err != nil {
+			return err
+		}
 		if a.Chunk == 0 {
 			return invalid("no chunk")
 		}
 		chunk := *a.Chunk.At()
-		// The chunk is this function's, whatever comes.
+		// The chunk is the stream's now, whatever comes.
 		defer func() {
 			if chunk.Deleter != 0 {
 				call.Call(call.Fn(chunk.Deleter), uintptr(chunk.Data), uintptr(chunk.DeleterArg))
 			}
 		}()
-		c, err := get[*copyStream](kindStream, a.Stream)
-		if err != nil {
-			return err
-		}
 		part, err := mem.Slice[byte](chunk.Data, chunk.Size)
 		if err != nil {
 			return err
