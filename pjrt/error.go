@@ -178,7 +178,20 @@ func (p *Plugin) destroyError(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) {
 // lacks is the error for a function that the plugin does not have.
 func (p *Plugin) lacks(s pjrtc.Slot) error {
 	major, minor := p.table.Version()
+	if since := s.Since(); since > minor {
+		return fmt.Errorf("the plugin %s (API %d.%d) has no %s, which needs API 0.%d: %w", p.name, major, minor, s, since, isthmus.ErrUnsupported)
+	}
 	return fmt.Errorf("the plugin %s (API %d.%d) has no %s: %w", p.name, major, minor, s, isthmus.ErrUnsupported)
+}
+
+// lacksField is the error for a field that the plugin is too old to know, such as PJRT_ExecuteOptions.context, and nil
+// for one that it knows. It is asked before the field is set.
+func (p *Plugin) lacksField(field string) error {
+	major, minor := p.table.Version()
+	if since := pjrtc.FieldSince(field); since > minor {
+		return fmt.Errorf("the plugin %s (API %d.%d) has no %s, which needs API 0.%d: %w", p.name, major, minor, field, since, isthmus.ErrUnsupported)
+	}
+	return nil
 }
 
 // do calls the function that takes a. Errors: an [*Error] from the plugin; [isthmus.ErrUnsupported] when the plugin

@@ -117,6 +117,50 @@ func TestP15GeneratedFilesAreCurrent(t *testing.T) {
 	}
 }
 
+// TestP15HistoryAgreesWithTheHeaders states wrong versions, and leaves some out: the generator refuses each by name. That
+// it takes the true ones, and so that each pinned header is a part of the newest, is in TestP15GeneratedFilesAreCurrent.
+func TestP15HistoryAgreesWithTheHeaders(t *testing.T) {
+	compiler(t)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("headers")); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "since.txt")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := string(text)
+	for was, is := range map[string]string{
+		"73 PJRT_Client_UpdateGlobalProcessInfo": "76 PJRT_Client_UpdateGlobalProcessInfo", // 0.75 has it
+		"84 PJRT_Buffer_CopyRawToHostFuture":     "83 PJRT_Buffer_CopyRawToHostFuture",     // 0.83 lacks it
+		"64 PJRT_ExecuteOptions.context":         "",
+		"95 PJRT_Client_Load":                    "95 PJRT_Client_Unload",
+		"changed 83 PJRT_ProcessInfo":            "",
+	} {
+		if !strings.Contains(s, was) {
+			t.Fatalf("%q is not in %s", was, file)
+		}
+		s = strings.Replace(s, was, is, 1)
+	}
+	if err := os.WriteFile(file, []byte(s), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "run", "../../gen/pjrtgen", "-root", filepath.Join(dir, "0.114"), "-more", dir, "-out", dir, "-cxx", compiler(t)).CombinedOutput()
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	for _, want := range []string{
+		"0.76 brought PJRT_Client_UpdateGlobalProcessInfo", "0.83 brought PJRT_Buffer_CopyRawToHostFuture",
+		"does not say when PJRT_ExecuteOptions.context came", "does not say when PJRT_Client_Load came", "knows PJRT_Client_Unload",
+		"PJRT_ProcessInfo.error_code at 20 is gone",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+}
+
 // TestP15EveryArgumentCarriesItsSize sets the size of some structs and reads it back, among them one whose size is
 // not sizeof.
 func TestP15EveryArgumentCarriesItsSize(t *testing.T) {

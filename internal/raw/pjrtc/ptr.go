@@ -87,6 +87,22 @@ func (s Slot) String() string {
 // Offset is the place of s in PJRT_Api, in bytes.
 func (s Slot) Offset() uintptr { return firstSlot + 8*uintptr(s) }
 
+// Since is the minor version of the API that brought s as this module calls it; 0 for what was there before 0.54, the
+// oldest version that this module knows.
+func (s Slot) Since() int {
+	if s < 0 || s >= NumSlots {
+		return 0
+	}
+	return int(slotSince[s])
+}
+
+// FieldSince is the minor version that brought a field, by its C name such as PJRT_ExecuteOptions.context; 0 for what
+// was there before, and for a struct that came as a whole.
+func FieldSince(field string) int { return int(fieldSince[field]) }
+
+// Since is the minor version that brought an element type, 0 for what was there before.
+func (v BufferType) Since() int { return int(typeSince[v]) }
+
 // ReturnsError reports whether the function returns a PJRT_Error; the others return nothing.
 func (s Slot) ReturnsError() bool { return s >= 0 && s < NumSlots && slotReturnsError[s] }
 

@@ -50,11 +50,20 @@ type Args interface {
 // minimumSize is the part of PJRT_Api that must be there: the header, the version and the first function.
 const minimumSize = firstSlot + 8
 
-// NewTable reads the table at api. Functions past the table's own struct_size, and null ones, are missing.
+const (
+	// oldest is the minor version of the oldest pinned header.
+	oldest = 54
+	// rearranged added a function in the middle; the next version moved it to the end, says the API's change log.
+	rearranged = 56
+)
+
+// NewTable reads the table at api. Functions past the table's own struct_size, null ones, and those that an older API
+// had with other structs are missing.
 //
 // Preconditions: api is null, or points to a PJRT_Api that lives as long as the process: at least its struct_size,
 // and as many bytes as that says.
-// Errors: [isthmus.ErrInvalid] for a null or too short table, [isthmus.ErrVersion] for another major version.
+// Errors: [isthmus.ErrInvalid] for a null or too short table, [isthmus.ErrVersion] for another major version
+// and for minor versions whose table is in another order.
 func NewTable(api Ptr[Api]) (*Table, error) {
 	if api == 0 {
 		return nil, fmt.Errorf("the function table is null: %w", isthmus.ErrInvalid)
@@ -73,8 +82,11 @@ func NewTable(api Ptr[Api]) (*Table, error) {
 	if t.major != 0 {
 		return nil, fmt.Errorf("PJRT API %d.%d, this module speaks 0.x: %w", t.major, t.minor, isthmus.ErrVersion)
 	}
+	if t.minor < oldest || t.minor == rearranged {
+		return nil, fmt.Errorf("PJRT API 0.%d has its functions in another order; this module knows 0.%d and all after 0.%d: %w", t.minor, oldest, rearranged, isthmus.ErrVersion)
+	}
 	for s := range Slot(NumSlots) {
-		if s.Offset()+8 <= uintptr(size) {
+		if s.Offset()+8 <= uintptr(size) && t.minor >= int(slotChanged[s]) {
 			// SAFETY: as above; the offset is within struct_size.
 			t.fns[s] = *mem.At[Func](uintptr(api) + s.Offset())
 		}
