@@ -25,6 +25,7 @@ type Plugin struct {
 	attributes []NamedValue
 	handlers   handlers
 	transforms transforms
+	parters    partitioners
 
 	clients    ffi.Class[pjrtc.Ptr[pjrtc.Client]]
 	loaded     ffi.Class[pjrtc.Ptr[pjrtc.LoadedExecutable]]
