@@ -42,7 +42,7 @@ func (p *Plugin) PhaseCompiler() (*PhaseCompiler, error) {
 			}
 			return err
 		})
-	if err := unlessUnsupported(err); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
