@@ -3,6 +3,7 @@ package pjrt
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/prototext"
@@ -104,8 +105,8 @@ const (
 type Override struct {
 	// Name is a field of XLA's DebugOptions. A name that the schema of this module does not have is refused.
 	Name string
-	// Value is a string, bool, int64 or float64, as the flag is; an enumeration takes one of its names. A string is
-	// taken for every flag: the plugin parses it.
+	// Value is a string, bool, int64 or float64, as the flag is; an enumeration takes one of its names. A string that
+	// says a value of the flag's own type, such as "true", is taken for it.
 	Value any
 	// Unlisted sends a flag of the plugin's own, such as xla_tpu_…, without a check.
 	Unlisted bool
@@ -298,9 +299,15 @@ func (v Override) encode() (*xlapb.OptionOverrideProto, error) {
 		kind = field.Kind()
 	}
 	wrong := func(want string) error {
-		return invalid(op, "override %q is a %T; it takes a %s, or a string that the plugin parses", v.Name, v.Value, want)
+		return invalid(op, "override %q is the %T %v; it takes a %s", v.Name, v.Value, v.Value, want)
 	}
-	switch x := v.Value.(type) {
+	value := v.Value
+	if text, is := value.(string); is && field != nil && !field.IsList() {
+		if value = typed(text, kind); value == nil {
+			return nil, wrong(kindName(field))
+		}
+	}
+	switch x := value.(type) {
 	case string:
 		if kind == protoreflect.EnumKind && !field.IsList() && field.Enum().Values().ByName(protoreflect.Name(x)) == nil {
 			return nil, invalid(op, "override %q is %q; it takes one of %s", v.Name, x, strings.Join(valueNames(field.Enum()), ", "))
@@ -326,6 +333,26 @@ func (v Override) encode() (*xlapb.OptionOverrideProto, error) {
 		return &xlapb.OptionOverrideProto{Value: &xlapb.OptionOverrideProto_DoubleField{DoubleField: x}}, nil
 	}
 	return nil, invalid(op, "override %q is a %T; use a string, bool, int64 or float64", v.Name, v.Value)
+}
+
+// typed reads a text as a value of a flag's type, nil where it is none.
+func typed(text string, kind protoreflect.Kind) any {
+	var v any
+	var err error
+	switch kind {
+	case protoreflect.BoolKind:
+		v, err = strconv.ParseBool(text)
+	case protoreflect.Int32Kind, protoreflect.Int64Kind:
+		v, err = strconv.ParseInt(text, 10, 64)
+	case protoreflect.FloatKind, protoreflect.DoubleKind:
+		v, err = strconv.ParseFloat(text, 64)
+	default:
+		return text
+	}
+	if err != nil {
+		return nil
+	}
+	return v
 }
 
 // kindName is what a flag takes, in Go's words.

@@ -103,7 +103,7 @@ func bash(w io.Writer, nodes []node) error {
 	}
 	_, err := fmt.Fprint(w, `  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  case $at in run* | devices*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
+  case $at in run* | compile* | devices* | 'plugin inspect'*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
 }
 complete -o filenames -F _isthmus isthmus
 `)

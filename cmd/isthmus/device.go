@@ -39,9 +39,11 @@ type deviceNote struct {
 func names() []string {
 	all := []string{target.Embedded}
 	for _, p := range plugins.Known() {
-		all = append(all, p.Name)
+		if p.Name != target.TPU || target.HasTPU() { // without one, its library only compiles, and logs a lot
+			all = append(all, p.Name)
+		}
 	}
-	return append(all, target.CUDA)
+	return all
 }
 
 // Run lists devices. Names that were not asked for and give no device are not failures.
@@ -237,81 +239,4 @@ func version() string {
 		return "(devel)"
 	}
 	return info.Main.Version
-}
-
-type pluginCmd struct {
-	Install pluginInstall `cmd:"" help:"Install a plugin through this machine's pip or uv, or from a wheel file."`
-	List    pluginList    `cmd:"" help:"List the plugins that can be installed, and which are."`
-	Path    pluginPath    `cmd:"" help:"Print where an installed plugin's library is."`
-}
-
-type pluginInstall struct {
-	Name  string `arg:"" help:"cpu, or another name of: isthmus plugin list."`
-	Wheel string `placeholder:"FILE" help:"Take it from this wheel file instead; its hash is checked too."`
-}
-
-// Run installs a plugin.
-func (c *pluginInstall) Run(ctx context.Context, s *streams) error {
-	pin, err := plugins.Lookup(c.Name)
-	if err != nil {
-		return fail(exitUsage, err)
-	}
-	store, err := plugins.Default()
-	if err != nil {
-		return err
-	}
-	p := newProgress(s)
-	defer p.stop()
-	p.phase(fmt.Sprintf("installing %s %s", pin.Package, pin.Version))
-	got, err := store.Install(ctx, pin, plugins.Options{Wheel: c.Wheel, Progress: p.phase})
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = &interruption{p.now(), err}
-		}
-		return fail(exitDevice, err)
-	}
-	p.stop()
-	_, err = fmt.Fprintf(s.out, "%s (%s %s) is installed; use it with --device %s\n", pin.Title, pin.Package, pin.Version, got.Pin.Name)
-	return err
-}
-
-type pluginList struct{}
-
-// Run lists plugins.
-func (pluginList) Run(s *streams) error {
-	store, err := plugins.Default()
-	if err != nil {
-		return err
-	}
-	t := newTable("name", "what", "PJRT API", "package", "platform", "installed")
-	for _, p := range plugins.Known() {
-		where := "no"
-		if _, err := store.FindPin(p); err == nil {
-			where = "yes"
-		}
-		t.AppendRow(table.Row{p.Name, p.Title, p.API, p.Package + " " + p.Version, p.OS + "/" + p.Arch, where})
-	}
-	_, err = fmt.Fprintln(s.out, t.Render())
-	return err
-}
-
-type pluginPath struct {
-	Name string `arg:"" help:"The plugin's name."`
-}
-
-// Run prints a path.
-func (c *pluginPath) Run(s *streams) error {
-	store, err := plugins.Default()
-	if err != nil {
-		return err
-	}
-	found, err := store.Find(c.Name)
-	switch {
-	case errors.Is(err, plugins.ErrUnknown):
-		return fail(exitUsage, err)
-	case err != nil:
-		return fail(exitDevice, err)
-	}
-	_, err = fmt.Fprintln(s.out, found.Path)
-	return err
 }

@@ -81,6 +81,7 @@ func exitCode(err error) int {
 // cli is the whole grammar.
 type cli struct {
 	Run        runCmd        `cmd:"" help:"Compile a StableHLO program and run it."`
+	Compile    compileCmd    `cmd:"" help:"Compile a StableHLO program for devices that need not be here."`
 	Devices    devicesCmd    `cmd:"" help:"List the devices that programs can run on."`
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`

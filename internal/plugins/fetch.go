@@ -31,13 +31,22 @@ var tools = []tool{
 	{command: []string{"uv", "pip"}, unpacks: true},
 }
 
-func (t tool) args(requirement, dir string) []string {
+func (t tool) args(p Pin, requirement, dir string) []string {
 	args := append([]string(nil), t.command...)
 	if t.unpacks {
-		return append(args, "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", dir, "-r", requirement)
+		args = append(args, "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", dir, "-r", requirement)
+		if p.Python != "" {
+			libc, _ := strings.CutSuffix(p.Platform, "_x86_64")
+			args = append(args, "--python-version", p.Python, "--python-platform", "x86_64-"+libc)
+		}
+		return args
 	}
-	return append(args, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input",
+	args = append(args, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input",
 		"--disable-pip-version-check", "-d", dir, "-r", requirement)
+	if p.Python != "" {
+		args = append(args, "--python-version", p.Python, "--implementation", "cp", "--abi", p.ABI, "--platform", p.Platform)
+	}
+	return args
 }
 
 // fetch has the first tool that can do it bring the pinned package into dir.
@@ -58,7 +67,7 @@ func fetch(ctx context.Context, p Pin, dir string, progress func(string)) (fetch
 		}
 		name := strings.Join(t.command, " ")
 		progress(fmt.Sprintf("fetching %s %s with %s", p.Package, p.Version, name))
-		said, err := run(ctx, program, t.args(requirement, into)[1:])
+		said, err := run(ctx, program, t.args(p, requirement, into)[1:])
 		if ctx.Err() != nil {
 			return fetched{}, fmt.Errorf("plugins: fetch %s: %w", p.Package, ctx.Err())
 		}

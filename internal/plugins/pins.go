@@ -17,6 +17,9 @@ type Pin struct {
 	OS, Arch string
 	// Package and Version name the Python package that carries the library.
 	Package, Version string
+	// Python, ABI and Platform are the wheel's tags where it is made for one version of Python, "3.11" for example: the
+	// library in it needs none, so the pinned one is taken whatever Python is here.
+	Python, ABI, Platform string
 	// WheelSHA256 is the hash of the package's file.
 	WheelSHA256 string
 	// Member is the library's name inside the wheel; Size is its length, SHA256 its hash.
@@ -45,6 +48,24 @@ func Known() []Pin {
 			Member:      "fastatomstruct_xla_cpu/libpjrt_cpu.so",
 			Size:        273768800,
 			SHA256:      "0a0fe56ca17be9efc7b942e89e534e5e0ad4a0f1e369b66d27b62184509015b9",
+		},
+		{
+			Name: "cuda", Title: "XLA's backend for NVIDIA GPUs; needs NVIDIA's CUDA libraries on the machine", API: "0.115",
+			OS: "linux", Arch: "amd64",
+			Package: "jax-cuda13-pjrt", Version: "0.11.2",
+			WheelSHA256: "e5ff589d43064913bb74027682d89639c7ea48f9f81c2bae6fc75117e913f93e",
+			Member:      "jax_plugins/xla_cuda13/xla_cuda_plugin.so",
+			Size:        411465856,
+			SHA256:      "43d3efd6fd43d8a5d9aa67176e830d81e4ad5fc19fda4ad09cdcc4aebd9f3920",
+		},
+		{
+			Name: "tpu", Title: "Google's backend for TPUs; compiles for them without one, with TPU_SKIP_MDS_QUERY=1", API: "0.116",
+			OS: "linux", Arch: "amd64",
+			Package: "libtpu", Version: "0.0.51", Python: "3.11", ABI: "cp311", Platform: "manylinux_2_31_x86_64",
+			WheelSHA256: "ba67ddbfdbac61c8da1fafc26cd51b93e9fe4d298016e2882eb986b1718cba34",
+			Member:      "libtpu/libtpu.so",
+			Size:        574812664,
+			SHA256:      "ad0b2a3bc5d4de96f653b3701aaed8769a691776ca0e14c791dcdca785d43e42",
 		},
 	}
 }

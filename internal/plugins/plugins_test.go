@@ -413,7 +413,7 @@ func TestKnown(t *testing.T) {
 			t.Errorf("lookup %s: %v, %v", p.Name, got, err)
 		}
 		// The same pin for people who use pip by hand.
-		name := map[string]string{"cpu": "cpu-plugin.txt", "cpu-old": "cpu-plugin-old.txt"}[p.Name]
+		name := map[string]string{"cpu": "cpu-plugin.txt", "cpu-old": "cpu-plugin-old.txt", "cuda": "cuda-plugin.txt", "tpu": "tpu-plugin.txt"}[p.Name]
 		text, err := os.ReadFile(filepath.Join("..", "..", "tools", "python", name))
 		if err != nil {
 			t.Error(err)
@@ -424,7 +424,7 @@ func TestKnown(t *testing.T) {
 			}
 		}
 	}
-	if _, err := s.Find("tpu"); !errors.Is(err, plugins.ErrUnknown) || !strings.Contains(err.Error(), "cpu, cpu-old") {
+	if _, err := s.Find("quantum"); !errors.Is(err, plugins.ErrUnknown) || !strings.Contains(err.Error(), "cpu, cpu-old, cuda, tpu") {
 		t.Errorf("error %v, want one that lists the names", err)
 	}
 	if _, err := s.Find("cpu"); !errors.Is(err, plugins.ErrNotInstalled) {

@@ -17,7 +17,7 @@ import (
 const Embedded = "embedded"
 
 // Usage describes the names, for the help of a flag.
-const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), cuda (JAX's plugin), or the path of a PJRT plugin"
+const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), cuda (JAX's plugin, or that of isthmus plugin install cuda), or the path of a PJRT plugin"
 
 // Open makes a client of the named device. The caller closes it.
 func Open(ctx context.Context, name string) (*pjrt.Client, error) {
@@ -34,15 +34,25 @@ func Plugin(ctx context.Context, name string) (*pjrt.Plugin, error) {
 	switch name {
 	case Embedded:
 		return inProcess()
-	case CUDA:
+	case CUDA: // that of Python's packages first: it finds NVIDIA's libraries beside it
 		path, err := cuda(ctx)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			return pjrt.Load(path)
 		}
-		return pjrt.Load(path)
+		if store, none := plugins.Default(); none == nil {
+			if found, none := store.Find(name); none == nil {
+				return pjrt.Load(found.Path)
+			}
+		}
+		return nil, err
 	}
 	if isPath(name) {
 		return pjrt.Load(name)
+	}
+	if name == TPU {
+		if err := prepareTPU(); err != nil {
+			return nil, err
+		}
 	}
 	store, err := plugins.Default()
 	if err != nil {
