@@ -25,6 +25,25 @@ uint64_t weigh6(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint
   return a + 10 * b + 100 * c + 1000 * d + 10000 * e + 100000 * f;
 }
 
+// Fourteen digits, most significant last, into *out; 7 if one is no digit.
+int weigh14(uint64_t *out, int b, uint64_t c, int d, uint64_t e, int f, uint64_t g, int h, uint64_t i, int j, uint64_t k, int l, uint64_t m,
+            int n) {
+  uint64_t v[] = {(uint64_t)b, c, (uint64_t)d, e, (uint64_t)f, g, (uint64_t)h, i, (uint64_t)j, k, (uint64_t)l, m, (uint64_t)n};
+  uint64_t sum = 0, weight = 1;
+  for (int x = 0; x < 13; x++, weight *= 10) {
+    if (v[x] > 9) return 7;
+    sum += v[x] * weight;
+  }
+  *out = sum;
+  return 0;
+}
+
+// Counts calls in *n and sets *flag at the call that is number `at`.
+int count_to(int *n, int at, int *flag) {
+  if (++*n == at) *flag = 1;
+  return 0;
+}
+
 uint64_t identity(uint64_t x) { return x; }
 
 // 0 when the stack has the alignment that the ABI promises: the compiler relies on it for this variable.

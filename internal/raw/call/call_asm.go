@@ -20,7 +20,7 @@ const Trampoline = "assembly"
 func cgocall(fn, arg unsafe.Pointer) int32
 
 // The addresses of the trampolines, set by the linker from the assembly files.
-var call1Addr, callNAddr, chainAddr unsafe.Pointer
+var call1Addr, callNAddr, chainAddr, stepsAddr unsafe.Pointer
 
 func (f *Frame) invoke1() {
 	// SAFETY: owner: f, held by the caller for the call; lifetime: the frame is off-heap and stays mapped; bounds:
@@ -37,4 +37,10 @@ func (f *Frame) invokeN() {
 func (f *Frame) invokeChain() {
 	// SAFETY: as for invoke1.
 	cgocall(chainAddr, unsafe.Pointer(f))
+}
+
+func (s *Step) run() {
+	// SAFETY: owner: s and the steps after it, by Run's contract, for the call; bounds: the trampoline reads and writes
+	// Steps at the offsets that the tests pin, and reads flags; thread: as for invoke1.
+	cgocall(stepsAddr, unsafe.Pointer(s))
 }

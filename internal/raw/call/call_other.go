@@ -31,3 +31,21 @@ func (f *Frame) invokeChain() {
 		f.args[1]++
 	}
 }
+
+func (s *Step) run() {
+	for s != nil {
+		r, _, _ := purego.SyscallN(uintptr(s.Fn), s.Args[:]...)
+		if s.Ret = r; int32(r) != 0 {
+			return
+		}
+		// SAFETY: owner: the caller of Run, by its contract, as for the next step; bounds and alignment: a C int; thread:
+		// the caller's, though another may write the flag, which is why it is read anew each time.
+		if s.Flag != 0 && *mem.At[int32](s.Flag) == 0 {
+			if s.Spins--; s.Spins <= 0 {
+				return
+			}
+			continue
+		}
+		s = mem.At[Step](s.Next)
+	}
+}
