@@ -38,6 +38,9 @@ type Plugin struct {
 	mappings   ffi.Class[mapping]
 	tracks     ffi.Class[pjrtc.Ptr[pjrtc.AsyncTrackingEvent]]
 	capsules   ffi.Class[*exported]
+	executions ffi.Class[*run]
+	contexts   ffi.Class[pjrtc.Ptr[pjrtc.ExecuteContext]]
+	streams    ffi.Class[pjrtc.Ptr[pjrtc.CopyToDeviceStream]]
 }
 
 // registry holds the plugins of this process: the system's loader is one for the process too.
@@ -168,6 +171,9 @@ func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 	p.topologies.Name, p.topologies.Destroy = "pjrt.Topology", func(t pjrtc.Ptr[pjrtc.TopologyDescription]) error {
 		return ask(p, "destroy topology", func(_ *call.Frame, a *pjrtc.TopologyDescriptionDestroyArgs) error { a.Topology = t; return nil }, nil)
 	}
+	p.executions = executions()
+	p.contexts.Name, p.contexts.Destroy = "pjrt.ExecuteContext", p.destroyContext
+	p.streams.Name, p.streams.Destroy = "pjrt.DeviceStream", p.destroyStream
 	p.buffers.Brief = true
 	p.buffers.Name, p.buffers.Destroy = "pjrt.Buffer", func(b pjrtc.Ptr[pjrtc.Buffer]) error {
 		// On the path of every execution, so it is one straight function. The table has its slot.

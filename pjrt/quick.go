@@ -201,7 +201,10 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 	e := f.Call1(p.table.Fn(pjrtc.SlotClientBufferFromHostBuffer), mem.AddrOfPtr(a))
 	runtime.KeepAlive(data)
 	if e != 0 {
-		err = p.takeError("put", pjrtc.Ptr[pjrtc.Error](e))
+		err = relieve(d, p.takeError("put", pjrtc.Ptr[pjrtc.Error](e)), func() error { return b.putSlowly(d, t, data) })
+		f.Put()
+		c.owned.Done()
+		return err
 	} else if k.end.Event = a.DoneWithHostBuffer; k.end.Event != 0 {
 		k.end.StructSize, k.end.ExtensionStart = pjrtc.EventAwaitArgsSize, 0
 		end := mem.AddrOfPtr(&k.end)
