@@ -100,7 +100,7 @@ func (s Shape) message() (*xlapb.ShapeProto, error) {
 		}
 	}
 	if s.MinorToMajor != nil || s.rest != nil || s.MemorySpace != 0 || s.ElementBits != 0 {
-		m.Layout = &xlapb.LayoutProto{}
+		m.Layout = &xlapb.LayoutProto{TailPaddingAlignmentInElements: 1} // what 0 means too
 		if s.rest != nil {
 			proto.Merge(m.Layout, s.rest)
 		}

@@ -26,3 +26,30 @@ print("flag", options(overrides=[("xla_cpu_enable_fast_math", True)]))
 print("text", options(overrides=[("xla_x", "y")]))
 print("number", options(overrides=[("n", 3)]))
 print("real", options(overrides=[("f", 0.5)]))
+
+
+def rich():
+    o = xc.CompileOptions()
+    b = o.executable_build_options
+    b.use_spmd_partitioning = b.use_shardy_partitioner = b.use_auto_spmd_partitioning = True
+    b.auto_spmd_partitioning_mesh_shape, b.auto_spmd_partitioning_mesh_ids = [2, 2], [3, 1, 0, 2]
+    b.num_partitions = 4
+    b.allow_spmd_sharding_propagation_to_parameters = [True, False, True]
+    b.allow_spmd_sharding_propagation_to_output = [True]
+    b.optimization_level, b.memory_fitting_level = 39, 9
+    b.fdo_profile = b"profile"
+    o.parameter_is_tupled_arguments = True
+    o.profile_version = 7
+    return o.SerializeAsString().hex()
+
+
+def layouts():
+    o = xc.CompileOptions()
+    f32, s8 = np.dtype("float32"), np.dtype("int8")
+    o.argument_layouts = [xc.Shape.array_shape(f32, (2, 3), (0, 1)), xc.Shape.array_shape(s8, (), ())]
+    o.executable_build_options.result_layout = xc.Shape.tuple_shape([xc.Shape.array_shape(f32, (2, 3), (1, 0)), xc.Shape.array_shape(s8, (5,), (0,))])
+    return o.SerializeAsString().hex()
+
+
+print("rich", rich())
+print("layouts", layouts())
