@@ -205,3 +205,11 @@ func (b *book) each(f func(*Object)) {
 
 // Kind is what the object is.
 func (o *Object) Kind() Kind { return o.kind }
+
+// Users is how many calls use the object now.
+func (o *Object) Users() int {
+	if o == nil {
+		return 0
+	}
+	return int(o.users.Load())
+}

@@ -549,3 +549,13 @@ func (e *Engine) Leaks() isthmus.Census {
 	}
 	return all
 }
+
+// Handle is the handle of a living object by its number, 0 for none.
+func (e *Engine) Handle(id uint64) (h uintptr) {
+	e.book.each(func(o *Object) {
+		if o.id == id {
+			h = o.addr
+		}
+	})
+	return h
+}

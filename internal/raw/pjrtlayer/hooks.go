@@ -204,8 +204,8 @@ func (l *Layer) beforeExecute(c *layer.Call) {
 				return
 			}
 			l.checkClient(c, op.Field, o, client)
-			if l.takes(x, p, i) && slices.Contains(row[:i], h) {
-				c.Report(donatedTwice, o, "argument %d is given away, and is an earlier argument too", i)
+			if l.takes(x, p, i) && (slices.Contains(row[:i], h) || slices.Contains(row[i+1:], h)) {
+				c.Report(donatedTwice, o, "argument %d is given away, and is another argument too", i)
 			}
 		}
 	}
