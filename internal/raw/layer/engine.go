@@ -32,6 +32,14 @@ const (
 	WrongThread     = "wrong-thread"
 )
 
+// Rules lists the rules of every API.
+func Rules() []string {
+	return []string{
+		UseAfterDestroy, DoubleDestroy, UnknownHandle, WrongKind, NullArgument, StructSize, DestroyOfLent, DestroyedInUse,
+		DestroyedEarly, UseAfterDelete, UseOfDonated, Leak, MemoryChanged, MemoryOverlap, OutOfOrder, WrongThread,
+	}
+}
+
 // MaxList is the longest list of objects that is looked at.
 const MaxList = 1 << 20
 

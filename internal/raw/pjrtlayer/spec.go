@@ -52,3 +52,12 @@ func extFunc(s *layer.Spec, e pjrtc.Extension, f pjrtc.ExtensionFunc) *layer.Fun
 	}
 	return s.Funcs[strings.TrimSuffix(f.Args, "_Args")]
 }
+
+// Rules lists the ids of the rules.
+func Rules() []string {
+	var out []string
+	for _, r := range append(layer.Rules(), wrongClient, donatedTwice) {
+		out = append(out, "pjrt/"+r)
+	}
+	return out
+}

@@ -1,0 +1,35 @@
+package checks_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/docs/checks"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtlayer"
+)
+
+// TestEveryRuleHasAPage, and every page a rule.
+func TestEveryRuleHasAPage(t *testing.T) {
+	rules := pjrtlayer.Rules()
+	slices.Sort(rules)
+	ids := checks.IDs()
+	slices.Sort(ids)
+	if !slices.Equal(rules, ids) {
+		t.Errorf("rules %q, pages %q", rules, ids)
+	}
+	for _, id := range ids {
+		text, ok := checks.Page(id)
+		if !ok || !strings.HasPrefix(text, "# "+id+": ") {
+			t.Errorf("%s begins %.60q", id, text)
+		}
+		for _, part := range []string{"\n## Why it matters\n", "\n## What to do\n", "\n## How the layer sees it\n"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s lacks %q", id, part)
+			}
+		}
+	}
+	if _, ok := checks.Page("pjrt/no-such-rule"); ok {
+		t.Error("a page for a rule that there is not")
+	}
+}
