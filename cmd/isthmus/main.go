@@ -84,6 +84,7 @@ type cli struct {
 	Compile    compileCmd    `cmd:"" help:"Compile a StableHLO program for devices that need not be here."`
 	Devices    devicesCmd    `cmd:"" help:"List the devices that programs can run on."`
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
+	Explain    explainCmd    `cmd:"" help:"Say what a finding of the validation layer means."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`
 	Doctor     doctorCmd     `cmd:"" help:"Say which native libraries were found and what would make the rest work."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/atomicfile"
 	"github.com/isthmus-ffi/isthmus/internal/target"
 	"github.com/isthmus-ffi/isthmus/npy"
 	"github.com/isthmus-ffi/isthmus/pjrt"
@@ -24,6 +27,8 @@ type runCmd struct {
 	Repeat  int      `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
 	Limit   *size    `name:"memory-limit" placeholder:"SIZE" help:"The most memory the embedded device may use, such as 512MiB or 2GB."`
 	JSON    bool     `name:"json" help:"Print the report as JSON."`
+	Trace   string   `placeholder:"FILE" help:"Write every call to the device's plugin as a trace for ui.perfetto.dev."`
+	Census  string   `placeholder:"FILE" help:"Write the native objects that are alive after the execution as a profile for go tool pprof."`
 	Verbose bool     `short:"v" help:"Say on standard error what happens, each phase as it begins."`
 }
 
@@ -86,8 +91,37 @@ type memoryNote struct {
 
 func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1e6 }
 
-// Run compiles the program and runs it.
-func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
+// Run compiles the program and runs it. The trace of a run that fails is written too.
+func (c *runCmd) Run(ctx context.Context, s *streams) error {
+	if c.Trace == "" {
+		return c.run(ctx, s, nil)
+	}
+	var ran error
+	err := atomicfile.Write(c.Trace, 0o666, func(w io.Writer) error {
+		t := &used{w: w}
+		if ran = c.run(ctx, s, t); !t.used {
+			return ran // it failed before there was a plugin, so there is no trace
+		}
+		return nil
+	})
+	if ran != nil {
+		return ran
+	}
+	return fail(exitOther, err)
+}
+
+// used is a writer that knows whether anything was written.
+type used struct {
+	w    io.Writer
+	used bool
+}
+
+func (u *used) Write(p []byte) (int, error) {
+	u.used = true
+	return u.w.Write(p)
+}
+
+func (c *runCmd) run(ctx context.Context, s *streams, trace io.Writer) (err error) {
 	if c.Repeat < 1 || c.Repeat > 1e9 {
 		return fail(exitUsage, fmt.Errorf("--repeat %d: must be from 1 to a thousand million", c.Repeat))
 	}
@@ -137,10 +171,11 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 
 	p.phase("loading " + c.Device)
 	began = time.Now()
-	client, err := c.open(ctx)
+	client, stop, err := c.open(ctx, trace)
 	if err != nil {
 		return fail(exitDevice, err)
 	}
+	defer func() { err = errors.Join(err, fail(exitOther, stop())) }()
 	defer func() { err = errors.Join(err, fail(exitDevice, client.Close())) }()
 	device := client.Device()
 	if device == nil {
@@ -196,17 +231,26 @@ func (c *runCmd) Run(ctx context.Context, s *streams) (err error) {
 	return nil
 }
 
-// open makes the client.
-func (c *runCmd) open(ctx context.Context) (*pjrt.Client, error) {
+// open makes the client, with a trace of its calls if there is somewhere to write it. stop ends the trace.
+func (c *runCmd) open(ctx context.Context, trace io.Writer) (client *pjrt.Client, stop func() error, err error) {
 	p, err := target.Plugin(ctx, c.Device)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	stop = func() error { return nil }
+	if trace != nil {
+		if p, stop, err = pjrt.Trace(p, trace); err != nil {
+			return nil, nil, err
+		}
 	}
 	var o pjrt.ClientOptions
 	if c.Limit != nil {
 		o.Options = append(o.Options, pjrt.NamedValue{Name: "memory_limit", Value: int64(*c.Limit)})
 	}
-	return p.NewClient(ctx, o)
+	if client, err = p.NewClient(ctx, o); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return client, stop, nil
 }
 
 // patience is how long a device may take to notice that it is to stop.
@@ -300,6 +344,11 @@ func (c *runCmd) execute(ctx context.Context, p *progress, exe *pjrt.Executable,
 		}
 		if c.Repeat > 1 {
 			p.phase(fmt.Sprintf("executing, %d of %d", n+1, c.Repeat))
+		}
+	}
+	if c.Census != "" {
+		if err := atomicfile.Write(c.Census, 0o666, isthmus.Live().WriteProfile); err != nil {
+			return nil, err
 		}
 	}
 	slices.Sort(times)
