@@ -60,6 +60,7 @@ func refuse(format string, a ...any) *pjrtfake.Failure {
 
 func extCases() map[string]extCase {
 	return map[string]extCase{
+		"Layouts":            layoutsCase(),
 		"Shardings":          shardingsCase(),
 		"PhaseCompile":       phaseCompileCase(),
 		"Example":            exampleCase(),
