@@ -178,6 +178,9 @@ func (p *Plugin) destroyError(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) {
 // lacks is the error for a function that the plugin does not have.
 func (p *Plugin) lacks(s pjrtc.Slot) error {
 	major, minor := p.table.Version()
+	if end, ok := s.EndedBy(); ok && !p.table.Has(end) {
+		return fmt.Errorf("%s cannot be used: %w", s, p.lacks(end))
+	}
 	if since := s.Since(); since > minor {
 		return fmt.Errorf("the plugin %s (API %d.%d) has no %s, which needs API 0.%d: %w", p.name, major, minor, s, since, isthmus.ErrUnsupported)
 	}

@@ -182,6 +182,13 @@ func (b *Buffer) DonateAfter() (*Buffer, *Promise[struct{}], error) {
 		return nil, nil, err
 	}
 	b.give()
+	if fn == 0 {
+		err := fmt.Errorf("pjrt: %s: the plugin gave no function: %w", op, isthmus.ErrInvalid)
+		if out != 0 {
+			err = errors.Join(err, p.buffers.Destroy(out))
+		}
+		return nil, nil, err
+	}
 	ready := func(code pjrtc.ErrorCode, msg string) error {
 		f := call.Get()
 		defer f.Put()
@@ -194,9 +201,7 @@ func (b *Buffer) DonateAfter() (*Buffer, *Promise[struct{}], error) {
 		if a.ErrorMessage, a.ErrorMessageSize, err = status(f, msg); err != nil {
 			return err
 		}
-		if fn != 0 {
-			f.Call1(call.Fn(fn), mem.AddrOfPtr(a))
-		}
+		f.Call1(call.Fn(fn), mem.AddrOfPtr(a))
 		return nil
 	}
 	w, err := newPromise(c, op, func(code Code, msg string) error { return ready(pjrtc.ErrorCode(code), msg) }, nil, setter(ready))
@@ -316,7 +321,14 @@ func (b *Buffer) GetRawLater(off, n int) (*Event, *Promise[[]byte], error) {
 		return nil
 	}
 	if ev == 0 || fn == 0 {
-		return nil, nil, fmt.Errorf("pjrt: %s: the plugin gave no event or no function: %w", op, isthmus.ErrInvalid)
+		err := fmt.Errorf("pjrt: %s: the plugin gave no event or no function: %w", op, isthmus.ErrInvalid)
+		if ev != 0 {
+			err = errors.Join(err, p.events.Destroy(ev))
+		}
+		if fn != 0 {
+			err = errors.Join(err, ready(pjrtc.ErrorCodeCANCELLED, "no event", 0))
+		}
+		return nil, nil, err
 	}
 	e, eerr := c.newEvent(op, ev)
 	var loan *ffi.Loan

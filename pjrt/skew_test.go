@@ -25,7 +25,7 @@ func TestP15OlderPlugins(t *testing.T) {
 				}
 			}
 			works, lacks := 0, 0
-			for name, j := range journeys {
+			for name, j := range allJourneys() {
 				err, closing, _, _ := travel(t, j, "", pjrtfake.NoFault, func(f *pjrtfake.Fake) {
 					f.Minor, f.StructSize = minor, uint64(end.Offset())
 				})
@@ -51,7 +51,7 @@ func TestP15OlderPlugins(t *testing.T) {
 
 // TestP15NewerPlugin drives a plugin from the future: a larger table, extensions that nobody knows, known ones that grew.
 func TestP15NewerPlugin(t *testing.T) {
-	for name, j := range journeys {
+	for name, j := range allJourneys() {
 		err, closing, _, _ := travel(t, j, "", pjrtfake.NoFault, func(f *pjrtfake.Fake) {
 			f.Minor, f.StructSize = 200, 2048
 			f.Links = append(f.Links, pjrtfake.Link{Type: 77, Fns: 9}, pjrtfake.Link{Type: 10, Fns: 40})

@@ -159,8 +159,11 @@ func (u *Upload) Count() (int, error) {
 		a.TransferManager = n.h
 		return nil
 	}, func(a *pjrtc.AsyncHostToDeviceTransferManagerBufferCountArgs) (err error) {
-		count, err = mem.Len(a.BufferCount)
-		return err
+		if a.BufferCount != uint64(len(u.shapes)) {
+			return fmt.Errorf("pjrt: %s: %d buffers were asked for, the plugin says %d: %w", op, len(u.shapes), a.BufferCount, isthmus.ErrInvalid)
+		}
+		count = len(u.shapes)
+		return nil
 	})
 	return count, err
 }

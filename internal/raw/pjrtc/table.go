@@ -91,7 +91,32 @@ func NewTable(api Ptr[Api]) (*Table, error) {
 			t.fns[s] = *mem.At[Func](uintptr(api) + s.Offset())
 		}
 	}
+	for s, end := range ends {
+		if t.fns[end] == 0 {
+			t.fns[s] = 0
+		}
+	}
 	return t, nil
+}
+
+// ends are functions that make something, and those that end it. Without the second the first could only leak: it is
+// missing too. Functions without which there is no plugin at all are not here.
+var ends = map[Slot]Slot{
+	SlotTopologyDescriptionCreate:               SlotTopologyDescriptionDestroy,
+	SlotTopologyDescriptionDeserialize:          SlotTopologyDescriptionDestroy,
+	SlotClientCreateBuffersForAsyncHostToDevice: SlotAsyncHostToDeviceTransferManagerDestroy,
+	SlotDeviceCreateAsyncTrackingEvent:          SlotAsyncTrackingEventDestroy,
+	SlotExecuteContextCreate:                    SlotExecuteContextDestroy,
+	SlotClientDmaMap:                            SlotClientDmaUnmap,
+	SlotClientCreateAliasBuffer:                 SlotClientFulfillAliasBuffer,
+	SlotEventCreate:                             SlotEventSet,
+	SlotBufferIncreaseExternalReferenceCount:    SlotBufferDecreaseExternalReferenceCount,
+}
+
+// EndedBy is the function that ends what s makes, for those that are missing without it.
+func (s Slot) EndedBy() (Slot, bool) {
+	end, ok := ends[s]
+	return end, ok
 }
 
 // Version is the version of the PJRT API that the plugin was built with.

@@ -102,8 +102,12 @@ var eventSlots = []entry{
 		return nil
 	}),
 	on(func(f *Fake, a *pjrtc.EventCreateArgs) *Failure {
+		fault := f.eventFault
+		if fault == LateEvent || fault == NeverEvent {
+			f.eventFault = NoFault // it is the client's to fire
+		}
 		e := f.event(nil)
-		e.set = true
+		e.set, f.eventFault = true, fault
 		a.Event = pjrtc.Ptr[pjrtc.Event](e.handle)
 		return nil
 	}),

@@ -48,6 +48,7 @@ type Fake struct {
 	injected   int
 	eventFault Fault // of the events that are being made
 	big        []byte
+	bad        []byte
 	objects    map[uintptr]*object
 	next       uintptr
 	violations []string

@@ -125,7 +125,7 @@ func (f *Fake) faulty(how Fault, point string, h *handler, returns bool, a mem.A
 	switch {
 	case how.Fails() && returns:
 		f.injected++
-		if strings.Contains(point, "Destroy") || strings.Contains(point, "Decrease") || strings.HasSuffix(point, "_destroy") || strings.HasSuffix(point, "_delete") {
+		if strings.Contains(point, "Destroy") || strings.Contains(point, "Decrease") || strings.Contains(point, "Fulfill") || strings.HasSuffix(point, "_destroy") || strings.HasSuffix(point, "_delete") {
 			serve() // what fails to end something has ended it
 		}
 		e := f.objects[uintptr(f.newError(how.failure(point)))]
@@ -202,13 +202,17 @@ func (f *Fake) spoil(how Fault, t reflect.Type, a mem.Addr, before, after []byte
 				f.set(p, 0)
 			}
 		case elem != nil && elem.Kind() == reflect.Uint8:
+			if how == NullArray || how == HugeCount || how == NegativeCount || how == BadText {
+				f.kill(*mem.At[uintptr](p)) // bytes that are ended by their address
+			}
 			switch how {
 			case NullArray:
 				f.set(p, 0)
 			case HugeCount, NegativeCount: // there must be as much as a careful client reads
 				*mem.At[mem.Addr](p) = mem.AddrOf(f.huge())
 			case BadText:
-				*mem.At[mem.Addr](p) = mem.AddrOf(f.garbage())
+				f.bad = f.garbage()
+				*mem.At[mem.Addr](p) = mem.AddrOf(f.bad)
 				f.injected++
 			}
 		case elem != nil:
@@ -222,7 +226,7 @@ func (f *Fake) spoil(how Fault, t reflect.Type, a mem.Addr, before, after []byte
 				f.injected++
 			}
 		case name == "Addr":
-			if how == NullArray {
+			if how == NullArray && field.Name != "CallbackData" { // which means something to the plugin only
 				f.set(p, 0)
 			}
 		case field.Type.Kind() == reflect.Uint64 || field.Type.Kind() == reflect.Int64:
@@ -293,7 +297,10 @@ func (f *Fake) hide(before, after []byte) {
 			for i := 7; i >= 0; i-- {
 				h = h<<8 | uintptr(after[at+i])
 			}
-			f.kill(h)
+			o := f.objects[h]
+			if o != nil && (strings.HasPrefix(o.kind, "serialized") || o.kind == "attributes" || o.kind == "future" || o.kind == "dependency") {
+				f.kill(h)
+			}
 		}
 	}
 }
