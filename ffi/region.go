@@ -17,8 +17,15 @@ type Region struct {
 	size int
 }
 
-// NewRegion makes a region of b's memory. The caller uses b through the region only.
-func NewRegion(b []byte) (*Region, error) { return newRegion(b) }
+// NewRegion makes a region of b's memory. The caller uses b through the region only. Parents, which own memory that is
+// not Go's, live as long as the region and its sections.
+func NewRegion(b []byte, parents ...Parent) (*Region, error) {
+	r := &Region{size: len(b)}
+	if err := r.o.Init(regionClass(), b, parents...); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
 
 // Alloc makes a region of size zeroed bytes whose address is a multiple of align, a power of two up to [MaxAlign];
 // 0 means 64.
@@ -30,7 +37,7 @@ func Alloc(size, align int) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRegion(b)
+	return NewRegion(b)
 }
 
 // aligned returns zeroed Go memory whose address is a multiple of align.
@@ -50,14 +57,6 @@ func aligned(size, align int) ([]byte, error) {
 	// that a promise.
 	skip := int(-uintptr(mem.AddrOf(b)) & uintptr(align-1))
 	return b[skip : skip+size : skip+size], nil
-}
-
-func newRegion(b []byte) (*Region, error) {
-	r := &Region{size: len(b)}
-	if err := r.o.Init(regionClass(), b); err != nil {
-		return nil, err
-	}
-	return r, nil
 }
 
 // regionClass makes the class of all regions. They need no backstop: their memory is the collector's.

@@ -2,6 +2,7 @@ package pjrt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -145,6 +146,9 @@ func (p *Plugin) errorMessage(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (string, 
 	return text(a.Message, a.MessageSize), nil
 }
 
+// errCodeOK says that an error is none.
+var errCodeOK = errors.New("the error's code says ok")
+
 func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error) {
 	a, err := call.New[pjrtc.ErrorGetCodeArgs](f)
 	if err != nil {
@@ -161,7 +165,7 @@ func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error
 		return Unknown, fmt.Errorf("reading the code gave another error")
 	}
 	if a.Code == pjrtc.ErrorCodeOK {
-		return Unknown, fmt.Errorf("the error's code says ok")
+		return Unknown, errCodeOK
 	}
 	return Code(a.Code), nil
 }

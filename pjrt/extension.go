@@ -56,6 +56,14 @@ func (p *Plugin) link(t pjrtc.ExtensionType) (pjrtc.Link, bool) {
 	return pjrtc.Link{}, false
 }
 
+// hasExtension is [isthmus.ErrUnsupported] with the extension's name where the plugin lacks it.
+func (p *Plugin) hasExtension(t pjrtc.ExtensionType) error {
+	if _, ok := p.link(t); !ok {
+		return fmt.Errorf("%s has no extension %s: %w", p, pjrtc.Extensions()[t].Name, isthmus.ErrUnsupported)
+	}
+	return nil
+}
+
 // extensionFunc finds a function of an extension. Errors: [isthmus.ErrUnsupported] with the name of the extension or
 // of the function that the plugin lacks.
 func (p *Plugin) extensionFunc(e pjrtc.ExtFunc) (pjrtc.Func, error) {
