@@ -12,9 +12,20 @@
 //	defer out[0].Close()
 //	y, err := pjrt.Get[float32](ctx, out[0])
 //
+// # Compiled programs
+//
+// A [Program] becomes an [Executable] by [Client.Compile]: loaded on devices, ready to run. A [Compiled] is the same
+// without devices: [Topology.Compile] makes it for devices that need not be here, [Compiled.Serialize] keeps it as
+// bytes, and [Client.Load] and [Client.Deserialize] make an Executable of it.
+//
+//	t, err := p.NewTopology(ctx, "v6e:2x2", nil) // TPUs that are elsewhere
+//	x, err := t.Compile(ctx, pjrt.MLIR(code), pjrt.CompileOptions{})
+//	kept, err := x.Serialize()
+//	exe, err := c.Deserialize(ctx, kept, pjrt.LoadOptions{}) // there
+//
 // # Ownership
 //
-// A [Plugin] lives as long as the process. A [Client], [Executable], [Buffer] and [Event] is owned by the program,
+// A [Plugin] lives as long as the process. A [Client], [Executable], [Compiled], [Topology], [Buffer] and [Event] is owned by the program,
 // which closes it; what it was made from cannot be closed before it (the error says what is still alive and where it
 // was made). [Device] and [Memory] belong to their client. Values may be shared between goroutines, and closed by one
 // while another uses them: no order of calls, and no forgotten one, reaches freed memory. Every wrong order is an

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/isthmus-ffi/isthmus/device"
+	"github.com/isthmus-ffi/isthmus/device/embedded"
+	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
 
@@ -120,4 +123,65 @@ func TestP34EverythingIsDocumented(t *testing.T) {
 			return false
 		})
 	}
+}
+
+// ExampleTopology_Compile compiles a program for devices, keeps it, and runs what was kept.
+func ExampleTopology_Compile() {
+	ctx := context.Background()
+	plugin, err := embedded.Plugin(device.Options{}) // any plugin, such as Google's for TPUs that are elsewhere
+	if err != nil {
+		log.Fatal(err)
+	}
+	topology, err := plugin.NewTopology(ctx, "", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer topology.Close()
+	program, err := topology.Compile(ctx, pjrt.MLIR(`
+		func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+			%0 = stablehlo.sqrt %x : tensor<2xf32>
+			return %0 : tensor<2xf32>
+		}`), pjrt.CompileOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer program.Close()
+	kept, err := program.Serialize()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	client, err := plugin.NewClient(ctx, pjrt.ClientOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	exe, err := client.Deserialize(ctx, kept, pjrt.LoadOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer exe.Close()
+	x, err := pjrt.Put(ctx, client.Device(), []float32{9, 16}, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer x.Close()
+	out, err := exe.Execute(ctx, []*pjrt.Buffer{x}, pjrt.ExecuteOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer out[0].Close()
+	fmt.Println(pjrt.Get[float32](ctx, out[0]))
+	// Output: [3 4] <nil>
+}
+
+// ExampleParseShape shows how a TPU lays out a matrix.
+func ExampleParseShape() {
+	s := pjrt.Shape{Type: pjrt.Type{DType: dtype.F32, Dims: []int{100, 300}}, MinorToMajor: []int{1, 0}, Tiles: [][]int{{8, 128}}}
+	b, err := s.Serialize()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pjrt.ParseShape(b))
+	// Output: f32[100,300]{1,0:T(8,128)} <nil>
 }
