@@ -24,7 +24,7 @@ var _ = pjrtlib.Serve(device.Server(options(), "cpu"))
 // options are the device's, by the environment. What is no number is told, and left out.
 func options() device.Options {
 	number := func(name string) float64 {
-		text := os.Getenv(name)
+		text := pjrtlib.Getenv(name)
 		if text == "" {
 			return 0
 		}
