@@ -128,7 +128,7 @@ func entries(list []stablehlo.Extra) ([]pjrtserve.CallAttr, error) {
 // handled calls a handler with tensors of the evaluator.
 func handled(b *pjrtserve.Bound, a *stablehlo.CustomCallAttr) eval.CustomCall {
 	return func(ctx context.Context, op *stablehlo.Op, in []eval.Value) ([]eval.Value, error) {
-		args, err := callTensors(in)
+		args, err := callTensors(in, a.OperandLayouts)
 		if err != nil {
 			return nil, err
 		}
@@ -162,12 +162,21 @@ func handled(b *pjrtserve.Bound, a *stablehlo.CustomCallAttr) eval.CustomCall {
 		if err := b.Call(ctx, run, args, results); err != nil {
 			return nil, err
 		}
+		for i, v := range out {
+			if t, ok := v.(*eval.Tensor); ok && i < len(a.ResultLayouts) {
+				if order := a.ResultLayouts[i]; reordered(order) {
+					data := aligned(int64(len(t.Data)))
+					relay(data, t.Data, t.Type.Dims, t.Type.Elem.Size(), order, false)
+					t.Data = data
+				}
+			}
+		}
 		return out, nil
 	}
 }
 
-// callTensors are arguments as handlers take them; those that lie badly are copied.
-func callTensors(in []eval.Value) ([]pjrtserve.CallTensor, error) {
+// callTensors are arguments as handlers take them: in the layouts that the program names, and aligned.
+func callTensors(in []eval.Value, layouts [][]int64) ([]pjrtserve.CallTensor, error) {
 	var out []pjrtserve.CallTensor
 	for i, v := range in {
 		t, ok := v.(*eval.Tensor)
@@ -178,7 +187,10 @@ func callTensors(in []eval.Value) ([]pjrtserve.CallTensor, error) {
 			return nil, fmt.Errorf("operand %d is no tensor: %w", i, isthmus.ErrUnsupported)
 		}
 		data := t.Data
-		if len(data) > 0 && int(mem.AddrOf(data))%handlerAlign != 0 {
+		if i < len(layouts) && reordered(layouts[i]) && len(layouts[i]) == len(t.Type.Dims) {
+			data = aligned(int64(len(data)))
+			relay(data, t.Data, t.Type.Dims, t.Type.Elem.Size(), layouts[i], true)
+		} else if len(data) > 0 && int(mem.AddrOf(data))%handlerAlign != 0 {
 			data = aligned(int64(len(data)))
 			copy(data, t.Data)
 		}
@@ -198,4 +210,50 @@ func aligned(n int64) []byte {
 		skip = handlerAlign - r
 	}
 	return b[skip : skip+int(n) : skip+int(n)]
+}
+
+// reordered reports whether a layout, minor to major, is not the row-major one.
+func reordered(order []int64) bool {
+	for i, d := range order {
+		if d != int64(len(order)-1-i) {
+			return true
+		}
+	}
+	return false
+}
+
+// relay copies elements of the given size from row-major order to a layout, or back.
+func relay(dst, src []byte, dims []int64, size int, order []int64, to bool) {
+	if len(src) == 0 {
+		return
+	}
+	strides := make([]int, len(dims)) // in the layout
+	step := size
+	for _, d := range order {
+		strides[d] = step
+		step *= int(dims[d])
+	}
+	at := make([]int64, len(dims))
+	plain, laid := 0, 0
+	for {
+		if to {
+			copy(dst[laid:laid+size], src[plain:])
+		} else {
+			copy(dst[plain:plain+size], src[laid:])
+		}
+		plain += size
+		d := len(dims) - 1
+		for ; d >= 0; d-- {
+			at[d]++
+			laid += strides[d]
+			if at[d] < dims[d] {
+				break
+			}
+			laid -= int(at[d]) * strides[d]
+			at[d] = 0
+		}
+		if d < 0 {
+			return
+		}
+	}
 }

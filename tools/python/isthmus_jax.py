@@ -5,7 +5,8 @@
     import jax
 
 `use` makes the device JAX's default, beside the CPU that JAX brings, and has jax.ffi.register_ffi_target(..., platform=
-"cpu") register with both. Without calls of C functions, two environment variables do the same:
+"cpu") register with both: functions of C run on the device, and so do those of LAPACK that come with JAX, instead of the
+device's own. Where that is not wanted, two environment variables do the same:
 
     PJRT_NAMES_AND_LIBRARY_PATHS=isthmus:/path/to/libisthmus_pjrt.so JAX_PLATFORMS=isthmus,cpu
 """
@@ -41,12 +42,14 @@ class _Message(ctypes.Structure):
 _call = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 
 
-def use(library, devices=1):
-    """Has JAX load the library as the plugin isthmus, with that many virtual devices."""
+def use(library, devices=1, functions=True):
+    """Has JAX load the library as the plugin isthmus, with that many virtual devices. functions are those of C."""
     library = os.path.abspath(library)
     os.environ["PJRT_NAMES_AND_LIBRARY_PATHS"] = f"isthmus:{library}"
     os.environ["JAX_PLATFORMS"] = "isthmus,cpu"
     os.environ["ISTHMUS_DEVICES"] = str(devices)
+    if not functions:
+        return
     from jaxlib import xla_client
 
     lib = ctypes.CDLL(library)
