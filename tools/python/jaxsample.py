@@ -167,7 +167,7 @@ CASES += [
     Case("scatter", lambda a: a.at[jnp.array([1, 3])].set(9), lambda a: np.concatenate([a[:1], [9], a[2:3], [9], a[4:]]).astype(a.dtype), F + I, shapes=((7,),)),
     Case("softmax", jax.nn.softmax, lambda a: np.exp(a - a.max(-1, keepdims=True)) / np.exp(a - a.max(-1, keepdims=True)).sum(-1, keepdims=True), ("f4", "f8"), shapes=VECTORS),
     Case("logsumexp", lambda a: jax.nn.logsumexp(a, -1), lambda a: np.log(np.exp(a).sum(-1)), ("f4", "f8"), shapes=VECTORS),
-    Case("population_count", jax.lax.population_count, np.bitwise_count, I), Case("clz", jax.lax.clz, lambda a: np.array([32 - int(x).bit_length() for x in a.ravel()], a.dtype).reshape(a.shape), ("u4",)),
+    Case("population_count", jax.lax.population_count, np.bitwise_count, ("u1", "u4")), Case("clz", jax.lax.clz, lambda a: np.array([32 - int(x).bit_length() for x in a.ravel()], a.dtype).reshape(a.shape), ("u4",)),
     Case("cummax", lambda a: jax.lax.cummax(a, axis=0), lambda a: np.maximum.accumulate(a, 0), F + I, shapes=VECTORS), Case("reduce_window", lambda a: jax.lax.reduce_window(a, -jnp.inf, jax.lax.max, (3,), (1,), "VALID"), lambda a: np.array([a[i : i + 3].max() for i in range(len(a) - 2)], a.dtype), ("f4", "f8"), shapes=((7,),)),
 ]  # fmt: skip
 
