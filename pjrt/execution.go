@@ -218,5 +218,6 @@ func (c *ExecuteContext) String() string {
 }
 
 func (p *Plugin) destroyContext(h pjrtc.Ptr[pjrtc.ExecuteContext]) error {
+	defer p.dropUserData(h)
 	return ask(p, "destroy execute context", func(_ *call.Frame, a *pjrtc.ExecuteContextDestroyArgs) error { a.Context = h; return nil }, nil)
 }

@@ -68,6 +68,10 @@ type handlers struct {
 	class   ffi.Class[*handlerEntry]
 	api     atomic.Uintptr // the plugin's XLA_FFI_Api, once it has asked for metadata
 	types   map[string]TypeID
+	// noData is a context without user data, for executions that bring none: XLA's handlers fault when they ask for
+	// user data of an execution without a context. It is made before the first handler and lives as long as the process.
+	noData atomic.Uintptr
+	data   map[pjrtc.Ptr[pjrtc.ExecuteContext]][]uintptr // the values of each context
 }
 
 // RegisterHandler makes f the handler of custom calls to name. f may be called on any number of goroutines at once; its
@@ -97,6 +101,9 @@ func (p *Plugin) RegisterHandler(name string, f func(*HandlerCall) error, o Hand
 	defer p.handlers.mu.Unlock()
 	p.handlers.class.Name, p.handlers.class.Backstop = "pjrt.Handler", ffi.BackstopNone // the entry keeps it reachable
 	p.handlers.class.Destroy = func(e *handlerEntry) error { e.current.Store(nil); return nil }
+	if err := p.makeNoData(); err != nil {
+		return nil, err
+	}
 	key := handlerKey{o.Platform, name}
 	e := p.handlers.entries[key]
 	switch {

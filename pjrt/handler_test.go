@@ -502,6 +502,80 @@ func TestP14HandlerState(t *testing.T) {
 	})
 }
 
+// Each execution brings its own user data, and handlers without any are told so.
+func TestP14HandlerUserData(t *testing.T) {
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		type scaleBy struct{ by int64 }
+		typ, err := p.RegisterType("isthmus.test.scale")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := p.RegisterType("isthmus.test.scale"); err != nil || again != typ {
+			t.Errorf("the same name: %v, %v; want %v", again, err, typ)
+		}
+		before := pjrt.LiveValues()
+		h := handle(t, p, func(c *pjrt.HandlerCall) error {
+			v, err := c.UserData(typ)
+			if err != nil {
+				return err
+			}
+			out, err := pjrt.Result[int64](c, 0)
+			if err != nil {
+				return err
+			}
+			return out.Set(0, v.(*scaleBy).by)
+		}, pjrt.HandlerOptions{})
+		c := client(t, p)
+		x := compile(t, c, calling(h, "", "tensor<i64>", "tensor<i64>"))
+		in := put(t, c, []int64{0})
+		var wg sync.WaitGroup
+		for g := range int64(4) {
+			wg.Go(func() {
+				ec, err := p.NewExecuteContext()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := ec.AddUserData(typ, &scaleBy{g}); err != nil {
+					t.Error(err)
+				}
+				for range 20 {
+					out, err := x.Execute(context.Background(), []*pjrt.Buffer{in}, pjrt.ExecuteOptions{Context: ec})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got, err := pjrt.Get[int64](context.Background(), out[0]); err != nil || got[0] != g {
+						t.Errorf("got %v, %v, want %d", got, err, g)
+					}
+					if err := out[0].Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				for range 2 {
+					if err := ec.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := ec.AddUserData(typ, nil); !errors.Is(err, isthmus.ErrClosed) {
+					t.Errorf("a closed context: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		// XLA's own handlers fault here: both ways to execute bring a context without data.
+		if _, err := execute(t, x, in); err == nil || !strings.Contains(err.Error(), "user data") {
+			t.Errorf("without user data: %v", err)
+		}
+		if outs, err := x.Execute(context.Background(), []*pjrt.Buffer{in}, pjrt.ExecuteOptions{}); err == nil || !strings.Contains(err.Error(), "user data") {
+			t.Errorf("without user data, the quick way: %v, %v", outs, err)
+		}
+		if n := pjrt.LiveValues() - before; n != 0 {
+			t.Errorf("%d values live after their contexts", n)
+		}
+	})
+}
+
 // Registering is refused with a reason, never a panic.
 func TestP17HandlerRegistration(t *testing.T) {
 	p := real(t, "ISTHMUS_PJRT_CPU")

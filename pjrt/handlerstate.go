@@ -114,13 +114,75 @@ func (t *valueTable) get(n uintptr) (any, bool) {
 	return v, ok
 }
 
-func (t *valueTable) drop(n uintptr) {
+// end forgets a value, which need not be there.
+func (t *valueTable) end(n uintptr) bool {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	_, ok := t.live[n]
 	delete(t.live, n)
-	t.mu.Unlock()
-	if !ok {
+	return ok
+}
+
+func (t *valueTable) drop(n uintptr) {
+	if !t.end(n) {
 		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemStray, Object: isthmus.Object{Kind: "pjrt.TypeID"}, Err: fmt.Errorf("a value was deleted twice: %w", isthmus.ErrClosed)})
+	}
+}
+
+// AddUserData gives a Go value to the handlers of the executions that name the context, by [HandlerCall.UserData].
+// There is one value of each type. It is held until the context is closed. Calls PJRT_FFI_UserData_Add.
+func (c *ExecuteContext) AddUserData(t TypeID, v any) error {
+	const op = "add user data"
+	switch {
+	case c == nil || c.plugin == nil:
+		return invalid(op, "no context")
+	case t.plugin != c.plugin:
+		return invalid(op, "%s is not a type of the context's plugin", t)
+	}
+	h, err := c.owned.Use()
+	if err != nil {
+		return fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	defer c.owned.Done()
+	n := values.add(v)
+	err = askExt(c.plugin, op, func(_ *call.Frame, a *pjrtc.FFIUserDataAddArgs) error {
+		a.Context, a.UserData.TypeId, a.UserData.Data = h, t.id, pjrtc.Addr(n)
+		return nil
+	}, nil)
+	if err != nil {
+		values.end(n)
+		return err
+	}
+	s := &c.plugin.handlers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.data == nil {
+		s.data = map[pjrtc.Ptr[pjrtc.ExecuteContext]][]uintptr{}
+	}
+	s.data[h] = append(s.data[h], n)
+	return nil
+}
+
+// makeNoData makes the context of executions that bring none. The caller holds the handlers' lock.
+func (p *Plugin) makeNoData() error {
+	if p.handlers.noData.Load() != 0 {
+		return nil
+	}
+	return unlessUnsupported(ask(p, "execute context", nil, func(a *pjrtc.ExecuteContextCreateArgs) error {
+		p.handlers.noData.Store(uintptr(a.Context))
+		return nil
+	}))
+}
+
+// dropUserData ends the values of a context that was destroyed. Plugins that know the type's deleter have done so.
+func (p *Plugin) dropUserData(h pjrtc.Ptr[pjrtc.ExecuteContext]) {
+	s := &p.handlers
+	s.mu.Lock()
+	all := s.data[h]
+	delete(s.data, h)
+	s.mu.Unlock()
+	for _, n := range all {
+		values.end(n)
 	}
 }
 
@@ -128,6 +190,15 @@ func (t *valueTable) drop(n uintptr) {
 // not tell, the plugin's refusal where the execution has none of that type.
 func (c *HandlerCall) UserData(t TypeID) (any, error) {
 	const op = "user data"
+	if c == nil || c.entry == nil {
+		return nil, invalid(op, "no call")
+	}
+	if t.plugin != c.entry.plugin {
+		return nil, invalid(op, "%s is not a type of the handler's plugin", t)
+	}
+	if t.plugin.handlers.noData.Load() == 0 {
+		return nil, fmt.Errorf("pjrt: %s: the plugin has no execute contexts: %w", op, isthmus.ErrUnsupported)
+	}
 	var n uintptr
 	err := c.withID(op, t.id, func(f *call.Frame, id pjrtc.Ptr[pjrtc.XLAFFITypeId], api pjrtc.XLAFFITable) (pjrtc.Ptr[pjrtc.XLAFFIError], bool, error) {
 		a, err := call.New[pjrtc.XLAFFIExecutionContextGetArgs](f)

@@ -134,6 +134,7 @@ func (r *run) options(opt *pjrtc.ExecuteOptions, params int, o *ExecuteOptions) 
 			return fmt.Errorf("pjrt: %s: callbacks: %w", op, err)
 		}
 	}
+	opt.Context = pjrtc.Ptr[pjrtc.ExecuteContext](r.x.client.plugin.handlers.noData.Load())
 	if o.Context != nil {
 		if o.Context.plugin != r.x.client.plugin {
 			return invalid(op, "the context belongs to another plugin")

@@ -110,6 +110,7 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 	k.lists[0], k.outs[0] = pjrtc.To(&k.in[0]), pjrtc.To(&k.out[0])
 	k.options = pjrtc.ExecuteOptions{}
 	k.options.SetSize()
+	k.options.Context = pjrtc.Ptr[pjrtc.ExecuteContext](x.client.plugin.handlers.noData.Load())
 	k.end.StructSize, k.end.ExtensionStart, k.end.Event = pjrtc.EventAwaitArgsSize, 0, 0
 	a := &k.args // field by field: a composite literal is made on the stack and copied
 	a.StructSize, a.ExtensionStart = pjrtc.LoadedExecutableExecuteArgsSize, 0
