@@ -166,6 +166,9 @@ func travel(t testing.TB, j func(*world) error, point string, kind pjrtfake.Faul
 		time.Sleep(time.Millisecond)
 	}
 	for _, v := range f.Violations() {
+		if kind >= pjrtfake.NullHandle && kind <= pjrtfake.NegativeID && strings.HasSuffix(v, "not given") {
+			continue // it is given back as it was given, and that was spoiled
+		}
 		t.Errorf("the plugin saw: %s", v)
 	}
 	for kind, n := range f.Alive() {
