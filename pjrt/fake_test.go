@@ -29,6 +29,7 @@ func programs() map[string]*pjrtfake.Program {
 			return [][]byte{out}
 		}},
 		"none":   {},
+		"talk":   {Sends: map[int64][][]byte{1: {make([]byte, 8), make([]byte, 4)}}, Recvs: map[int64]int{2: 8}, Outputs: []pjrtfake.Type{f32x4}},
 		"shown":  {Optimized: "a program"},
 		"noouts": {Params: []pjrtfake.Type{f32x4}},
 		"noargs": {Outputs: []pjrtfake.Type{f32x4}},

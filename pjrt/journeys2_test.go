@@ -348,3 +348,53 @@ var programJourneys = map[string]func(*world) error{
 		return t.Close()
 	},
 }
+
+// runJourneys are executions with all that they take.
+var runJourneys = map[string]func(*world) error{
+	"execute context": func(w *world) error {
+		x, a, b := w.executable("add"), w.buffer(), w.buffer()
+		w.arm()
+		c, err := w.p.NewExecuteContext()
+		if err != nil {
+			return err
+		}
+		w.later(c.Close)
+		outs, err := x.Execute(w.ctx, []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{Context: c, CallLocation: "here.py:1", Tasks: []pjrt.Task{{ID: 1, Incarnation: 2}}})
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return errors.Join(err, c.Close())
+	},
+	"start": func(w *world) error {
+		x, a, b := w.executable("add"), w.buffer(), w.buffer()
+		w.arm()
+		e, err := x.Start(w.ctx, []*pjrt.Buffer{a, b}, pjrt.ExecuteOptions{})
+		if err != nil {
+			return err
+		}
+		w.later(e.Close)
+		outs, err := e.Outputs(w.ctx) // which may come before the end
+		err = errors.Join(err, e.Wait(w.ctx))
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return err
+	},
+	"send and receive": func(w *world) error {
+		x := w.executable("talk")
+		w.arm()
+		outs, err := x.Execute(w.ctx, nil, pjrt.ExecuteOptions{
+			Send: []pjrt.SendHandler{{Channel: 1, Func: func(pjrt.SentChunk) error { return nil }}},
+			Recv: []pjrt.RecvHandler{{Channel: 2, Func: func(_ int, s *pjrt.DeviceStream) error {
+				_, err1 := s.TotalBytes()
+				_, err2 := s.GranuleSize()
+				_, err3 := s.CurrentBytes()
+				return errors.Join(err1, err2, err3, s.Write(w.ctx, make([]byte, 8)), s.Close())
+			}}},
+		})
+		for _, o := range outs {
+			err = errors.Join(err, o.Close())
+		}
+		return err
+	},
+}
