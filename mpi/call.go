@@ -1,0 +1,131 @@
+package mpi
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// serveThread is the only thread that calls a library which takes calls of one thread.
+func serveThread(work <-chan func()) {
+	runtime.LockOSThread()
+	for f := range work {
+		f()
+	}
+}
+
+// enter has f make its calls as the library takes them.
+func (w *World) enter(f func()) {
+	switch {
+	case w.thread != nil:
+		done := make(chan struct{})
+		w.thread <- func() { f(); close(done) }
+		<-done
+	case w.threads == ThreadSerialized:
+		w.serial.Lock()
+		defer w.serial.Unlock()
+		f()
+	default:
+		f()
+	}
+}
+
+// go1 runs a sequence of calls as the library takes them.
+func (w *World) go1(s *call.Step) {
+	if w.threads == ThreadMultiple && w.thread == nil {
+		s.Run()
+		return
+	}
+	w.enter(s.Run)
+}
+
+// step prepares one call of a function that the library has.
+func (w *World) step(s *call.Step, f mpic.Func, args ...uintptr) error {
+	fn, err := w.lib.Fn(f)
+	if err != nil {
+		return err
+	}
+	if len(args) > call.MaxStepArgs {
+		return fmt.Errorf("%v with %d arguments: %w", f, len(args), isthmus.ErrBounds)
+	}
+	*s = call.Step{Fn: fn}
+	copy(s.Args[:], args)
+	return nil
+}
+
+// run makes one call that does not wait for others and returns its code. A function that the library lacks gives -1.
+func (w *World) run(f *call.Frame, fn mpic.Func, args ...uintptr) int32 {
+	s, err := call.New[call.Step](f)
+	if err != nil || w.step(s, fn, args...) != nil {
+		return -1
+	}
+	w.go1(s)
+	return s.Failed()
+}
+
+// do is run with the error that the code means.
+func (w *World) do(f *call.Frame, op string, fn mpic.Func, args ...uintptr) error {
+	s, err := call.New[call.Step](f)
+	if err != nil {
+		return err
+	}
+	if err := w.step(s, fn, args...); err != nil {
+		return fmt.Errorf("mpi: %s: %w", op, err)
+	}
+	w.go1(s)
+	if code := s.Failed(); code != 0 {
+		return w.failure(op, code)
+	}
+	return nil
+}
+
+// int32s is space for n C ints in a frame, and their addresses.
+func int32s(f *call.Frame, n int) ([]int32, uintptr, error) {
+	s, err := call.Slice[int32](f, max(n, 1))
+	if err != nil {
+		return nil, 0, err
+	}
+	return s, uintptr(mem.AddrOf(s)), nil
+}
+
+// cint is a Go int as an argument of type int, which was checked to be one.
+func cint(n int) uintptr { return uintptr(uint32(int32(n))) }
+
+// spins is how often a wait looks before it lets others run: some 10 microseconds.
+const spins = 200
+
+// patience paces a wait: looks in C, then Gosched, then sleeps that grow. With more ranks than cores the one that sleeps
+// lets the others come to where they are waited for.
+type patience struct{ round int }
+
+// pause lets others run. It returns the context's error when it has ended.
+func (p *patience) pause(ctx context.Context) error {
+	p.round++
+	switch {
+	case p.round <= 4:
+		runtime.Gosched()
+	case p.round <= 8:
+		osYield()
+	default:
+		d := min(50*time.Microsecond<<min((p.round-8)/64, 5), time.Millisecond)
+		if done := ctx.Done(); done != nil && p.round&63 == 0 {
+			select {
+			case <-done:
+				return context.Cause(ctx)
+			case <-time.After(d):
+				return nil
+			}
+		}
+		time.Sleep(d)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+// Package mpitest runs a test binary as several ranks, on every MPI library that is installed.
+//
+// A test binary that calls [Main] from TestMain is its own MPI program: a test calls [Run], which starts mpiexec with
+// the same binary, and each rank runs the scenario that was registered under the name and says how it went.
+package mpitest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus/mpi"
+)
+
+// Library is an installed MPI library with its launcher.
+type Library struct {
+	Name   string // openmpi, mpich, or the name of a folder that ISTHMUS_MPI_PREFIXES lists
+	Exec   string // its mpiexec
+	Lib    string // its library
+	Family string // openmpi or mpich
+}
+
+const scenarioEnv = "ISTHMUS_MPI_SCENARIO"
+
+// Scenario is what each rank runs. An error fails the test.
+type Scenario func(ctx context.Context, w *mpi.World) error
+
+// Main runs the scenario of a rank, or the tests. raw scenarios open MPI themselves.
+func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx context.Context) error) {
+	name := os.Getenv(scenarioEnv)
+	if name == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := context.WithTimeout(context.Background(), 100*time.Second)
+	defer stop()
+	err := run(ctx, name, scenarios, raw)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "scenario %s: %v\n", name, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func run(ctx context.Context, name string, scenarios map[string]Scenario, raw map[string]func(context.Context) error) (err error) {
+	if f := raw[name]; f != nil {
+		return f(ctx)
+	}
+	f := scenarios[name]
+	if f == nil {
+		return fmt.Errorf("no scenario is called %q", name)
+	}
+	w, err := mpi.Open(ctx, mpi.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+		if err != nil {
+			// The others wait for this rank: they must not wait for ever.
+			fmt.Fprintf(os.Stderr, "scenario %s, rank %d: %v\n", name, w.Comm().Rank(), err)
+			w.Abort(1)
+		}
+		err = errors.Join(err, w.Close(ctx))
+	}()
+	return f(ctx, w)
+}
+
+// Libraries finds the MPI libraries of this machine: those of the system, and those under the folders that
+// ISTHMUS_MPI_PREFIXES lists, each with a bin/mpiexec and its libraries in lib.
+func Libraries() []Library {
+	var out []Library
+	for _, l := range []Library{
+		{Name: "openmpi", Exec: "mpiexec.openmpi", Lib: "libmpi.so.40", Family: "openmpi"},
+		{Name: "mpich", Exec: "mpiexec.mpich", Lib: "libmpich.so.12", Family: "mpich"},
+	} {
+		if path, err := exec.LookPath(l.Exec); err == nil {
+			l.Exec = path
+			out = append(out, l)
+		}
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("ISTHMUS_MPI_PREFIXES")) {
+		for _, l := range []struct{ lib, family, suffix string }{{"libmpi.so.40", "openmpi", ""}, {"libmpi.so.12", "mpich", ""}, {"libmpi_abi.so.1", "mpich", "-abi"}} {
+			lib := filepath.Join(dir, "lib", l.lib)
+			launcher := filepath.Join(dir, "bin", "mpiexec")
+			if isFile(lib) && isFile(launcher) {
+				out = append(out, Library{Name: filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family})
+			}
+		}
+	}
+	return out
+}
+
+func isFile(path string) bool {
+	s, err := os.Stat(path)
+	return err == nil && s.Mode().IsRegular()
+}
+
+// Each runs f for each installed library. Without one the test is skipped; in CI it fails.
+func Each(t *testing.T, f func(t *testing.T, l Library)) {
+	t.Helper()
+	all := Libraries()
+	if os.Getenv("CI") != "" {
+		for _, want := range []string{"openmpi", "mpich"} {
+			if !slices.ContainsFunc(all, func(l Library) bool { return l.Name == want }) {
+				t.Errorf("no %s is installed", want)
+			}
+		}
+	}
+	if len(all) == 0 {
+		t.Skip("no MPI library is installed")
+	}
+	for _, l := range all {
+		t.Run(l.Name, func(t *testing.T) { f(t, l) })
+	}
+}
+
+// Run runs the scenario with n ranks on each installed library.
+func Run(t *testing.T, n int, scenario string) {
+	t.Helper()
+	Each(t, func(t *testing.T, l Library) {
+		t.Helper()
+		if out, err := l.Start(t.Context(), n, scenario); err != nil {
+			t.Errorf("%d ranks: %v\n%s", n, err, out)
+		}
+	})
+}
+
+// Start runs the scenario and returns what the ranks wrote.
+func (l Library) Start(ctx context.Context, n int, scenario string, env ...string) (string, error) {
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, l.Exec, l.args(n, os.Args[0])...)
+	cmd.Env = append(os.Environ(), append(l.Env(), append(env, scenarioEnv+"="+scenario)...)...)
+	cmd.WaitDelay = 5 * time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+// Env is what a launcher and its ranks need on a machine with fewer processors than ranks, also for root.
+func (l Library) Env() []string {
+	return []string{
+		"ISTHMUS_MPI=" + l.Lib,
+		"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "PRTE_ALLOW_RUN_AS_ROOT=1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+		"OMPI_MCA_rmaps_base_oversubscribe=1", "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe",
+		"OMPI_MCA_btl_base_warn_component_unused=0", "UCX_WARN_UNUSED_ENV_VARS=n",
+	}
+}
+
+func (l Library) args(n int, program string) []string {
+	args := []string{"-n", fmt.Sprint(n)}
+	if l.Family == "openmpi" {
+		args = append(args, "--oversubscribe", "--bind-to", "none")
+	}
+	return append(args, program)
+}
+
+// Quiet drops the chatter of launchers from what the ranks wrote.
+func Quiet(out string) string {
+	var b strings.Builder
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "[") && !strings.HasPrefix(line, "---") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

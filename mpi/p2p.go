@@ -1,0 +1,198 @@
+package mpi
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// message is one send or receive on its way to the library.
+type message struct {
+	op    string
+	fn    mpic.Func
+	recv  bool
+	peer  int
+	tag   int
+	look  int64 // how often to look for its end in the crossing that starts it
+	owned bool  // by a Request
+}
+
+// start lends b and starts the operation. With an error the library has nothing of b.
+func start[T any](c *Comm, b []T, m message) (*operation, error) {
+	h, err := c.use(m.op)
+	if err != nil {
+		return nil, err
+	}
+	o, err := prepare(c, b, m)
+	if err != nil {
+		c.owned.Done()
+		return nil, err
+	}
+	peer, err := c.peer(m.op, m.peer, m.recv)
+	if err == nil {
+		var tag uintptr
+		if tag, err = c.label(m.op, m.tag, m.recv); err == nil {
+			if m.owned {
+				o.entry.Enter("mpi.Request(" + m.op + ")")
+			}
+			err = o.begin(m.fn, m.look, uintptr(o.address), cint(len(b)), uintptr(o.dt.h), peer, tag, uintptr(h), o.request())
+			if err != nil && m.owned {
+				o.entry.Leave()
+			}
+			return o, err
+		}
+	}
+	o.drop()
+	return nil, err
+}
+
+// prepare makes the operation and lends it the buffer.
+func prepare[T any](c *Comm, b []T, m message) (*operation, error) {
+	dt, err := datatypeOf[T](c.world)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
+	}
+	if _, err := count(m.op, b); err != nil {
+		return nil, err
+	}
+	o, err := c.newOperation(m.op)
+	if err != nil {
+		return nil, err
+	}
+	o.dt = dt
+	access := ffi.Shared
+	if m.recv {
+		access, o.into = ffi.Exclusive, mem.Bytes(b)
+		if o.into == nil {
+			o.into = []byte{}
+		}
+	}
+	if o.loans[0], err = ffi.LendSlice(b, access); err != nil {
+		o.frame.Put()
+		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
+	}
+	o.address, o.nobody = mem.AddrOf(b), m.peer == ProcNull
+	return o, nil
+}
+
+// complete waits for an operation of a blocking call. When ctx ends, the library keeps the buffer for as long as it
+// needs it, and the caller gets the context's error.
+func complete(ctx context.Context, o *operation, cancellable bool) (Status, error) {
+	if !o.over {
+		if err := o.wait(ctx); err != nil && !o.isOver() {
+			if cancellable {
+				o.cancel()
+			}
+			o.entry.Enter("mpi." + o.op)
+			o.world.reaper.keep(o)
+			return Status{}, err
+		}
+	}
+	return o.status(), o.err
+}
+
+// Send sends b to the process with rank to and returns when b may be used again, which may be before it was received.
+// Calls MPI_Isend and MPI_Test.
+//
+// Errors: [isthmus.ErrBounds] for a rank or tag that does not exist, [isthmus.ErrInvalid] for an element type that holds
+// pointers, [isthmus.ErrBorrowed] while something writes to b, [*Error] for what the library reports, the context's when it
+// ends first: b stays lent then until the library is done.
+func Send[T any](ctx context.Context, c *Comm, b []T, to, tag int) error {
+	return sendAs(ctx, c, b, to, tag, "send", mpic.FnIsend)
+}
+
+// SendSync is Send that returns when the receiver has begun to receive. Calls MPI_Issend.
+func SendSync[T any](ctx context.Context, c *Comm, b []T, to, tag int) error {
+	return sendAs(ctx, c, b, to, tag, "synchronous send", mpic.FnIssend)
+}
+
+// SendReady is Send to a process that is known to wait for the message already; otherwise the result is undefined, as
+// the standard has it. Calls MPI_Irsend.
+func SendReady[T any](ctx context.Context, c *Comm, b []T, to, tag int) error {
+	return sendAs(ctx, c, b, to, tag, "ready send", mpic.FnIrsend)
+}
+
+func sendAs[T any](ctx context.Context, c *Comm, b []T, to, tag int, op string, fn mpic.Func) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
+	}
+	o, err := start(c, b, message{op: op, fn: fn, peer: to, tag: tag, look: spins})
+	if err != nil {
+		return err
+	}
+	_, err = complete(ctx, o, false)
+	return err
+}
+
+// Recv receives into b a message of the process with rank from, or [AnySource], with the tag, or [AnyTag]. The message
+// may be shorter than b: the status says how long it is. Calls MPI_Irecv and MPI_Test.
+//
+// Errors: as for [Send]; [ErrTruncate] for a message that is longer than b.
+func Recv[T any](ctx context.Context, c *Comm, b []T, from, tag int) (Status, error) {
+	const op = "receive"
+	if ctx.Err() != nil {
+		return Status{}, fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
+	}
+	o, err := start(c, b, message{op: op, fn: mpic.FnIrecv, recv: true, peer: from, tag: tag, look: spins})
+	if err != nil {
+		return Status{}, err
+	}
+	return complete(ctx, o, true)
+}
+
+// Isend starts to send b, which belongs to the request until it gives it back. Calls MPI_Isend.
+func Isend[T any](c *Comm, b []T, to, tag int) (*Request[T], error) {
+	return isend(c, b, to, tag, "send", mpic.FnIsend)
+}
+
+// IsendSync is Isend that is over when the receiver has begun to receive. Calls MPI_Issend.
+func IsendSync[T any](c *Comm, b []T, to, tag int) (*Request[T], error) {
+	return isend(c, b, to, tag, "synchronous send", mpic.FnIssend)
+}
+
+func isend[T any](c *Comm, b []T, to, tag int, op string, fn mpic.Func) (*Request[T], error) {
+	o, err := start(c, b, message{op: op, fn: fn, peer: to, tag: tag, owned: true})
+	if err != nil {
+		return nil, err
+	}
+	return newRequest(o, b), nil
+}
+
+// Irecv starts to receive into b, which belongs to the request until it gives it back. Calls MPI_Irecv.
+func Irecv[T any](c *Comm, b []T, from, tag int) (*Request[T], error) {
+	o, err := start(c, b, message{op: "receive", fn: mpic.FnIrecv, recv: true, peer: from, tag: tag, owned: true})
+	if err != nil {
+		return nil, err
+	}
+	return newRequest(o, b), nil
+}
+
+// SendRecv sends out and receives into in at once, so that processes that exchange do not wait for one another in a
+// circle. The slices must not overlap. Calls MPI_Isend and MPI_Irecv.
+func SendRecv[S, R any](ctx context.Context, c *Comm, out []S, to, sendTag int, in []R, from, recvTag int) (Status, error) {
+	const op = "send and receive"
+	if ctx.Err() != nil {
+		return Status{}, fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
+	}
+	r, err := start(c, in, message{op: op, fn: mpic.FnIrecv, recv: true, peer: from, tag: recvTag})
+	if err != nil {
+		return Status{}, err
+	}
+	s, err := start(c, out, message{op: op, fn: mpic.FnIsend, peer: to, tag: sendTag, look: spins})
+	if err != nil {
+		// Nothing was sent: the receive is given up.
+		r.cancel()
+		r.entry.Enter("mpi." + op)
+		c.world.reaper.keep(r)
+		return Status{}, err
+	}
+	_, serr := complete(ctx, s, false)
+	st, rerr := complete(ctx, r, true)
+	if serr != nil {
+		return st, serr
+	}
+	return st, rerr
+}

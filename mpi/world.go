@@ -1,0 +1,297 @@
+package mpi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// Options say how to open MPI. The zero value is right for a program that mpiexec started.
+type Options struct {
+	// Library is the path or name of the MPI library. "" finds it: by the environment variable ISTHMUS_MPI, by the
+	// launcher that started the process, by the names that the libraries have.
+	Library string
+	// Threads is how many goroutines may call at once; the zero value asks for any number.
+	Threads ThreadLevel
+	// FinalizeTimeout bounds MPI_Finalize, which waits for the other processes. 0 is 30 seconds, negative no limit.
+	FinalizeTimeout time.Duration
+}
+
+// ThreadLevel is how the library may be called by several threads (MPI-4.1, 11.6.2).
+type ThreadLevel int
+
+// The thread levels. Whatever a library provides, any goroutine may call: where it takes calls of one thread at a time,
+// or of one thread only, they are passed on so.
+const (
+	ThreadMultiple   ThreadLevel = iota // any thread, at any time
+	ThreadSerialized                    // any thread, one at a time
+	ThreadFunneled                      // the thread that initialised MPI
+	ThreadSingle                        // as ThreadFunneled, and there is no other
+)
+
+// String returns the name in the standard.
+func (l ThreadLevel) String() string {
+	switch l {
+	case ThreadMultiple:
+		return "MPI_THREAD_MULTIPLE"
+	case ThreadSerialized:
+		return "MPI_THREAD_SERIALIZED"
+	case ThreadFunneled:
+		return "MPI_THREAD_FUNNELED"
+	case ThreadSingle:
+		return "MPI_THREAD_SINGLE"
+	}
+	return fmt.Sprintf("ThreadLevel(%d)", int(l))
+}
+
+// World is MPI in this process: the library, initialised, and the processes that were started together. It is safe for
+// concurrent use.
+type World struct {
+	owned    ffi.Owned[*mpic.Library]
+	lib      *mpic.Library
+	threads  ThreadLevel
+	timeout  time.Duration
+	comms    ffi.Class[mpic.Handle]
+	comm     *Comm
+	self     *Comm
+	serial   sync.Mutex   // held for each call where the library takes one at a time
+	thread   chan func()  // of the only thread that may call, or nil
+	reaper   reaper       // of requests that were given up on
+	types    sync.Map     // reflect.Type -> *datatype
+	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
+}
+
+// process is the one MPI of this process: it can be initialised once, and not again after it was finalised.
+var process struct {
+	mu    sync.Mutex
+	state int // 0 not yet, 1 open, 2 closed
+}
+
+// Open finds the MPI library, loads and initialises it. All processes that were started together have to call it.
+// The caller closes the World. Calls MPI_Init_thread.
+//
+// Errors: [isthmus.ErrNotFound] with all that was looked for; [isthmus.ErrBusy] when MPI is open already, by this
+// package or by another library in the process; [isthmus.ErrClosed] after it was closed, since MPI cannot be initialised
+// twice; [isthmus.ErrVersion] when the launcher is another family's than the library, so that every process would be
+// alone.
+func Open(ctx context.Context, o Options) (*World, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("mpi: open: %w", context.Cause(ctx))
+	}
+	if o.Threads < ThreadMultiple || o.Threads > ThreadSingle {
+		return nil, invalid("open", "%v", o.Threads)
+	}
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	switch process.state {
+	case 1:
+		return nil, fmt.Errorf("mpi: open: MPI is open in this process: %w", isthmus.ErrBusy)
+	case 2:
+		return nil, fmt.Errorf("mpi: open: MPI was closed in this process and cannot be opened again: %w", isthmus.ErrClosed)
+	}
+	// UCX would take over the signals of faults; it reads this when it is loaded. What it takes anyway is given back.
+	if _, set := os.LookupEnv("UCX_ERROR_SIGNALS"); !set {
+		_ = os.Setenv("UCX_ERROR_SIGNALS", "")
+	}
+	paths := []string{o.Library}
+	if o.Library == "" {
+		paths = mpic.Candidates(os.Getenv)
+	}
+	lib, err := mpic.Open(paths...)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: open: %w; install Open MPI or MPICH, or name a library with %s", err, mpic.EnvLibrary)
+	}
+	w := &World{lib: lib, timeout: o.FinalizeTimeout}
+	if w.timeout == 0 {
+		w.timeout = 30 * time.Second
+	}
+	if err := w.init(o.Threads); err != nil {
+		return nil, err
+	}
+	process.state = 1
+	if err := w.begin(); err != nil {
+		return nil, errors.Join(err, w.Close(ctx))
+	}
+	return w, nil
+}
+
+// level is the library's number for a level.
+func (w *World) level(l ThreadLevel) int {
+	a := &w.lib.ABI
+	return []int{a.ThreadMultiple, a.ThreadSerialized, a.ThreadFunneled, a.ThreadSingle}[l]
+}
+
+// init initialises the library and arranges how it is called.
+func (w *World) init(want ThreadLevel) error {
+	f := call.Get()
+	defer f.Put()
+	n, err := call.Slice[int32](f, 2)
+	if err != nil {
+		return err
+	}
+	if w.run(f, mpic.FnInitialized, uintptr(mem.AddrOfPtr(&n[0]))) == 0 && n[0] != 0 {
+		return fmt.Errorf("mpi: open: another library of this process has initialised MPI: %w", isthmus.ErrBusy)
+	}
+	if want >= ThreadFunneled {
+		w.thread = make(chan func())
+		go serveThread(w.thread)
+	}
+	before := mpic.Signals()
+	code := w.run(f, mpic.FnInitThread, 0, 0, uintptr(w.level(want)), uintptr(mem.AddrOfPtr(&n[1])))
+	before.Restore()
+	if code != 0 {
+		return w.failure("open", code)
+	}
+	w.threads = ThreadSingle
+	for l := ThreadMultiple; l <= ThreadSingle; l++ {
+		if int(n[1]) == w.level(l) {
+			w.threads = l
+			break
+		}
+	}
+	if w.threads >= ThreadFunneled && w.thread == nil {
+		// The library was initialised on this thread and takes calls of no other. It cannot be moved.
+		return fmt.Errorf("mpi: open: %s provides %v only; open it with Options.Threads: mpi.ThreadFunneled: %w", w.lib.Path, w.threads, isthmus.ErrUnsupported)
+	}
+	return nil
+}
+
+// begin makes what every program needs, and compares the number of processes with what the launcher says.
+func (w *World) begin() error {
+	class := &ffi.Class[*mpic.Library]{Name: "mpi.World", Destroy: func(*mpic.Library) error { return w.finalize() }, Backstop: ffi.BackstopReport}
+	if err := w.owned.Init(class, w.lib); err != nil {
+		return err
+	}
+	w.comms.Name, w.comms.Destroy, w.comms.Backstop = "mpi.Comm", w.freeComm, ffi.BackstopReport
+	var err error
+	if w.comm, err = w.newComm(w.lib.ABI.CommWorld, "MPI_COMM_WORLD", true); err != nil {
+		return err
+	}
+	if w.self, err = w.newComm(w.lib.ABI.CommSelf, "MPI_COMM_SELF", true); err != nil {
+		return err
+	}
+	if f, size, ok := mpic.Launched(os.Getenv); ok && size != "" {
+		if n, err := strconv.Atoi(size); err == nil && n != w.comm.size && w.comm.size == 1 {
+			return fmt.Errorf("mpi: open: the launcher of %s has started %d processes, and %s (%s) sees itself alone: %w; start the program with the mpiexec of its library",
+				f, n, w.lib.Path, w.lib.Family, isthmus.ErrVersion)
+		}
+	}
+	return nil
+}
+
+// Comm is the communicator of all processes that were started together, MPI_COMM_WORLD. It belongs to the World.
+func (w *World) Comm() *Comm {
+	if w == nil {
+		return nil
+	}
+	return w.comm
+}
+
+// Self is the communicator of this process alone, MPI_COMM_SELF. It belongs to the World.
+func (w *World) Self() *Comm {
+	if w == nil {
+		return nil
+	}
+	return w.self
+}
+
+// Info says which library this is.
+type Info struct {
+	Path    string      // that it was loaded from
+	Version string      // its own text
+	Family  string      // Open MPI or MPICH
+	ABI     string      // its binary interface
+	Threads ThreadLevel // what it provides
+	Missing []string    // the functions of MPI 5 that it has not
+}
+
+// Library says which library this is.
+func (w *World) Library() Info {
+	if w == nil || w.lib == nil {
+		return Info{}
+	}
+	i := Info{Path: w.lib.Path, Version: w.lib.Version, Family: string(w.lib.Family), ABI: w.lib.ABI.Name, Threads: w.threads}
+	for f := range mpic.Func(mpic.NumFuncs) {
+		if !w.lib.Has(f) {
+			i.Missing = append(i.Missing, f.String())
+		}
+	}
+	return i
+}
+
+// Close ends MPI in this process: it waits for requests that were given up on, then for the other processes to close too,
+// not longer than ctx and Options.FinalizeTimeout. While requests, communicators or other objects are open it does nothing
+// and returns an error that wraps [isthmus.ErrBusy] and names them with the places that made them. It is nil-safe and
+// idempotent. Calls MPI_Finalize.
+func (w *World) Close(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	if err := w.reaper.drain(ctx, w.timeout); err != nil {
+		return err
+	}
+	if err := w.freeTypes(); err != nil {
+		return err
+	}
+	for _, c := range []*Comm{w.self, w.comm} {
+		if c != nil {
+			if err := c.owned.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	return w.owned.Close()
+}
+
+// finalize is the end of MPI. It may hang in a library whose peers are gone: then it is left behind.
+func (w *World) finalize() error {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	process.state = 2
+	done := make(chan error, 1)
+	go func() {
+		f := call.Get()
+		defer f.Put()
+		if code := w.run(f, mpic.FnFinalize); code != 0 {
+			done <- &Error{Op: "close", Code: int(code), Class: ErrOther, Msg: "MPI_Finalize failed"}
+			return
+		}
+		done <- nil
+	}()
+	var limit <-chan time.Time
+	if w.timeout > 0 {
+		t := time.NewTimer(w.timeout)
+		defer t.Stop()
+		limit = t.C
+	}
+	select {
+	case err := <-done:
+		if w.thread != nil && err == nil {
+			close(w.thread)
+		}
+		return err
+	case <-limit:
+		return fmt.Errorf("mpi: close: MPI_Finalize has not returned after %v; another process is gone or has not closed: %w", w.timeout, context.DeadlineExceeded)
+	}
+}
+
+// Abort ends all processes of the communicator's job at once. It does not return. Calls MPI_Abort.
+func (w *World) Abort(code int) {
+	if w == nil || w.lib == nil {
+		os.Exit(code)
+	}
+	f := call.Get()
+	w.run(f, mpic.FnAbort, uintptr(w.lib.ABI.CommWorld), uintptr(uint32(int32(code))))
+	os.Exit(code)
+}
