@@ -36,3 +36,6 @@ func LiveValues() int {
 	defer values.mu.Unlock()
 	return len(values.live)
 }
+
+// NamedHandler is a handler that has a name and nothing else.
+func NamedHandler(name string) *Handler { return &Handler{name: name} }
