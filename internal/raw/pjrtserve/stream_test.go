@@ -132,3 +132,54 @@ func TestSendAndReceive(t *testing.T) {
 	end()
 	clean(t)
 }
+
+// A launch that waits for the host is poisoned by its number, on its device; one with another number is not there.
+func TestPoison(t *testing.T) {
+	tab := table(t)
+	live, end := objects(t, tab)
+	x := compile(t, tab, pjrtc.Ptr[pjrtc.Client](live["client"]), `func.func @main() -> tensor<2x3xf32> {
+  %t = stablehlo.create_token : !stablehlo.token
+  %r:2 = "stablehlo.recv"(%t) {channel_handle = #stablehlo.channel_handle<handle = 8, type = 3>, is_host_transfer = true} : (!stablehlo.token) -> (tensor<2x3xf32>, !stablehlo.token)
+  return %r#0 : tensor<2x3xf32>
+}`)
+	streams := make(chan uintptr, 1)
+	recv, err := cb.Static(func(stream, _ uintptr) uintptr { streams <- stream; return 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := call.Get()
+	defer f.Put()
+	r, _ := call.New[pjrtc.RecvCallbackInfo](f)
+	*r = pjrtc.RecvCallbackInfo{ChannelId: 8, RecvCallback: pjrtc.Func(recv)}
+	recvs, _ := call.Slice[pjrtc.Ptr[pjrtc.RecvCallbackInfo]](f, 1)
+	recvs[0] = pjrtc.To(r)
+	opt, _ := call.New[pjrtc.ExecuteOptions](f)
+	opt.SetSize()
+	opt.RecvCallbacks, opt.NumRecvOps, opt.LaunchId = pjrtc.ToSlice(recvs), 1, 5
+	outs, _ := call.Slice[pjrtc.Ptr[pjrtc.Buffer]](f, 1)
+	lists, _ := call.Slice[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]](f, 1)
+	lists[0] = pjrtc.ToSlice(outs)
+	must(t, tab, &pjrtc.LoadedExecutableExecuteArgs{Executable: x, Options: pjrtc.To(opt), NumDevices: 1, OutputLists: pjrtc.ToSlice(lists)})
+	stream := <-streams
+	why, _ := f.Text("the other half failed")
+	poison := pjrtc.DevicePoisonExecutionArgs{
+		Device: pjrtc.Ptr[pjrtc.Device](live["device"]), ErrorCode: pjrtc.ErrorCodeABORTED, ErrorMessage: pjrtc.Ptr[byte](why), ErrorMessageSize: 21,
+	}
+	for launch, want := range map[int32]bool{4: false, 5: true} {
+		a := poison
+		a.LaunchId = launch
+		if got := must(t, tab, &a).Poisoned; got != want {
+			t.Errorf("launch %d: poisoned %v, want %v", launch, got, want)
+		}
+	}
+	ready := must(t, tab, &pjrtc.BufferReadyEventArgs{Buffer: outs[0]}).Event
+	if code, msg := do(tab, &pjrtc.EventAwaitArgs{Event: ready}); code != pjrtc.ErrorCodeABORTED || !strings.Contains(msg, "the other half failed") {
+		t.Errorf("%v: %s", code, msg)
+	}
+	must(t, tab, &pjrtc.EventDestroyArgs{Event: ready})
+	must(t, tab, &pjrtc.BufferDestroyArgs{Buffer: outs[0]})
+	must(t, tab, &pjrtc.CopyToDeviceStreamDestroyArgs{Stream: pjrtc.Ptr[pjrtc.CopyToDeviceStream](stream)})
+	must(t, tab, &pjrtc.LoadedExecutableDestroyArgs{Executable: x})
+	end()
+	clean(t)
+}
