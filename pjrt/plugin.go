@@ -181,7 +181,7 @@ func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 		a, err := call.Raw[pjrtc.BufferDestroyArgs](f)
 		if err == nil {
 			a.StructSize, a.ExtensionStart, a.Buffer = pjrtc.BufferDestroyArgsSize, 0, b
-			if e := f.Call1(p.table.Fn(pjrtc.SlotBufferDestroy), mem.AddrOfPtr(a)); e != 0 {
+			if e := p.table.Invoke(pjrtc.SlotBufferDestroy, f, mem.AddrOfPtr(a)); e != 0 {
 				err = p.takeError("destroy buffer", pjrtc.Ptr[pjrtc.Error](e))
 			}
 		}

@@ -19,6 +19,7 @@ type quick struct {
 	device                  *Device
 	params, outputs         []Type
 	execute, await, destroy call.Fn
+	through                 *pjrtc.Table // the way, when a layer stands before the plugin; else nil
 }
 
 // quickBlock is the native memory of a quick execution.
@@ -61,10 +62,15 @@ func (x *Executable) quickly() *quick {
 			}
 		}
 	}
-	return &quick{
+	q := &quick{
 		device: x.devices[0], params: x.sig.params, outputs: x.outputs,
-		execute: t.Fn(pjrtc.SlotLoadedExecutableExecute), await: t.Fn(pjrtc.SlotEventAwait), destroy: t.Fn(pjrtc.SlotEventDestroy),
 	}
+	if t.Intercepted() {
+		q.through = t
+		return q
+	}
+	q.execute, q.await, q.destroy = t.Fn(pjrtc.SlotLoadedExecutableExecute), t.Fn(pjrtc.SlotEventAwait), t.Fn(pjrtc.SlotEventDestroy)
+	return q
 }
 
 // run is one execution. done is false when nothing was done because an argument or output is not as it must be: the
@@ -118,8 +124,15 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 	a.ArgumentLists, a.NumDevices, a.NumArgs = pjrtc.To(&k.lists[0]), 1, uint64(len(args))
 	a.OutputLists, a.DeviceCompleteEvents, a.ExecuteDevice = pjrtc.To(&k.outs[0]), pjrtc.To(&k.end.Event), 0
 	end := mem.AddrOfPtr(&k.end)
-	ran, e, err := f.Chain(call.Pair{Fn: q.execute, Arg: mem.AddrOfPtr(&k.args)},
-		call.Pair{Fn: q.await, Arg: end, Need: mem.AddrOfPtr(&k.end.Event)}, call.Pair{Fn: q.destroy, Arg: end})
+	var ran int
+	var e uintptr
+	if q.through != nil {
+		ran, e = q.through.Steps(f, pjrtc.Step{Slot: pjrtc.SlotLoadedExecutableExecute, Arg: mem.AddrOfPtr(&k.args)},
+			pjrtc.Step{Slot: pjrtc.SlotEventAwait, Arg: end, Need: mem.AddrOfPtr(&k.end.Event)}, pjrtc.Step{Slot: pjrtc.SlotEventDestroy, Arg: end})
+	} else {
+		ran, e, err = f.Chain(call.Pair{Fn: q.execute, Arg: mem.AddrOfPtr(&k.args)},
+			call.Pair{Fn: q.await, Arg: end, Need: mem.AddrOfPtr(&k.end.Event)}, call.Pair{Fn: q.destroy, Arg: end})
+	}
 	for _, b := range args {
 		b.owned.Done()
 	}
@@ -199,7 +212,7 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 	if a.Data = pjrtc.Addr(mem.Borrow(data)); a.Data == 0 {
 		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
 	}
-	e := f.Call1(p.table.Fn(pjrtc.SlotClientBufferFromHostBuffer), mem.AddrOfPtr(a))
+	e := p.table.Invoke(pjrtc.SlotClientBufferFromHostBuffer, f, mem.AddrOfPtr(a))
 	runtime.KeepAlive(data)
 	if e != 0 {
 		err = relieve(d, p.takeError("put", pjrtc.Ptr[pjrtc.Error](e)), func() error { return b.putSlowly(d, t, data) })
@@ -210,7 +223,12 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 		k.end.StructSize, k.end.ExtensionStart = pjrtc.EventAwaitArgsSize, 0
 		end := mem.AddrOfPtr(&k.end)
 		var ran int
-		if ran, e, err = f.Chain(call.Pair{Fn: p.table.Fn(pjrtc.SlotEventAwait), Arg: end}, call.Pair{Fn: p.table.Fn(pjrtc.SlotEventDestroy), Arg: end}); err == nil {
+		if p.table.Intercepted() {
+			ran, e = p.table.Steps(f, pjrtc.Step{Slot: pjrtc.SlotEventAwait, Arg: end}, pjrtc.Step{Slot: pjrtc.SlotEventDestroy, Arg: end})
+		} else {
+			ran, e, err = f.Chain(call.Pair{Fn: p.table.Fn(pjrtc.SlotEventAwait), Arg: end}, call.Pair{Fn: p.table.Fn(pjrtc.SlotEventDestroy), Arg: end})
+		}
+		if err == nil {
 			err = p.endQuickly(f, "put", &k.end, 0, ran, e)
 		}
 	}

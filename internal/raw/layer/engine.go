@@ -40,6 +40,9 @@ func Rules() []string {
 	}
 }
 
+// aboveReport is about how many frames a report has below the front end.
+const aboveReport = 5
+
 // MaxList is the longest list of objects that is looked at.
 const MaxList = 1 << 20
 
@@ -474,6 +477,9 @@ func (e *Engine) Fire(c *Call, o *Object) {
 
 // Report makes a finding of a call.
 func (c *Call) Report(rule string, o *Object, format string, a ...any) *isthmus.Finding {
+	if !c.Site.Known() {
+		c.Site = isthmus.HereAbove(aboveReport)
+	}
 	f := &isthmus.Finding{ID: c.Engine.Rule(rule), Call: c.Func.Name, Text: fmt.Sprintf(format, a...), Site: c.Site}
 	if o != nil {
 		f.Object, f.MadeBy = c.Engine.object(o), o.madeBy

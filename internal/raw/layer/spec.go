@@ -53,7 +53,9 @@ type Func struct {
 	Size  uintptr // of the argument struct, which begins with its size; 0 for one that does not
 	Least uintptr // the size that the objects in it need at least
 	Void  bool    // it returns nothing
-	Ops   []Op
+	// Records says that the call makes, ends or deletes objects, so that the place that makes it is worth knowing.
+	Records bool
+	Ops     []Op
 	// Before and After see to what the ops do not say. Either may be nil; Before may refuse.
 	Before func(*Call)
 	After  func(c *Call, failed bool)
@@ -168,6 +170,7 @@ func (s *Spec) parse(name string, words []string, layout func(string) (Struct, b
 		if f.Size != 0 && (op.Act == Use && !op.Null || op.Act == Destroy || op.Act == Delete) {
 			f.Least = max(f.Least, op.Off+8)
 		}
+		f.Records = f.Records || op.Act == Create || op.Act == Destroy || op.Act == Delete || op.Act == Seen
 		f.Ops = append(f.Ops, op)
 	}
 	return f, nil

@@ -26,6 +26,8 @@ type Interceptor interface {
 	Call(s Slot, f *call.Frame, a mem.Addr) uintptr
 	// Fn is a C function that does the same, for those that are called by address.
 	Fn(s Slot) call.Fn
+	// Steps is [Table.Steps].
+	Steps(f *call.Frame, steps []Step) (ran int, last uintptr)
 }
 
 // Intercept is t with i before it and another extension chain.
@@ -117,6 +119,38 @@ var ends = map[Slot]Slot{
 func (s Slot) EndedBy() (Slot, bool) {
 	end, ok := ends[s]
 	return end, ok
+}
+
+// Step is one call of [Table.Steps].
+type Step struct {
+	Slot Slot
+	Arg  mem.Addr
+	Need mem.Addr // 0, or a word that must not be 0
+}
+
+// Steps makes calls one after the other, as [call.Frame.Chain] does in one crossing, for a table with an interceptor
+// before it: it stops after the first that returns an error, or before one whose need is not there.
+//
+// Preconditions: as for [Call], for each step.
+func (t *Table) Steps(f *call.Frame, steps ...Step) (ran int, last uintptr) {
+	if t.via != nil {
+		return t.via.Steps(f, steps)
+	}
+	return t.OneByOne(f, steps)
+}
+
+// OneByOne is [Table.Steps] with a crossing for each call.
+func (t *Table) OneByOne(f *call.Frame, steps []Step) (ran int, last uintptr) {
+	for i := range steps {
+		s := &steps[i]
+		// SAFETY: owner: the caller, for the call; bounds and alignment: a word of an argument struct.
+		if last != 0 || s.Need != 0 && *mem.At[uintptr](s.Need) == 0 {
+			break
+		}
+		last = t.Invoke(s.Slot, f, s.Arg)
+		ran++
+	}
+	return ran, last
 }
 
 // Version is the version of the PJRT API that the plugin was built with.

@@ -81,6 +81,7 @@ type program struct {
 	asked   bool
 	outputs int // a device; -1 for not known
 	donates []donation
+	settled bool // it takes no argument, as far as was seen
 }
 
 // donation says whether a program takes an argument's memory.
@@ -157,29 +158,20 @@ func (l *Layer) failed(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) bool {
 	return true
 }
 
-// argument and output describe the buffers of the lists of an execution.
-func (l *Layer) argument() layer.Op {
-	return layer.Op{Act: layer.Use, Field: "an argument", Kind: l.kinds.buffer, Contents: true}
-}
-
-// rows reads the lists of an execution, one for each device.
-func rows(list pjrtc.Ptr[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]], devices, n uint64) [][]pjrtc.Ptr[pjrtc.Buffer] {
+// row reads the list of one device, of an execution's lists; nil for none.
+func row(list pjrtc.Ptr[pjrtc.Ptr[pjrtc.Ptr[pjrtc.Buffer]]], device int, devices, n uint64) []pjrtc.Ptr[pjrtc.Buffer] {
 	if n == 0 || n > layer.MaxList || devices > layer.MaxList {
 		return nil
 	}
 	all, err := list.Slice(devices)
+	if err != nil || device >= len(all) {
+		return nil
+	}
+	handles, err := all[device].Slice(n)
 	if err != nil {
 		return nil
 	}
-	out := make([][]pjrtc.Ptr[pjrtc.Buffer], 0, 4)
-	for _, row := range all {
-		handles, err := row.Slice(n)
-		if err != nil {
-			return nil
-		}
-		out = append(out, handles)
-	}
-	return out
+	return handles
 }
 
 func (l *Layer) beforeExecute(c *layer.Call) {
@@ -196,15 +188,19 @@ func (l *Layer) beforeExecute(c *layer.Call) {
 		c.Refuse(layer.NullArgument, x, "there are no argument or output lists")
 		return
 	}
-	op, client := l.argument(), x.Root()
-	for _, row := range rows(a.ArgumentLists, a.NumDevices, a.NumArgs) {
+	op, client := &l.argument, x.Root()
+	x.Lock()
+	gives := !p.settled
+	x.Unlock()
+	for d := range int(a.NumDevices) {
+		row := row(a.ArgumentLists, d, a.NumDevices, a.NumArgs)
 		for i, h := range row {
-			o := c.Use(&op, uintptr(h))
+			o := c.Use(op, uintptr(h))
 			if c.Refused != nil {
 				return
 			}
 			l.checkClient(c, op.Field, o, client)
-			if l.takes(x, p, i) && (slices.Contains(row[:i], h) || slices.Contains(row[i+1:], h)) {
+			if gives && l.takes(x, p, i) && (slices.Contains(row[:i], h) || slices.Contains(row[i+1:], h)) {
 				c.Report(donatedTwice, o, "argument %d is given away, and is another argument too", i)
 			}
 		}
@@ -228,8 +224,8 @@ func (l *Layer) afterExecute(c *layer.Call, failed bool) {
 	if failed || p.outputs <= 0 {
 		return
 	}
-	for _, row := range rows(a.OutputLists, a.NumDevices, uint64(p.outputs)) {
-		for _, h := range row {
+	for d := range int(a.NumDevices) {
+		for _, h := range row(a.OutputLists, d, a.NumDevices, uint64(p.outputs)) {
 			if h != 0 {
 				c.Add(l.kinds.buffer, uintptr(h), x.Root(), false)
 			}
@@ -245,20 +241,25 @@ func (l *Layer) donated(c *layer.Call, a *pjrtc.LoadedExecutableExecuteArgs, x *
 	}
 	x.Lock()
 	for len(p.donates) < int(a.NumArgs) {
-		p.donates = append(p.donates, unknown)
+		p.donates, p.settled = append(p.donates, unknown), false
 	}
-	settled := !slices.ContainsFunc(p.donates, func(d donation) bool { return d != never })
+	settled := p.settled
 	x.Unlock()
 	if settled {
 		return
 	}
+	defer func() {
+		x.Lock()
+		p.settled = !slices.ContainsFunc(p.donates, func(d donation) bool { return d != never })
+		x.Unlock()
+	}()
 	var keep []int64
 	if a.Options != 0 {
 		o := a.Options.At()
 		keep, _ = o.NonDonatableInputIndices.Slice(min(o.NumNonDonatableInputIndices, layer.MaxList))
 	}
-	for _, row := range rows(a.ArgumentLists, a.NumDevices, a.NumArgs) {
-		for i, h := range row {
+	for dev := range int(a.NumDevices) {
+		for i, h := range row(a.ArgumentLists, dev, a.NumDevices, a.NumArgs) {
 			x.Lock()
 			d := p.donates[i]
 			x.Unlock()

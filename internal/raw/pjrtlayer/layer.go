@@ -38,12 +38,15 @@ type Options struct {
 // Layer stands before one plugin. It lives as long as the process, as its tables do. It is safe for concurrent use.
 type Layer struct {
 	real   *pjrtc.Table
+	table  *pjrtc.Table  // real with the layer before it
 	eng    *layer.Engine // nil without checks
 	tracer *tracer       // nil without a trace
 	own    *pjrtserve.Server
 	slots  [pjrtc.NumSlots]*layer.Func
 	exts   map[string]*layer.Func
 	kinds  kinds
+	// argument is what an execution does with its arguments.
+	argument layer.Op
 
 	initialized atomic.Bool
 	callbacks   callbacks
@@ -69,8 +72,10 @@ func New(t *pjrtc.Table, o Options) (*Layer, error) {
 		return nil, err
 	}
 	l := &Layer{real: t, own: pjrtserve.New(nil), exts: map[string]*layer.Func{}, stubs: map[pjrtc.Slot]call.Fn{}, deleters: map[deleter]call.Fn{}}
+	l.table = t.Intercept(l, 0)
 	l.initialized.Store(o.Initialized || !t.Has(pjrtc.SlotPluginInitialize))
 	l.kinds = kinds{spec.Kind("Client"), spec.Kind("Error"), spec.Kind("Event"), spec.Kind("Buffer"), spec.Kind("LoadedExecutable")}
+	l.argument = layer.Op{Act: layer.Use, Field: "an argument", Kind: l.kinds.buffer, Contents: true}
 	for name, f := range spec.Funcs {
 		own := *f
 		own.ID = -1
@@ -115,6 +120,50 @@ func (l *Layer) Call(s pjrtc.Slot, f *call.Frame, a mem.Addr) uintptr {
 	return l.through(l.slots[s], f, a, 0)
 }
 
+// Steps makes several calls. A call that is followed by the wait for its event and the event's end crosses once, as it
+// would without the layer: the event lives inside the crossing, where nobody can misuse it, so it is not entered.
+func (l *Layer) Steps(f *call.Frame, steps []pjrtc.Step) (ran int, last uintptr) {
+	whole := len(steps) == 3 && steps[1].Slot == pjrtc.SlotEventAwait && steps[2].Slot == pjrtc.SlotEventDestroy && steps[1].Arg == steps[2].Arg && steps[1].Need != 0
+	if !whole || l.eng == nil || l.tracer != nil || l.real.Intercepted() {
+		return l.table.OneByOne(f, steps)
+	}
+	var c layer.Call
+	c.Site = isthmus.HereAbove(aboveLayer)
+	l.begin(&c, l.slots[steps[0].Slot], steps[0].Arg)
+	if c.Refused != nil {
+		return 1, l.refuse(&c)
+	}
+	ran, last, err := f.Chain(call.Pair{Fn: l.real.Fn(steps[0].Slot), Arg: steps[0].Arg},
+		call.Pair{Fn: l.real.Fn(steps[1].Slot), Arg: steps[1].Arg, Need: steps[1].Need}, call.Pair{Fn: l.real.Fn(steps[2].Slot), Arg: steps[2].Arg})
+	if err != nil { // more calls than a chain takes, which these are not
+		return 0, 0
+	}
+	// SAFETY: owner: the caller, for the call; bounds and alignment: a word of an argument struct; thread: the caller's.
+	event := mem.At[uintptr](steps[1].Need)
+	kept := *event
+	if ran == 3 {
+		*event = 0
+	}
+	failed := ran == 1 && last != 0
+	l.eng.After(&c, failed)
+	switch {
+	case failed:
+		l.finish(&c, last)
+		return ran, last
+	case ran == 3 && last != 0:
+		c.Add(l.kinds.errors, last, nil, false)
+	}
+	l.finish(&c, 0)
+	*event = kept
+	if ran == 2 { // the wait gave an error, and the event is there still
+		var w layer.Call
+		l.begin(&w, l.slots[pjrtc.SlotEventAwait], steps[1].Arg)
+		l.eng.After(&w, true)
+		l.finish(&w, last)
+	}
+	return ran, last
+}
+
 // invoke makes the call itself.
 func (l *Layer) invoke(fn *layer.Func, f *call.Frame, a mem.Addr, ext call.Fn) uintptr {
 	if ext != 0 {
@@ -129,7 +178,9 @@ func (l *Layer) through(fn *layer.Func, f *call.Frame, a mem.Addr, ext call.Fn) 
 		return l.traced(fn, f, a, ext)
 	}
 	var c layer.Call
-	c.Site = isthmus.HereAbove(aboveLayer)
+	if fn.Records {
+		c.Site = isthmus.HereAbove(aboveLayer)
+	}
 	l.begin(&c, fn, a)
 	if c.Refused != nil {
 		return l.refuse(&c)

@@ -54,6 +54,8 @@ type tracer struct {
 	first  bool
 	line   []byte
 	counts []uint64 // objects made, by kind
+
+	made, seen []uint64 // events of the call that is written
 }
 
 type object struct {
@@ -203,14 +205,16 @@ func (t *tracer) open(tid int, phase, name string) {
 		t.put(",")
 	}
 	t.first = false
-	t.put("\n{\"ph\":\"" + phase + "\",\"pid\":1,\"tid\":")
+	t.line = append(append(append(t.line, "\n{\"ph\":\""...), phase...), "\",\"pid\":1,\"tid\":"...)
 	t.line = strconv.AppendInt(t.line, int64(tid), 10)
-	t.put(`,"name":"` + name + `"`)
+	t.line = append(append(append(t.line, `,"name":"`...), name...), '"')
 }
 
 func (t *tracer) time(key string, d time.Duration) {
-	t.put(`,"` + key + `":`)
-	t.line = strconv.AppendFloat(t.line, float64(d)/1e3, 'f', 3, 64)
+	t.line = append(append(append(t.line, `,"`...), key...), `":`...)
+	t.line = strconv.AppendInt(t.line, int64(d/1000), 10)
+	ns := int(d % 1000)
+	t.line = append(t.line, '.', byte('0'+ns/100), byte('0'+ns/10%10), byte('0'+ns%10))
 }
 
 // record writes one call, and the flows that begin or end in it.
@@ -221,7 +225,7 @@ func (t *tracer) record(r *record) {
 	t.time("ts", r.start)
 	t.time("dur", r.end-r.start)
 	t.put(`,"args":{`)
-	var made, seen []uint64
+	made, seen := t.made[:0], t.seen[:0]
 	n := 0
 	for i := range r.fn.Ops {
 		op := &r.fn.Ops[i]
@@ -239,7 +243,8 @@ func (t *tracer) record(r *record) {
 		if n++; n > 1 {
 			t.put(",")
 		}
-		t.put(`"` + op.Field + `":"` + t.spec.Kinds[op.Kind] + "#")
+		t.line = append(append(append(t.line, '"'), op.Field...), `":"`...)
+		t.line = append(append(t.line, t.spec.Kinds[op.Kind]...), '#')
 		t.line = strconv.AppendUint(t.line, id, 10)
 		t.put(`"`)
 	}
@@ -275,6 +280,7 @@ func (t *tracer) record(r *record) {
 		t.put(`"failed":true`)
 	}
 	t.put("}}")
+	t.made, t.seen = made, seen
 	for _, id := range made {
 		t.flows[id] = true
 		t.flow(lane, "s", id, r.start)
