@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -141,5 +142,22 @@ func TestValidateAndTraceRefuseNothing(t *testing.T) {
 	var v *pjrt.Validation
 	if v.Found() != 0 || v.Live() != nil || v.Leaks() != nil {
 		t.Error("no layer found something")
+	}
+}
+
+// misbehaving are the tests whose fake plugin breaks the rules itself, or counts calls that the layer makes too, or that go
+// by the clock.
+const misbehaving = "TestP06FaultMatrix|TestP32FailedDestroy|TestP07CallbacksNeverEnterGo|TestP18AnyKV|TestSuiteUnderValidation"
+
+// TestSuiteUnderValidation runs all other tests of this package once more, with a validation layer before every plugin:
+// package pjrt breaks no rule, on the fake and on the real plugins.
+func TestSuiteUnderValidation(t *testing.T) {
+	if os.Getenv("ISTHMUS_CHECK") != "" || testing.Short() {
+		t.Skip("runs under the default check mode, and not with -short")
+	}
+	cmd := exec.Command(os.Args[0], "-test.skip", misbehaving, "-test.timeout", "100s")
+	cmd.Env = append(os.Environ(), "ISTHMUS_CHECK=validate")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
