@@ -33,8 +33,9 @@ type extCase struct {
 	typ  pjrtc.ExtensionType
 	fns  func() map[string]pjrtfake.Func
 	use  func(extWorld) error
-	void []string // functions that return nothing
-	ends []string // functions that destroy: when they fail, the plugin keeps the object
+	void []string                                                // functions that return nothing
+	ends []string                                                // functions that destroy: when they fail, the plugin keeps the object
+	also map[pjrtc.ExtensionType]func() map[string]pjrtfake.Func // other extensions that the use needs
 }
 
 // bytesArgs are two of the plugin's byte strings.
@@ -60,17 +61,26 @@ func refuse(format string, a ...any) *pjrtfake.Failure {
 
 func extCases() map[string]extCase {
 	return map[string]extCase{
-		"Layouts":            layoutsCase(),
-		"Shardings":          shardingsCase(),
-		"PhaseCompile":       phaseCompileCase(),
-		"Example":            exampleCase(),
-		"ExecutableMetadata": metadataCase(),
-		"MemoryDescriptions": memoryKindsCase(),
-		"Triton":             tritonCase(),
-		"Stream":             streamCase(),
-		"Gpu_Custom_Call":    gpuCase(),
-		"AbiVersion":         abiCase(),
-		"Custom_Partitioner": partitionerCase(nil),
+		"Layouts":             layoutsCase(),
+		"Shardings":           shardingsCase(),
+		"PhaseCompile":        phaseCompileCase(),
+		"Example":             exampleCase(),
+		"ExecutableMetadata":  metadataCase(),
+		"MemoryDescriptions":  memoryKindsCase(),
+		"Triton":              tritonCase(),
+		"Stream":              streamCase(),
+		"Gpu_Custom_Call":     gpuCase(),
+		"AbiVersion":          abiCase(),
+		"Custom_Partitioner":  partitionerCase(nil),
+		"Callback":            noticeCase(),
+		"RawBuffer":           rawBufferCase(),
+		"HostMemoryAllocator": hostMemoryCase(),
+		"CrossHostTransfers":  crossHostCase(),
+		"MultiSlice":          multiSliceCase(),
+		"Megascale":           megascaleCase(),
+		"Collectives":         collectivesCase(),
+		"TpuExecutable":       tpuProgramCase(),
+		"TpuTopology":         tpuTopologyCase(),
 	}
 }
 
@@ -507,6 +517,9 @@ func extFake(t testing.TB, c extCase, without string, fail string) (extWorld, fu
 		fns := c.fns()
 		delete(fns, without)
 		f.Extend(c.typ, fns)
+	}
+	for typ, fns := range c.also {
+		f.Extend(typ, fns())
 	}
 	table, err := f.Table()
 	if err != nil {
