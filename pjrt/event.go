@@ -21,6 +21,7 @@ type Event struct {
 	done   *ffi.Event
 	local  bool // there is no native event; something else completes done
 	watch  sync.Once
+	loans  []*ffi.Loan // returned before anyone hears that the event has fired
 }
 
 // newEvent takes an event over from the plugin.
@@ -99,6 +100,9 @@ func (e *Event) start() error {
 	e.watch.Do(func() {
 		first = true
 		e.plugin.watch(e.op, h, func(err error) {
+			for _, l := range e.loans {
+				l.Return()
+			}
 			e.owned.Done() // before anyone hears of it, so that who waits may close everything
 			e.done.Complete(err)
 		})
