@@ -55,7 +55,7 @@ func (o *ExecuteOptions) plain() bool {
 // Errors: the plugin's, also those of the running program; [isthmus.ErrInvalid] for a missing, extra or nil argument,
 // one of another client or device, and one of another type than the parameter; [isthmus.ErrClosed] for a closed or
 // donated one. Arguments are checked before anything runs. When the device has no memory left, the garbage collector
-// runs and an execution that takes no argument's memory and no callbacks is tried once more.
+// runs, and an execution that has taken no argument's memory and has no callbacks is tried once more.
 func (x *Executable) Execute(ctx context.Context, args []*Buffer, o ExecuteOptions) ([]*Buffer, error) {
 	if x == nil || x.client == nil {
 		return nil, invalid("execute", "no executable")
@@ -155,7 +155,7 @@ func (x *Executable) execute(ctx context.Context, args, outs [][]*Buffer, o *Exe
 		return r.collect(outs)
 	}
 	err := once()
-	if err != nil && x.sig != nil && !x.takes(o) && len(o.Send)+len(o.Recv) == 0 && errors.Is(err, ResourceExhausted) {
+	if err != nil && errors.Is(err, ResourceExhausted) && len(o.Send)+len(o.Recv) == 0 && x.untouched(args, o) {
 		dev := o.Device
 		if dev == nil && len(x.devices) > 0 {
 			dev = x.devices[0]
@@ -165,14 +165,19 @@ func (x *Executable) execute(ctx context.Context, args, outs [][]*Buffer, o *Exe
 	return err
 }
 
-// takes reports whether an execution takes the memory of an argument.
-func (x *Executable) takes(o *ExecuteOptions) bool {
-	for i, d := range x.sig.donated {
-		if d && !slices.Contains(o.Keep, i) {
-			return true
+// untouched reports whether an execution that failed took the memory of no argument.
+func (x *Executable) untouched(args [][]*Buffer, o *ExecuteOptions) bool {
+	for _, list := range args {
+		for i, b := range list {
+			if x.sig != nil && (!x.sig.donated[i] || slices.Contains(o.Keep, i)) {
+				continue
+			}
+			if gone, err := b.Deleted(); gone || err != nil {
+				return false
+			}
 		}
 	}
-	return false
+	return true
 }
 
 func checkOuts(outs []*Buffer, n int) error {

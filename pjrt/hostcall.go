@@ -56,7 +56,6 @@ type hosts struct {
 
 // serve registers a callback.
 func (h *hosts) serve(shape cb.Shape, handler cb.Handler) (cb.Served, error) {
-	handler.Isolate = true // a user's code, which may end its goroutine
 	s, err := cb.Serve(shape, handler)
 	if err == nil {
 		h.served = append(h.served, s)
@@ -238,19 +237,20 @@ func takeChunk(p pjrtc.Ptr[pjrtc.Chunk]) ([]byte, error) {
 	return data, err
 }
 
-// guarded calls a user's function and makes an error of a panic.
-func guarded(f func() error) (err error) {
-	over := false
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)
-		} else if !over {
-			err = fmt.Errorf("%w: it ended its goroutine", isthmus.ErrPanic)
-		}
+// guarded calls a user's function on a goroutine of its own, and makes an error of a panic and of an end of it.
+func guarded(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := fmt.Errorf("%w: it ended its goroutine", isthmus.ErrPanic)
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)
+			}
+			done <- err
+		}()
+		err = f()
 	}()
-	err = f()
-	over = true
-	return err
+	return <-done
 }
 
 // callbackError makes the plugin's error of err, by the function that it gave for that. What the plugin cannot be told
