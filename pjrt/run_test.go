@@ -152,7 +152,9 @@ func TestP31HostTransfers(t *testing.T) {
 // and nothing is left.
 func TestP07HostTransferErrors(t *testing.T) {
 	mine := errors.New("not today")
-	send := func(f func(pjrt.SentChunk) error) []pjrt.SendHandler { return []pjrt.SendHandler{{Channel: 1, Func: f}} }
+	send := func(f func(pjrt.SentChunk) error) []pjrt.SendHandler {
+		return []pjrt.SendHandler{{Channel: 1, Func: f}}
+	}
 	recv := func(f func(int, *pjrt.DeviceStream) error) []pjrt.RecvHandler {
 		return []pjrt.RecvHandler{{Channel: 2, Func: f}}
 	}
