@@ -294,7 +294,10 @@ func TestDestroyedEarly(t *testing.T) {
 	b := w.buffer(c)
 	_, _ = try(w, pjrtc.ClientDestroyArgs{Client: c})
 	w.want(layer.DestroyedEarly)
-	_, text := try(w, pjrtc.BufferDestroyArgs{Buffer: b})
+	_, text := try(w, pjrtc.BufferDimensionsArgs{Buffer: b})
+	w.refused(text, layer.UseAfterDestroy)
+	w.want(layer.UseAfterDestroy)
+	_, text = try(w, pjrtc.BufferDestroyArgs{Buffer: b})
 	w.refused(text, layer.UseAfterDestroy)
 	w.want(layer.UseAfterDestroy)
 }
