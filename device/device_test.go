@@ -358,3 +358,26 @@ func TestMemory(t *testing.T) {
 		}
 	}
 }
+
+// What no executor can run is unsupported, whichever of them says so.
+func TestUnsupportedCall(t *testing.T) {
+	d, err := device.New(device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	x, err := d.Compile(t.Context(), []byte(`func.func @main() -> tensor<f32> {
+  %0 = stablehlo.custom_call @nobody.has.this() : () -> tensor<f32>
+  return %0 : tensor<f32>
+}`), device.CompileOptions{})
+	if err == nil {
+		var run *device.Execution
+		if run, err = x.Execute(t.Context(), [][]*device.Buffer{{}}, device.ExecuteOptions{}); err == nil {
+			err = run.Done.Wait(t.Context())
+			run.Outputs[0][0].Delete()
+		}
+	}
+	if !errors.Is(err, isthmus.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}

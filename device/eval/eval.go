@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
@@ -72,7 +73,13 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrUnsupported is in the chain of an error about something that this package does not implement.
-var ErrUnsupported = errors.New("not supported")
+// It is an [isthmus.ErrUnsupported].
+var ErrUnsupported error = unsupported{}
+
+type unsupported struct{}
+
+func (unsupported) Error() string { return "not supported" }
+func (unsupported) Unwrap() error { return isthmus.ErrUnsupported }
 
 // ErrInternal is in the chain of an error that is a fault of this package, with a stack trace. A verified program
 // should never cause one.
