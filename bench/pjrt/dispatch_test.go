@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -111,7 +110,6 @@ func compare(b *testing.B, n int, ways []string, f []func(n int)) {
 }
 
 func BenchmarkDispatch(b *testing.B) {
-	isthmus.SetCheck(isthmus.CheckOff)
 	run := floor(b)
 	c, x := open(b)
 	ctx := context.Background()
