@@ -3,6 +3,7 @@ package pjrt
 import (
 	"google.golang.org/protobuf/proto"
 
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 	"github.com/isthmus-ffi/isthmus/pjrt/internal/xlapb"
 )
 
@@ -39,3 +40,12 @@ func LiveValues() int {
 
 // NamedHandler is a handler that has a name and nothing else.
 func NamedHandler(name string) *Handler { return &Handler{name: name} }
+
+// EndNoData destroys the context that lives as long as a plugin with handlers.
+func EndNoData(p *Plugin) error {
+	h := p.handlers.noData.Swap(0)
+	if h == 0 {
+		return nil
+	}
+	return p.destroyContext(pjrtc.Ptr[pjrtc.ExecuteContext](h))
+}

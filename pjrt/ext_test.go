@@ -61,6 +61,8 @@ func refuse(format string, a ...any) *pjrtfake.Failure {
 
 func extCases() map[string]extCase {
 	return map[string]extCase{
+		"FFI":                 ffiCase(nil),
+		"XlaTransform":        transformCase(),
 		"Layouts":             layoutsCase(),
 		"Shardings":           shardingsCase(),
 		"PhaseCompile":        phaseCompileCase(),
@@ -543,7 +545,7 @@ func extFake(t testing.TB, c extCase, without string, fail string) (extWorld, fu
 	}
 	return w, func() {
 		t.Helper()
-		if err := errors.Join(w.b.Close(), w.x.Close()); err != nil {
+		if err := errors.Join(w.b.Close(), w.x.Close(), pjrt.EndNoData(w.p)); err != nil {
 			t.Error(err)
 		}
 		closeClient(t, w.c)
