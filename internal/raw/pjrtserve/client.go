@@ -352,7 +352,10 @@ func (c *client) compile(program pjrtc.Ptr[pjrtc.Program], options pjrtc.Ptr[byt
 	if program == 0 {
 		return nil, invalid("no program")
 	}
-	p := program.At()
+	p, err := at(program)
+	if err != nil {
+		return nil, err
+	}
 	if p.StructSize < pjrtc.ProgramSize {
 		return nil, invalid("Unexpected PJRT_Program size: expected %d, got %d", pjrtc.ProgramSize, p.StructSize)
 	}

@@ -349,12 +349,15 @@ func (x *described) optimized(a *pjrtc.ExecutableOptimizedProgramArgs) error {
 	if a.Program == 0 {
 		return invalid("no program to write to")
 	}
-	p := a.Program.At()
+	p, err := at(a.Program)
+	if err != nil {
+		return err
+	}
 	if p.StructSize < pjrtc.ProgramSize {
 		return invalid("Unexpected PJRT_Program size: expected %d, got %d", pjrtc.ProgramSize, p.StructSize)
 	}
 	format, code := x.shown()
-	var err error
+
 	if p.Format, p.FormatSize, err = x.heap.text("format", format); err != nil {
 		return err
 	}

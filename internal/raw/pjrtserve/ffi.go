@@ -180,7 +180,11 @@ func (s *shared) ffiExtension() {
 		}
 		var deleter call.Fn
 		if a.TypeInfo != 0 {
-			deleter = call.Fn(a.TypeInfo.At().Deleter)
+			info, err := at(a.TypeInfo)
+			if err != nil {
+				return err
+			}
+			deleter = call.Fn(info.Deleter)
 		}
 		a.TypeId, err = r.typeID(name, a.TypeId, deleter)
 		return err
@@ -320,14 +324,18 @@ func (s *shared) ffiSlots() {
 		if err != nil {
 			return err
 		}
-		if a.TypeId == 0 {
-			return invalid("no place for the type's number")
+		id, err := at(a.TypeId)
+		if err != nil {
+			return err
 		}
 		var deleter call.Fn
 		if a.TypeInfo != 0 {
-			deleter = call.Fn(a.TypeInfo.At().Deleter)
+			info, err := at(a.TypeInfo)
+			if err != nil {
+				return err
+			}
+			deleter = call.Fn(info.Deleter)
 		}
-		id := a.TypeId.At()
 		id.TypeId, err = r.typeID(name, id.TypeId, deleter)
 		return err
 	})
@@ -336,13 +344,13 @@ func (s *shared) ffiSlots() {
 		if err != nil {
 			return err
 		}
-		if a.TypeId == 0 {
-			return invalid("no type")
+		id, err := at(a.TypeId)
+		if err != nil {
+			return err
 		}
-		id := a.TypeId.At().TypeId
-		v, ok := c.context.get(id)
+		v, ok := c.context.get(id.TypeId)
 		if !ok {
-			return fail(pjrtc.ErrorCodeNOTFOUND, "the execution was given no value of type %d", id)
+			return fail(pjrtc.ErrorCodeNOTFOUND, "the execution was given no value of type %d", id.TypeId)
 		}
 		a.Data = pjrtc.Addr(v)
 		return nil
@@ -352,20 +360,22 @@ func (s *shared) ffiSlots() {
 		if err != nil {
 			return err
 		}
-		if a.TypeId == 0 {
-			return invalid("no type")
+		id, err := at(a.TypeId)
+		if err != nil {
+			return err
 		}
-		return c.setState(a.Stage, callState{a.TypeId.At().TypeId, uintptr(a.State)})
+		return c.setState(a.Stage, callState{id.TypeId, uintptr(a.State)})
 	})
 	ffiOn(s, "XLA_FFI_State_Get", func(p *pjrtc.XLAFFIApi) *pjrtc.Func { return &p.XLAFFIStateGet }, answersFFIError, func(a *pjrtc.XLAFFIStateGetArgs) error {
 		c, err := getCall(a.Ctx)
 		if err != nil {
 			return err
 		}
-		if a.TypeId == 0 {
-			return invalid("no type")
+		id, err := at(a.TypeId)
+		if err != nil {
+			return err
 		}
-		v, err := c.state(a.Stage, a.TypeId.At().TypeId)
+		v, err := c.state(a.Stage, id.TypeId)
 		a.State = pjrtc.Addr(v)
 		return err
 	})
@@ -400,10 +410,11 @@ func (s *shared) ffiSlots() {
 		if err != nil {
 			return err
 		}
-		if a.NumThreads == 0 {
-			return invalid("no place for the number")
+		n, err := at(a.NumThreads)
+		if err != nil {
+			return err
 		}
-		*a.NumThreads.At() = int64(c.Workers)
+		*n = int64(c.Workers)
 		return nil
 	})
 	ffiOn(s, "XLA_FFI_Future_Create", func(p *pjrtc.XLAFFIApi) *pjrtc.Func { return &p.XLAFFIFutureCreate }, answersFFIError, func(a *pjrtc.XLAFFIFutureCreateArgs) (err error) {

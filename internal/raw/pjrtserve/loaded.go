@@ -192,7 +192,10 @@ func (x *loaded) readExecuteOptions(p pjrtc.Ptr[pjrtc.ExecuteOptions]) (o Execut
 	if p == 0 {
 		return o, nil
 	}
-	opt := p.At()
+	opt, err := at(p)
+	if err != nil {
+		return o, err
+	}
 	// Older callers end after the list of inputs to keep.
 	const least = 80
 	if opt.StructSize < least {

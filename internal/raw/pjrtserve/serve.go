@@ -362,4 +362,14 @@ func readText(at pjrtc.Ptr[byte], n uint64) (string, error) {
 	return string(b), err
 }
 
+// at is a struct that C points to: null, misaligned and wrapping addresses are errors, one without memory is a fault
+// that becomes an error.
+func at[T any](p pjrtc.Ptr[T]) (*T, error) {
+	one, err := p.Slice(1)
+	if err != nil {
+		return nil, err
+	}
+	return &one[0], nil
+}
+
 func floatBits(f float32) uint32 { return math.Float32bits(f) }

@@ -240,10 +240,11 @@ func (s *shared) streamSlots() {
 		if err != nil {
 			return err
 		}
-		if a.Chunk == 0 {
-			return invalid("no chunk")
+		given, err := at(a.Chunk)
+		if err != nil {
+			return err
 		}
-		chunk := *a.Chunk.At()
+		chunk := *given
 		// The chunk is the stream's now, whatever comes.
 		defer func() {
 			if chunk.Deleter != 0 {

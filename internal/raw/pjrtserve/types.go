@@ -140,7 +140,10 @@ func (t Type) layoutOf(p pjrtc.Ptr[pjrtc.BufferMemoryLayout]) ([]int64, error) {
 	if p == 0 {
 		return nil, nil
 	}
-	l := p.At()
+	l, err := at(p)
+	if err != nil {
+		return nil, err
+	}
 	if l.StructSize < pjrtc.BufferMemoryLayoutSize {
 		return nil, invalid("Unexpected PJRT_Buffer_MemoryLayout size: expected %d, got %d", pjrtc.BufferMemoryLayoutSize, l.StructSize)
 	}
