@@ -17,7 +17,7 @@ func WaitAll(ctx context.Context, events ...*Event) error {
 		}
 		if err := e.Wait(ctx); err != nil {
 			all = errors.Join(all, err)
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && !e.done.Completed() {
 				return all
 			}
 		}
