@@ -1,4 +1,4 @@
-// Package ctest compiles the C fixture that tests of the native boundary call.
+// Package ctest compiles the C that tests of the native boundary call.
 package ctest
 
 import (
@@ -36,13 +36,26 @@ func Open(t testing.TB) Lib {
 	built.Lock()
 	defer built.Unlock()
 	if built.lib == nil {
-		lib, err := dl.Open(compile(t))
+		lib, err := dl.Open(compile(t, fixture))
 		if err != nil {
 			t.Fatalf("open the C fixture: %v", err)
 		}
 		built.lib = lib
 	}
 	return Lib{t, built.lib}
+}
+
+// Build compiles C source of a test's own and opens it, as Open does. The file is gone when it returns; the library
+// stays. flags are for the compiler, such as -I with a folder of headers.
+func Build(t testing.TB, source []byte, flags ...string) Lib {
+	t.Helper()
+	path := compile(t, source, flags...)
+	defer os.RemoveAll(filepath.Dir(path))
+	lib, err := dl.Open(path)
+	if err != nil {
+		t.Fatalf("open compiled C: %v", err)
+	}
+	return Lib{t, lib}
 }
 
 // Fn returns a function of the fixture.
@@ -67,7 +80,7 @@ func Clean() {
 	}
 }
 
-func compile(t testing.TB) string {
+func compile(t testing.TB, source []byte, flags ...string) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the C fixture needs POSIX threads")
@@ -89,10 +102,10 @@ func compile(t testing.TB) string {
 		t.Fatal(err)
 	}
 	src, lib := filepath.Join(dir, "fixture.c"), filepath.Join(dir, "fixture.so")
-	if err := os.WriteFile(src, fixture, 0o600); err != nil {
+	if err := os.WriteFile(src, source, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(path, "-O2", "-fPIC", "-shared", "-o", lib, src, "-lpthread").CombinedOutput()
+	out, err := exec.Command(path, append(flags, "-O2", "-fPIC", "-shared", "-o", lib, src, "-lpthread")...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cc, err, out)
 	}

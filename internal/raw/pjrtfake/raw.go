@@ -217,6 +217,15 @@ var rawSlots = []entry{
 			return err
 		}
 		t := Type{a.ElementType, append([]int64{}, array(a.Dims, a.NumDims)...)}
+		var order []int64
+		if a.Layout != 0 {
+			order = f.layout("view", t, a.Layout)
+			for i, d := range order {
+				if d != int64(len(order)-1-i) {
+					return failed(pjrtc.ErrorCodeUNIMPLEMENTED, "memory that is looked at must be row-major")
+				}
+			}
+		}
 		b, err := f.newBuffer(space, t, nil)
 		if err != nil {
 			return err
@@ -224,9 +233,7 @@ var rawSlots = []entry{
 		b.data = host(a.DeviceBufferPtr, t.size())
 		b.native = b.data
 		f.settle(b, nil)
-		if a.Layout != 0 {
-			b.order = f.layout("view", t, a.Layout)
-		}
+		b.order = order
 		if fn, p, arg := a.OnDeleteCallback, a.DeviceBufferPtr, a.OnDeleteCallbackArg; fn != 0 {
 			b.onDelete = func() { call.Call(call.Fn(fn), uintptr(p), uintptr(arg)) }
 		}
