@@ -12,37 +12,37 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
 
-// serveThread is the only thread that calls a library which takes calls of one thread.
+// serveThread is the thread that initialises and finalises the library.
 func serveThread(work <-chan func()) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for f := range work {
+		if f == nil {
+			return
+		}
 		f()
 	}
 }
 
-// enter has f make its calls as the library takes them.
-func (w *World) enter(f func()) {
-	switch {
-	case w.thread != nil:
-		done := make(chan struct{})
-		w.thread <- func() { f(); close(done) }
-		<-done
-	case w.threads == ThreadSerialized:
-		w.serial.Lock()
-		defer w.serial.Unlock()
-		f()
-	default:
-		f()
-	}
+// onMain has the main thread run f.
+func (w *World) onMain(f func()) {
+	done := make(chan struct{})
+	w.main <- func() { defer close(done); f() }
+	<-done
 }
 
 // go1 runs a sequence of calls as the library takes them.
 func (w *World) go1(s *call.Step) {
-	if w.threads == ThreadMultiple && w.thread == nil {
+	switch {
+	case w.funneled:
+		w.onMain(s.Run)
+	case w.threads == ThreadSerialized:
+		w.serial.Lock()
+		defer w.serial.Unlock()
 		s.Run()
-		return
+	default:
+		s.Run()
 	}
-	w.enter(s.Run)
 }
 
 // step prepares one call of a function that the library has.

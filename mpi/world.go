@@ -66,10 +66,17 @@ type World struct {
 	comm     *Comm
 	self     *Comm
 	serial   sync.Mutex   // held for each call where the library takes one at a time
-	thread   chan func()  // of the only thread that may call, or nil
+	main     chan func()  // of the thread that initialises and finalises MPI (MPI-4.1, 11.2.2)
+	funneled bool         // and makes all other calls too
 	reaper   reaper       // of requests that were given up on
 	types    sync.Map     // reflect.Type -> *datatype
 	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
+}
+
+// environment is what libraries read when they are loaded or initialised, where the user has not said otherwise.
+var environment = map[string]string{
+	// UCX would take over the signals of faults. What it takes anyway is given back.
+	"UCX_ERROR_SIGNALS": "",
 }
 
 // process is the one MPI of this process: it can be initialised once, and not again after it was finalised.
@@ -100,9 +107,10 @@ func Open(ctx context.Context, o Options) (*World, error) {
 	case 2:
 		return nil, fmt.Errorf("mpi: open: MPI was closed in this process and cannot be opened again: %w", isthmus.ErrClosed)
 	}
-	// UCX would take over the signals of faults; it reads this when it is loaded. What it takes anyway is given back.
-	if _, set := os.LookupEnv("UCX_ERROR_SIGNALS"); !set {
-		_ = os.Setenv("UCX_ERROR_SIGNALS", "")
+	for name, value := range environment {
+		if _, set := os.LookupEnv(name); !set {
+			_ = os.Setenv(name, value)
+		}
 	}
 	paths := []string{o.Library}
 	if o.Library == "" {
@@ -143,12 +151,14 @@ func (w *World) init(want ThreadLevel) error {
 	if w.run(f, mpic.FnInitialized, uintptr(mem.AddrOfPtr(&n[0]))) == 0 && n[0] != 0 {
 		return fmt.Errorf("mpi: open: another library of this process has initialised MPI: %w", isthmus.ErrBusy)
 	}
-	if want >= ThreadFunneled {
-		w.thread = make(chan func())
-		go serveThread(w.thread)
-	}
+	w.main = make(chan func())
+	go serveThread(w.main)
 	before := mpic.Signals()
-	code := w.run(f, mpic.FnInitThread, 0, 0, uintptr(w.level(want)), uintptr(mem.AddrOfPtr(&n[1])))
+	var code int32
+	// Nothing is known of the library's threads yet: run calls here, on the main thread.
+	w.onMain(func() {
+		code = w.run(f, mpic.FnInitThread, 0, 0, uintptr(w.level(want)), uintptr(mem.AddrOfPtr(&n[1])))
+	})
 	before.Restore()
 	if code != 0 {
 		return w.failure("open", code)
@@ -160,10 +170,7 @@ func (w *World) init(want ThreadLevel) error {
 			break
 		}
 	}
-	if w.threads >= ThreadFunneled && w.thread == nil {
-		// The library was initialised on this thread and takes calls of no other. It cannot be moved.
-		return fmt.Errorf("mpi: open: %s provides %v only; open it with Options.Threads: mpi.ThreadFunneled: %w", w.lib.Path, w.threads, isthmus.ErrUnsupported)
-	}
+	w.funneled = max(w.threads, want) >= ThreadFunneled
 	return nil
 }
 
@@ -263,9 +270,17 @@ func (w *World) finalize() error {
 	go func() {
 		f := call.Get()
 		defer f.Put()
-		if code := w.run(f, mpic.FnFinalize); code != 0 {
+		l, launched := findLauncher()
+		var code int32 = -1
+		if s, err := call.New[call.Step](f); err == nil && w.step(s, mpic.FnFinalize) == nil {
+			w.onMain(func() { s.Run(); code = s.Failed() })
+		}
+		if code != 0 {
 			done <- &Error{Op: "close", Code: int(code), Class: ErrOther, Msg: "MPI_Finalize failed"}
 			return
+		}
+		if launched {
+			l.goodbye()
 		}
 		done <- nil
 	}()
@@ -277,8 +292,8 @@ func (w *World) finalize() error {
 	}
 	select {
 	case err := <-done:
-		if w.thread != nil && err == nil {
-			close(w.thread)
+		if err == nil {
+			w.main <- nil // the thread's last work
 		}
 		return err
 	case <-limit:
