@@ -161,9 +161,9 @@ func rawBufferCase() extCase {
 			errs = append(errs, same("size", n, 8, err))
 			if err == nil {
 				for _, off := range []int{-1, 7, 9, 1 << 40} {
-					_, err := r.CopyTo(make([]byte, 2), off)
+					e, err := r.CopyTo(make([]byte, 2), off)
 					if !errors.Is(err, isthmus.ErrBounds) {
-						errs = append(errs, fmt.Errorf("at %d: %w", off, err))
+						errs = append(errs, fmt.Errorf("at %d: %w", off, err), e.Close())
 					}
 				}
 			}
