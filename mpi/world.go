@@ -215,12 +215,14 @@ func (w *World) Self() *Comm {
 
 // Info says which library this is.
 type Info struct {
-	Path    string      // that it was loaded from
-	Version string      // its own text
-	Family  string      // Open MPI or MPICH
-	ABI     string      // its binary interface
-	Threads ThreadLevel // what it provides
-	Missing []string    // the functions of MPI 5 that it has not
+	Path      string      // that it was loaded by
+	File      string      // that it was loaded from, where the system tells
+	Version   string      // its own text
+	Family    string      // Open MPI or MPICH
+	ABI       string      // its binary interface
+	Threads   ThreadLevel // what it provides
+	Functions int         // of MPI 5 that it has
+	Missing   []string    // those that it has not
 }
 
 // Library says which library this is.
@@ -228,12 +230,8 @@ func (w *World) Library() Info {
 	if w == nil || w.lib == nil {
 		return Info{}
 	}
-	i := Info{Path: w.lib.Path, Version: w.lib.Version, Family: string(w.lib.Family), ABI: w.lib.ABI.Name, Threads: w.threads}
-	for f := range mpic.Func(mpic.NumFuncs) {
-		if !w.lib.Has(f) {
-			i.Missing = append(i.Missing, f.String())
-		}
-	}
+	i := describe(w.lib)
+	i.Threads = w.threads
 	return i
 }
 

@@ -44,11 +44,15 @@ func scripts(t *testing.T, dir, device string) {
 			"npy":       makeArray,
 			"program":   makeProgram,
 			"mutants":   mutants,
+			"signalled": signalled,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "embedded":
 				return device == target.Embedded, nil
+			case "mpich", "openmpi": // in CI both have to be there
+				_, err := exec.LookPath("mpiexec." + cond)
+				return err == nil || os.Getenv("CI") != "", nil
 			case "root":
 				return os.Getuid() == 0, nil
 			case "userns": // a file system of one's own can be mounted

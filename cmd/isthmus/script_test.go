@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -253,4 +254,65 @@ func mutants(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("mutant %d: exit code %d: %s", i, e.ExitCode(), out)
 		}
 	}
+}
+
+// signalled SIGNAL CODE COMMAND ARGS...: the command says "ready PID" for each of two processes; then the signal ends
+// it with the exit code (-1: the signal itself does), and the processes are gone within 30 seconds.
+func signalled(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	if neg || len(args) < 3 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signalled TERM|INT|KILL CODE COMMAND [ARGS...]")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cmd := exec.Command(args[2], args[3:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "ISTHMUS_CHECK="+ts.Getenv("ISTHMUS_CHECK"))
+	// Not StdoutPipe: processes that outlive the command would keep Wait from returning.
+	read, write, err := os.Pipe()
+	ts.Check(err)
+	defer read.Close()
+	cmd.Stdout = write
+	ts.Check(cmd.Start())
+	write.Close()
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill(); read.Close() })
+	defer timer.Stop()
+	var pids []int
+	for lines := bufio.NewScanner(read); len(pids) < 2 && lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+			pid, err := strconv.Atoi(text)
+			ts.Check(err)
+			pids = append(pids, pid)
+		}
+	}
+	ts.Check(cmd.Process.Signal(signals[args[0]]))
+	err = cmd.Wait()
+	if len(pids) != 2 {
+		ts.Fatalf("%d processes were ready: %v", len(pids), err)
+	}
+	if cmd.ProcessState.ExitCode() != want {
+		ts.Fatalf("end %v, want exit code %d", err, want)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return !alive(pid) })
+		if len(pids) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			ts.Fatalf("processes %v were left", pids)
+		}
+	}
+}
+
+// alive tells whether a process runs; one that has ended and that nobody has asked for is over.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return syscall.Kill(pid, 0) == nil && !errors.Is(err, os.ErrNotExist)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z")
 }
