@@ -31,12 +31,24 @@ type Comm struct {
 	remote     int  // processes of the other group, of an intercommunicator; else 0
 	predefined bool // MPI's own: never freed
 	collective atomic.Bool
-	poisoned   atomic.Bool // a collective operation was given up: the processes no longer agree on what comes next
+	poisoned   atomic.Bool            // a collective operation was given up: the processes no longer agree on what comes next
+	topo       *topology              // of the processes; nil: none
+	given      atomic.Pointer[string] // the name that SetName gave
+	attributes attributes
 }
 
+// commKind is how a communicator ends.
+type commKind int
+
+const (
+	freed        commKind = iota // by MPI_Comm_free
+	predefined                   // with MPI
+	disconnected                 // by MPI_Comm_disconnect: its other side is another program
+)
+
 // newComm makes a Comm of a handle, whose errors it has returned.
-func (w *World) newComm(h mpic.Handle, name string, predefined bool) (*Comm, error) {
-	c := &Comm{world: w, name: name, predefined: predefined}
+func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error) {
+	c := &Comm{world: w, name: name, predefined: kind == predefined}
 	f := call.Get()
 	defer f.Put()
 	if w.lib.Has(mpic.FnCommSetErrhandler) {
@@ -55,7 +67,7 @@ func (w *World) newComm(h mpic.Handle, name string, predefined bool) (*Comm, err
 	if err := w.do(f, name, mpic.FnCommSize, uintptr(h), at(1)); err != nil {
 		return nil, err
 	}
-	if !predefined && w.lib.Has(mpic.FnCommTestInter) {
+	if kind != predefined && w.lib.Has(mpic.FnCommTestInter) {
 		if err := w.do(f, name, mpic.FnCommTestInter, uintptr(h), at(2)); err != nil {
 			return nil, err
 		}
@@ -66,23 +78,21 @@ func (w *World) newComm(h mpic.Handle, name string, predefined bool) (*Comm, err
 		}
 	}
 	c.rank, c.size, c.remote = int(n[0]), int(n[1]), int(n[3])
-	if predefined {
-		class := &ffi.Class[mpic.Handle]{Name: name, Destroy: func(mpic.Handle) error { return nil }, Backstop: ffi.BackstopReport}
-		return c, c.owned.Init(class, h, &w.owned)
+	class := &w.comms
+	switch kind {
+	case predefined:
+		class = &ffi.Class[mpic.Handle]{Name: name, Destroy: func(mpic.Handle) error { return nil }, Backstop: ffi.BackstopReport}
+	case disconnected:
+		class = &ffi.Class[mpic.Handle]{Name: "mpi.Comm", Destroy: func(h mpic.Handle) error {
+			return w.free("disconnect", mpic.FnCommDisconnect, h)
+		}, Backstop: ffi.BackstopReport}
 	}
-	return c, c.owned.Init(&w.comms, h, &w.owned)
+	return c, c.owned.Init(class, h, &w.owned)
 }
 
 // freeComm frees a communicator of ours.
 func (w *World) freeComm(h mpic.Handle) error {
-	f := call.Get()
-	defer f.Put()
-	cell, err := call.New[uint64](f)
-	if err != nil {
-		return err
-	}
-	*cell = uint64(h)
-	return w.do(f, "close a communicator", mpic.FnCommFree, uintptr(mem.AddrOfPtr(cell)))
+	return w.free("close a communicator", mpic.FnCommFree, h)
 }
 
 // World is what the communicator belongs to.
@@ -118,7 +128,7 @@ func (c *Comm) String() string {
 	if !c.owned.Live() {
 		state = ", closed"
 	}
-	return fmt.Sprintf("mpi.Comm(%s, rank %d of %d%s)", c.name, c.rank, c.size, state)
+	return fmt.Sprintf("mpi.Comm(%s, rank %d of %d%s)", c.title(), c.rank, c.size, state)
 }
 
 // Close frees the communicator: all its processes have to call it. While a request or a call uses it, it does nothing
@@ -128,7 +138,12 @@ func (c *Comm) Close() error {
 	if c == nil || c.predefined {
 		return nil
 	}
-	return c.owned.Close()
+	live := c.owned.Live()
+	err := c.owned.Close()
+	if live && !c.owned.Live() {
+		c.attributes.clear()
+	}
+	return err
 }
 
 // use opens the communicator for one operation.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -16,7 +17,10 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
-func TestMain(m *testing.M) { mpitest.Main(m, scenarios, nil) }
+func TestMain(m *testing.M) {
+	maps.Copy(scenarios, collScenarios)
+	mpitest.Main(m, scenarios, nil)
+}
 
 // scenarios are what ranks run; a test of the same name starts them.
 var scenarios = map[string]mpitest.Scenario{

@@ -44,6 +44,9 @@ type operation struct {
 	gone bool // cancelled
 	done chan struct{}
 	kept bool // by the reaper
+
+	ended func(error) error // what a collective operation does when the library is done with it, or never got it
+	fixed bool              // cannot be cancelled, as the standard says of collective operations
 }
 
 // block is what the library reads and writes while the operation goes on, in one piece outside Go's heap.
@@ -102,6 +105,9 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 
 // drop forgets an operation that the library has not.
 func (o *operation) drop() {
+	if o.ended != nil {
+		_ = o.ended(nil)
+	}
 	for _, l := range o.loans {
 		l.Return()
 	}
@@ -153,6 +159,9 @@ func (o *operation) finish(err error) {
 			err = o.dt.validate(o.op, o.into[:min(len(o.into), o.got*o.dt.size)])
 		}
 	}
+	if o.ended != nil {
+		err = o.ended(err)
+	}
 	o.err, o.over, o.into = err, true, nil
 	for _, l := range o.loans {
 		l.Return()
@@ -186,7 +195,7 @@ func (o *operation) wait(ctx context.Context) error {
 func (o *operation) cancel() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.over {
+	if o.over || o.fixed {
 		return
 	}
 	f := call.Get()

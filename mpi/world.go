@@ -182,10 +182,10 @@ func (w *World) begin() error {
 	}
 	w.comms.Name, w.comms.Destroy, w.comms.Backstop = "mpi.Comm", w.freeComm, ffi.BackstopReport
 	var err error
-	if w.comm, err = w.newComm(w.lib.ABI.CommWorld, "MPI_COMM_WORLD", true); err != nil {
+	if w.comm, err = w.newComm(w.lib.ABI.CommWorld, "MPI_COMM_WORLD", predefined); err != nil {
 		return err
 	}
-	if w.self, err = w.newComm(w.lib.ABI.CommSelf, "MPI_COMM_SELF", true); err != nil {
+	if w.self, err = w.newComm(w.lib.ABI.CommSelf, "MPI_COMM_SELF", predefined); err != nil {
 		return err
 	}
 	if f, size, ok := mpic.Launched(os.Getenv); ok && size != "" {

@@ -497,3 +497,56 @@ func BenchmarkServe(b *testing.B) {
 		})
 	}
 }
+
+func TestSlot(t *testing.T) {
+	var faults []error
+	slot, err := cb.ServeSlot(cb.Handler{
+		Serve: func(a *cb.Args) uintptr {
+			if a[1] == 0 {
+				panic("zero")
+			}
+			return a[0] / a[1]
+		},
+		Fault: func(err error) uintptr { faults = append(faults, err); return 7 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := call.Call(slot.Fn, 12, 4); got != 3 {
+		t.Errorf("12 / 4 = %d", got)
+	}
+	if got := call.Call(slot.Fn, 12, 0); got != 7 || len(faults) != 1 || !errors.Is(faults[0], isthmus.ErrPanic) {
+		t.Errorf("a panic gives %d, %v", got, faults)
+	}
+	if !slot.Release() || slot.Release() {
+		t.Error("a slot is not released once")
+	}
+	strays := cb.Strays()
+	if got := call.Call(slot.Fn, 12, 4); got != 0 || cb.Strays() != strays+1 {
+		t.Errorf("a call after the release gives %d, %d strays", got, cb.Strays()-strays)
+	}
+	again, err := cb.ServeSlot(cb.Handler{Serve: func(*cb.Args) uintptr { return 1 }})
+	if err != nil || again.Fn != slot.Fn {
+		t.Errorf("the place is not used again: %v", err)
+	}
+	if slot.Release() {
+		t.Error("an old slot releases its successor")
+	}
+	again.Release()
+	if _, err := cb.ServeSlot(cb.Handler{}); !errors.Is(err, isthmus.ErrInvalid) {
+		t.Errorf("no function: %v", err)
+	}
+	for i := range cb.MaxSlots {
+		s, err := cb.ServeSlot(cb.Handler{Serve: func(*cb.Args) uintptr { return uintptr(i) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Release()
+		if got := call.Call(s.Fn); got != uintptr(i) {
+			t.Fatalf("slot %d serves %d", i, got)
+		}
+	}
+	if _, err := cb.ServeSlot(cb.Handler{Serve: func(*cb.Args) uintptr { return 1 }}); !errors.Is(err, isthmus.ErrLimit) {
+		t.Errorf("one too many: %v", err)
+	}
+}
