@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -49,6 +50,7 @@ type lent struct {
 	start, end uintptr
 	maxEnd     uintptr // the largest end in this subtree
 	prio       uint32
+	seq        uint64 // in the order of lending
 	left       *lent
 	right      *lent
 
@@ -58,7 +60,9 @@ type lent struct {
 	bytes  []byte
 	access Access
 	pin    mem.Pin
-	owner  *node // the region that it is a section of, or nil
+	owner  *node    // the region that it is a section of, or nil
+	by     Borrower // of a lease; else nil
+	watch  mem.Watch
 	entry  isthmus.Entry
 }
 
@@ -68,6 +72,31 @@ var loans struct {
 	mu   sync.Mutex
 	root *lent
 	rand uint32
+	seq  uint64
+	out  atomic.Int64 // how many are in the table
+}
+
+// enter puts st into the table, whose lock is held.
+func (st *lent) enter() {
+	loans.rand = loans.rand*1664525 + 1013904223
+	loans.seq++
+	st.prio, st.seq, st.maxEnd = loans.rand, loans.seq, st.end
+	loans.root = loans.root.insert(st)
+	loans.out.Add(1)
+}
+
+// exit takes st out of the table, whose lock is held.
+func (st *lent) exit() {
+	loans.root = loans.root.remove(st)
+	loans.out.Add(-1)
+}
+
+// object describes the loan, or the object that its lease is part of.
+func (st *lent) object() isthmus.Object {
+	if st.by != nil {
+		return st.by.Object()
+	}
+	return st.entry.Object()
 }
 
 // Lend lends b's memory. Any number of Shared loans may overlap; an Exclusive one overlaps none. The error is
@@ -106,19 +135,21 @@ func lend(b []byte, a Access, owner *node) (*Loan, error) {
 	loans.mu.Lock()
 	conflict := loans.root.find(st.start, st.end, a)
 	if conflict == nil && len(b) > 0 {
-		loans.rand = loans.rand*1664525 + 1013904223
-		st.prio, st.maxEnd = loans.rand, st.end
-		loans.root = loans.root.insert(st)
+		st.enter()
 	}
 	var err *BorrowedError
 	if conflict != nil {
-		err = &BorrowedError{Bytes: len(b), Want: a, Have: conflict.access, By: conflict.entry.Object()}
+		err = &BorrowedError{Bytes: len(b), Want: a, Have: conflict.access, By: conflict.object()}
 	}
 	loans.mu.Unlock()
 	if err != nil {
 		st.entry.Leave()
 		st.pin.Unpin()
 		return nil, err
+	}
+	if a == Shared {
+		// Whoever the borrower is, nobody may write. An exclusive borrower may be Go code: see Watch.
+		st.watch.Begin(b, false)
 	}
 	l := &Loan{st: st}
 	// The argument is the loan's state alone: it must not lead back to l.
@@ -144,6 +175,19 @@ func (l *Loan) Bytes() []byte {
 	l.st.mu.Lock()
 	defer l.st.mu.Unlock()
 	return l.st.bytes
+}
+
+// Watch says that the borrower of an Exclusive loan is native code, not Go: under the race detector a Go access to the
+// memory is then reported as a data race until Return, as a write to Shared memory is in any case. It does nothing
+// without the detector, and must not race with Return.
+func (l *Loan) Watch() {
+	if mem.RaceEnabled && l != nil && l.st != nil && l.st.access == Exclusive {
+		l.st.mu.Lock()
+		defer l.st.mu.Unlock()
+		if !l.st.back {
+			l.st.watch.Begin(l.st.bytes, true)
+		}
+	}
 }
 
 // Access returns how the memory is lent.
@@ -188,10 +232,11 @@ func (l *Loan) Return() {
 	st.back = true
 	if len(st.bytes) > 0 && st.access != held {
 		loans.mu.Lock()
-		loans.root = loans.root.remove(st)
+		st.exit()
 		loans.mu.Unlock()
 	}
 	st.bytes = nil
+	st.watch.End()
 	st.pin.Unpin()
 	st.entry.Leave()
 	if st.owner != nil {
@@ -273,12 +318,12 @@ func (e *BorrowedError) Unwrap() error { return isthmus.ErrBorrowed }
 // The table is a treap by start address that knows the largest end of every subtree, so that an overlap is found
 // in logarithmic time.
 
-// less orders loans by start and then by identity, which makes equal starts distinct.
+// less orders loans by start and then by age, which makes equal starts distinct.
 func (st *lent) less(o *lent) bool {
 	if st.start != o.start {
 		return st.start < o.start
 	}
-	return st.entry.ID() < o.entry.ID()
+	return st.seq < o.seq
 }
 
 func (st *lent) update() {

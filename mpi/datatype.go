@@ -28,8 +28,13 @@ type datatype struct {
 // channels, functions, pointers.
 func datatypeOf[T any](w *World) (*datatype, error) {
 	t := reflect.TypeFor[T]()
-	if d, ok := w.types.Load(t); ok {
-		return d.(*datatype), nil
+	if d := w.recent.Load(); d != nil && d.typ == t {
+		return d, nil
+	}
+	if v, ok := w.types.Load(t); ok {
+		d := v.(*datatype)
+		w.recent.Store(d)
+		return d, nil
 	}
 	d, err := w.makeType(t)
 	if err != nil {
@@ -244,6 +249,7 @@ func (w *World) freeType(h mpic.Handle) error {
 // freeTypes frees the datatypes that were made for Go types.
 func (w *World) freeTypes() error {
 	var err error
+	w.recent.Store(nil)
 	w.types.Range(func(k, v any) bool {
 		if d := v.(*datatype); d.made {
 			err = errors.Join(err, w.freeType(d.h))

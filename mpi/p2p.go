@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -16,8 +17,10 @@ type message struct {
 	recv  bool
 	peer  int
 	tag   int
-	look  int64 // how often to look for its end in the crossing that starts it
-	owned bool  // by a Request
+	look  int64      // how often to look for its end in the crossing that starts it
+	owned bool       // by a Request
+	use   *operation // of a Request that starts again; nil takes an idle one
+	by    *section   // that has the buffer
 }
 
 // start lends b and starts the operation. With an error the library has nothing of b.
@@ -26,57 +29,65 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := prepare(c, b, m)
+	dt, err := datatypeOf[T](c.world)
+	if err != nil {
+		c.owned.Done()
+		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
+	}
+	var peer, tag uintptr
+	if _, err = count(m.op, b); err == nil {
+		if peer, err = c.peer(m.op, m.peer, m.recv); err == nil {
+			tag, err = c.label(m.op, m.tag, m.recv)
+		}
+	}
+	o := m.use
+	if err == nil && o == nil {
+		o, err = c.take(m.op)
+	}
 	if err != nil {
 		c.owned.Done()
 		return nil, err
 	}
-	peer, err := c.peer(m.op, m.peer, m.recv)
-	if err == nil {
-		var tag uintptr
-		if tag, err = c.label(m.op, m.tag, m.recv); err == nil {
-			if m.owned {
-				o.entry.Enter("mpi.Request(" + m.op + ")")
-			}
-			err = o.begin(m.fn, m.look, uintptr(o.address), cint(len(b)), uintptr(o.dt.h), peer, tag, uintptr(h), o.request())
-			if err != nil && m.owned {
-				o.entry.Leave()
-			}
-			return o, err
-		}
+	o.dt, o.nobody = dt, m.peer == ProcNull
+	if err = lendTo(o, b, m); err == nil {
+		err = o.begin(m.fn, m.look, uintptr(o.address), cint(len(b)), uintptr(dt.h), peer, tag, uintptr(h), o.request())
 	}
-	o.drop()
-	return nil, err
+	if err != nil && m.use == nil {
+		o.recycle()
+	}
+	return o, err
 }
 
-// prepare makes the operation and lends it the buffer.
-func prepare[T any](c *Comm, b []T, m message) (*operation, error) {
-	dt, err := datatypeOf[T](c.world)
-	if err != nil {
-		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
-	}
-	if _, err := count(m.op, b); err != nil {
-		return nil, err
-	}
-	o, err := c.newOperation(m.op)
-	if err != nil {
-		return nil, err
-	}
-	o.dt = dt
-	access := ffi.Shared
+// lendTo lends the buffer to the operation. What may be over when the crossing that starts it returns is only asked for:
+// nobody else can be let in between, and what is not over is lent then. It gives the operation up with an error.
+func lendTo[T any](o *operation, b []T, m message) error {
+	o.held, o.access, o.address = mem.Bytes(b), ffi.Shared, mem.AddrOf(b)
+	o.into = nil
 	if m.recv {
-		access, o.into = ffi.Exclusive, mem.Bytes(b)
+		o.access, o.into = ffi.Exclusive, o.held
 		if o.into == nil {
 			o.into = []byte{}
 		}
 	}
-	if o.loans[0], err = ffi.LendSlice(b, access); err != nil {
-		o.frame.Put()
-		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
+	var err error
+	switch {
+	case m.by != nil:
+		o.by = m.by
+	case m.look > 0 && !o.world.strict():
+		err = ffi.Free(o.held, o.access)
+	default:
+		err = o.lease.Take(o.held, o.access, o)
 	}
-	o.address, o.nobody = mem.AddrOf(b), m.peer == ProcNull
-	return o, nil
+	if err != nil {
+		o.drop()
+		return fmt.Errorf("mpi: %s: %w", o.op, err)
+	}
+	return nil
 }
+
+// strict says that each buffer is lent before the library gets it: then another goroutine that uses it during the call is
+// found too.
+func (w *World) strict() bool { return mem.RaceEnabled || isthmus.CurrentCheck() >= isthmus.CheckPanic }
 
 // complete waits for an operation of a blocking call. When ctx ends, the library keeps the buffer for as long as it
 // needs it, and the caller gets the context's error.
@@ -86,12 +97,22 @@ func complete(ctx context.Context, o *operation, cancellable bool) (Status, erro
 			if cancellable {
 				o.cancel()
 			}
-			o.entry.Enter("mpi." + o.op)
-			o.world.reaper.keep(o)
+			o.abandon()
 			return Status{}, err
 		}
 	}
-	return o.status(), o.err
+	s, err := o.status(), o.err
+	o.recycle()
+	return s, err
+}
+
+// abandon leaves an operation that nobody waits for any more to the reaper.
+func (o *operation) abandon() {
+	o.mu.Lock()
+	o.alone = true
+	o.entry.Enter("mpi." + o.op)
+	o.mu.Unlock()
+	o.world.reaper.keep(o)
 }
 
 // Send sends b to the process with rank to and returns when b may be used again, which may be before it was received.
@@ -154,20 +175,20 @@ func IsendSync[T any](c *Comm, b []T, to, tag int) (*Request[T], error) {
 }
 
 func isend[T any](c *Comm, b []T, to, tag int, op string, fn mpic.Func) (*Request[T], error) {
-	o, err := start(c, b, message{op: op, fn: fn, peer: to, tag: tag, owned: true})
-	if err != nil {
+	r := &Request[T]{}
+	if err := r.start(c, b, message{op: op, fn: fn, peer: to, tag: tag, look: 1}); err != nil {
 		return nil, err
 	}
-	return newRequest(o, b), nil
+	return r, nil
 }
 
 // Irecv starts to receive into b, which belongs to the request until it gives it back. Calls MPI_Irecv.
 func Irecv[T any](c *Comm, b []T, from, tag int) (*Request[T], error) {
-	o, err := start(c, b, message{op: "receive", fn: mpic.FnIrecv, recv: true, peer: from, tag: tag, owned: true})
-	if err != nil {
+	r := &Request[T]{}
+	if err := r.Recv(c, b, from, tag); err != nil {
 		return nil, err
 	}
-	return newRequest(o, b), nil
+	return r, nil
 }
 
 // SendRecv sends out and receives into in at once, so that processes that exchange do not wait for one another in a
@@ -185,8 +206,7 @@ func SendRecv[S, R any](ctx context.Context, c *Comm, out []S, to, sendTag int, 
 	if err != nil {
 		// Nothing was sent: the receive is given up.
 		r.cancel()
-		r.entry.Enter("mpi." + op)
-		c.world.reaper.keep(r)
+		r.abandon()
 		return Status{}, err
 	}
 	_, serr := complete(ctx, s, false)

@@ -3,9 +3,8 @@ package mpi
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -36,6 +35,16 @@ type operation struct {
 	entry   isthmus.Entry
 	address mem.Addr // of the buffer
 
+	// What an operation of one buffer has instead, so that it can be used again without an allocation.
+	lease  ffi.Lease    // of the buffer, while the library has it after the crossing that started it
+	held   []byte       // the buffer, until the operation is over
+	access ffi.Access   // to it
+	by     *section     // that lends the buffer, instead of the lease
+	site   isthmus.Site // that started it, for a Request
+	stays  bool         // has its frame for good and is used again
+	asked  bool         // to be cancelled
+	alone  bool         // nobody but the reaper knows it
+
 	mu   sync.Mutex
 	over bool
 	err  error
@@ -44,6 +53,7 @@ type operation struct {
 	gone bool // cancelled
 	done chan struct{}
 	kept bool // by the reaper
+	out  bool // a Request has it
 
 	ended func(error) error // what a collective operation does when the library is done with it, or never got it
 	fixed bool              // cannot be cancelled, as the standard says of collective operations
@@ -53,6 +63,7 @@ type operation struct {
 type block struct {
 	start  call.Step
 	test   call.Step
+	counts call.Step // of what was received; after test
 	status [40]byte
 	req    [8]byte
 	flag   int32
@@ -74,6 +85,10 @@ func (c *Comm) newOperation(op string) (*operation, error) {
 		return nil, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	b.test.Flag = mem.Addr(flag)
+	if err := c.world.step(&b.counts, mpic.FnGetCount, status, 0, uintptr(mem.AddrOfPtr(&b.count))); err != nil {
+		o.frame.Put()
+		return nil, fmt.Errorf("mpi: %s: %w", op, err)
+	}
 	return o, nil
 }
 
@@ -83,9 +98,17 @@ func (o *operation) request() uintptr { return uintptr(mem.AddrOf(o.block.req[:]
 // begin starts the operation and looks after it for a while, in one crossing.
 func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 	b := o.block
-	if err := o.world.step(&b.start, f, args...); err != nil {
+	if !o.world.lib.Has(f) || len(args) > call.MaxStepArgs {
+		err := o.world.step(&b.start, f, args...)
 		o.drop()
 		return fmt.Errorf("mpi: %s: %w", o.op, err)
+	}
+	b.start.Fn, _ = o.world.lib.Fn(f)
+	copy(b.start.Args[:], args) // what is left of a start before is not read
+	b.start.Next, b.flag, b.test.Ret, b.test.Next = 0, 0, 0, 0
+	if o.into != nil {
+		b.counts.Args[1] = uintptr(o.dt.h)
+		b.test.Next = mem.AddrOfPtr(&b.counts)
 	}
 	if look > 0 {
 		b.start.Next, b.test.Spins = mem.AddrOfPtr(&b.test), look
@@ -96,11 +119,24 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 		return o.world.failure(o.op, code)
 	}
 	if look > 0 {
-		o.mu.Lock()
-		o.look()
-		o.mu.Unlock()
+		o.look() // nobody else knows of the operation yet
+	}
+	if !o.over && o.held != nil && !o.lease.Out() && o.by == nil {
+		// It was free before the call, and the library has it now.
+		return o.lease.TakeLate(o.held, o.access, o)
 	}
 	return nil
+}
+
+// Object describes the operation, for whoever finds it in the way.
+func (o *operation) Object() isthmus.Object {
+	if o.entry.ID() != 0 {
+		return o.entry.Object()
+	}
+	if o.site.Known() {
+		return isthmus.Object{Kind: "mpi.Request(" + o.op + ")", Site: o.site}
+	}
+	return isthmus.Object{Kind: "mpi." + o.op}
 }
 
 // drop forgets an operation that the library has not.
@@ -108,13 +144,29 @@ func (o *operation) drop() {
 	if o.ended != nil {
 		_ = o.ended(nil)
 	}
-	for _, l := range o.loans {
-		l.Return()
-	}
-	o.comm.owned.Done()
-	o.frame.Put()
-	o.frame, o.block = nil, nil
+	o.letGo()
 	o.over = true
+}
+
+// letGo gives up what the library does not have any more.
+func (o *operation) letGo() {
+	for i, l := range o.loans {
+		if l != nil {
+			l.Return()
+			o.loans[i] = nil
+		}
+	}
+	o.lease.Return()
+	if o.by != nil {
+		o.by.users.Add(-1)
+		o.by = nil
+	}
+	o.held, o.into = nil, nil
+	o.comm.owned.Done()
+	if !o.stays {
+		o.frame.Put()
+		o.frame, o.block = nil, nil
+	}
 }
 
 // poll looks n times whether the library is done. The operation's lock is held.
@@ -142,33 +194,29 @@ func (o *operation) look() {
 // finish ends the operation: what it held is free again.
 func (o *operation) finish(err error) {
 	b, w := o.block, o.world
-	o.stat = w.lib.ABI.Status(b.status[:], 0)
 	o.got = -1
 	if o.into != nil && err == nil {
-		f := call.Get()
-		n, at, nerr := int32s(f, 2)
-		status := uintptr(mem.AddrOf(b.status[:]))
-		if nerr == nil && w.run(f, mpic.FnTestCancelled, status, at) == 0 {
-			o.gone = n[0] != 0
+		o.stat = w.lib.ABI.Status(b.status[:], 0)
+		if o.asked {
+			f := call.Get()
+			if n, at, nerr := int32s(f, 1); nerr == nil && w.run(f, mpic.FnTestCancelled, uintptr(mem.AddrOf(b.status[:])), at) == 0 {
+				o.gone = n[0] != 0
+			}
+			f.Put()
 		}
-		if nerr == nil && !o.gone && w.run(f, mpic.FnGetCount, status, uintptr(o.dt.h), at) == 0 && int(n[0]) != w.lib.ABI.Undefined {
-			o.got = int(n[0])
+		if !o.gone && b.counts.Failed() == 0 && int(b.count) != w.lib.ABI.Undefined {
+			o.got = int(b.count)
 		}
-		f.Put()
-		if !o.gone && o.got > 0 {
+		if o.dt.bools && !o.gone && o.got > 0 {
+			o.lease.Return() // the library is done with what is looked at now
 			err = o.dt.validate(o.op, o.into[:min(len(o.into), o.got*o.dt.size)])
 		}
 	}
 	if o.ended != nil {
 		err = o.ended(err)
 	}
-	o.err, o.over, o.into = err, true, nil
-	for _, l := range o.loans {
-		l.Return()
-	}
-	o.comm.owned.Done()
-	o.frame.Put()
-	o.frame, o.block = nil, nil
+	o.err, o.over = err, true
+	o.letGo()
 	if o.done != nil {
 		close(o.done)
 	}
@@ -198,6 +246,7 @@ func (o *operation) cancel() {
 	if o.over || o.fixed {
 		return
 	}
+	o.asked = true
 	f := call.Get()
 	defer f.Put()
 	o.world.run(f, mpic.FnCancel, o.request())
@@ -214,218 +263,59 @@ func (o *operation) status() Status {
 	return s
 }
 
-// reaper keeps the operations that were given up on, until the library is done with them. It is a goroutine while there
-// are any.
-type reaper struct {
-	mu  sync.Mutex
-	ops []*operation
-	run bool
-}
-
-// keep takes over an operation.
-func (r *reaper) keep(o *operation) {
-	o.mu.Lock()
-	if o.kept || o.over {
-		o.mu.Unlock()
-		return
-	}
-	o.kept = true
-	o.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ops = append(r.ops, o)
-	if !r.run {
-		r.run = true
-		go r.serve()
-	}
-}
-
-// serve looks after all operations, one look each, less often the longer nothing happens.
-func (r *reaper) serve() {
-	for pause := 20 * time.Microsecond; ; {
-		r.mu.Lock()
-		ops := append([]*operation(nil), r.ops...)
-		r.mu.Unlock()
-		ended := 0
-		for _, o := range ops {
-			o.mu.Lock()
-			o.poll(1)
-			over := o.over
-			o.mu.Unlock()
-			if over {
-				ended++
-				r.remove(o)
-			}
-		}
-		r.mu.Lock()
-		if len(r.ops) == 0 {
-			r.run = false
-			r.mu.Unlock()
-			return
-		}
-		r.mu.Unlock()
-		if ended > 0 {
-			pause = 20 * time.Microsecond
-		} else {
-			pause = min(2*pause, 2*time.Millisecond)
-		}
-		time.Sleep(pause)
-	}
-}
-
-func (r *reaper) remove(o *operation) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i, x := range r.ops {
-		if x == o {
-			r.ops[i] = r.ops[len(r.ops)-1]
-			r.ops = r.ops[:len(r.ops)-1]
-			return
-		}
-	}
-}
-
-// drain waits until no operation is kept any more.
-func (r *reaper) drain(ctx context.Context, limit time.Duration) error {
-	if limit > 0 {
-		var stop func()
-		ctx, stop = context.WithTimeout(ctx, limit)
-		defer stop()
-	}
-	var p patience
-	for {
-		r.mu.Lock()
-		n := len(r.ops)
-		var first string
-		if n > 0 {
-			first = r.ops[0].entry.Object().String()
-		}
-		r.mu.Unlock()
-		if n == 0 {
-			return nil
-		}
-		if err := p.pause(ctx); err != nil {
-			return fmt.Errorf("mpi: close: the library still works on %d requests that were given up, such as %s: %w: %w", n, first, isthmus.ErrBusy, err)
-		}
-	}
-}
-
-// Request is an operation that goes on while the program does other things. It has the slice that it was given, and gives
-// it back from Wait or Test, once. A Request that is forgotten keeps its slice until the library is done with it; the
-// loss is reported with the place that started it. It is safe for concurrent use.
-type Request[T any] struct {
-	core *operation
-	mu   sync.Mutex
-	buf  []T
-	back bool
-}
-
-// newRequest hands an operation that has begun to the program.
-func newRequest[T any](o *operation, b []T) *Request[T] {
-	r := &Request[T]{core: o, buf: b}
-	runtime.AddCleanup(r, lost, o)
-	return r
-}
-
-// lost runs when a Request was collected.
-func lost(o *operation) {
-	o.mu.Lock()
-	over := o.over
-	o.mu.Unlock()
-	if over {
-		o.entry.Leave()
-		return
-	}
-	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLostLoan, Object: o.entry.Object()})
-	o.world.reaper.keep(o)
-}
-
-// Wait waits until the operation is over and gives the slice back, with what was received. When ctx ends first, its
-// error is returned and the Request keeps the slice; Wait may be called again. After the slice was given back it is
-// [isthmus.ErrClosed].
-func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
-	if r == nil || r.core == nil {
-		return nil, Status{}, invalid("wait", "no request")
-	}
-	if err := r.core.wait(ctx); err != nil && !r.core.isOver() {
-		return nil, Status{}, err
-	}
-	return r.take()
-}
-
-// Test gives the slice back if the operation is over; done tells.
-func (r *Request[T]) Test() (b []T, s Status, done bool, err error) {
-	if r == nil || r.core == nil {
-		return nil, Status{}, false, invalid("test", "no request")
-	}
-	r.core.mu.Lock()
-	r.core.poll(1)
-	over := r.core.over
-	r.core.mu.Unlock()
-	if !over {
-		return nil, Status{}, false, nil
-	}
-	b, s, err = r.take()
-	return b, s, true, err
-}
-
-// take gives the slice back once.
-func (r *Request[T]) take() ([]T, Status, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.back {
-		return nil, Status{}, fmt.Errorf("mpi: %s: the request has given its slice back: %w", r.core.op, isthmus.ErrClosed)
-	}
-	r.back = true
-	b := r.buf
-	r.buf = nil
-	r.core.entry.Leave()
-	return b, r.core.status(), r.core.err
-}
-
-// Cancel asks the library to give the operation up; Wait tells whether it did, by Status.Cancelled. Receives can be
-// cancelled; most libraries do not cancel sends. Calls MPI_Cancel.
-func (r *Request[T]) Cancel() {
-	if r != nil && r.core != nil {
-		r.core.cancel()
-	}
-}
-
-// Done is closed when the operation is over. It costs a goroutine for all requests that ask; Wait costs none.
-func (r *Request[T]) Done() <-chan struct{} {
-	if r == nil || r.core == nil {
-		c := make(chan struct{})
-		close(c)
-		return c
-	}
-	o := r.core
-	o.mu.Lock()
-	if o.done == nil {
-		o.done = make(chan struct{})
-		if o.over {
-			close(o.done)
-		}
-	}
-	done := o.done
-	o.mu.Unlock()
-	o.world.reaper.keep(o)
-	return done
-}
-
-// String describes the request.
-func (r *Request[T]) String() string {
-	if r == nil || r.core == nil {
-		return "mpi.Request(none)"
-	}
-	state := "in progress"
-	if r.core.isOver() {
-		state = "over"
-	}
-	return fmt.Sprintf("mpi.Request(%s, %s)", r.core.op, state)
-}
-
 func (o *operation) isOver() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.over
+}
+
+// take gives an operation that is used again, from those that are idle.
+func (c *Comm) take(op string) (*operation, error) {
+	w := c.world
+	o := w.idle.one.Swap(nil)
+	if o == nil {
+		w.idle.mu.Lock()
+		if n := len(w.idle.more); n > 0 {
+			o, w.idle.more[n-1] = w.idle.more[n-1], nil
+			w.idle.more = w.idle.more[:n-1]
+		}
+		w.idle.mu.Unlock()
+	}
+	if o == nil {
+		var err error
+		if o, err = c.newOperation(op); err != nil {
+			return nil, err
+		}
+		o.stays = true
+		return o, nil
+	}
+	o.renew(c, op)
+	return o, nil
+}
+
+// renew makes an operation that is over ready for the next.
+func (o *operation) renew(c *Comm, op string) {
+	o.comm, o.op = c, op
+	o.over, o.err, o.got, o.gone, o.asked, o.nobody, o.done = false, nil, 0, false, false, false, nil
+}
+
+// recycle takes back an operation that is over and that nobody else knows.
+func (o *operation) recycle() {
+	if !o.stays {
+		return
+	}
+	o.entry, o.site = isthmus.Entry{}, isthmus.Site{}
+	if o.world.idle.one.CompareAndSwap(nil, o) {
+		return
+	}
+	o.world.idle.mu.Lock()
+	o.world.idle.more = append(o.world.idle.more, o)
+	o.world.idle.mu.Unlock()
+}
+
+// idle are the operations that are ready to be used again.
+type idle struct {
+	one  atomic.Pointer[operation] // most programs have one operation at a time
+	mu   sync.Mutex
+	more []*operation
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,12 +66,14 @@ type World struct {
 	comms    ffi.Class[mpic.Handle]
 	comm     *Comm
 	self     *Comm
-	serial   sync.Mutex   // held for each call where the library takes one at a time
-	main     chan func()  // of the thread that initialises and finalises MPI (MPI-4.1, 11.2.2)
-	funneled bool         // and makes all other calls too
-	reaper   reaper       // of requests that were given up on
-	types    sync.Map     // reflect.Type -> *datatype
-	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
+	serial   sync.Mutex               // held for each call where the library takes one at a time
+	main     chan func()              // of the thread that initialises and finalises MPI (MPI-4.1, 11.2.2)
+	funneled bool                     // and makes all other calls too
+	reaper   reaper                   // of requests that were given up on
+	idle     idle                     // operations to be used again
+	types    sync.Map                 // reflect.Type -> *datatype
+	recent   atomic.Pointer[datatype] // the one that was asked for last
+	tagLimit atomic.Int64             // the largest tag, 0 until it was asked for
 }
 
 // environment is what libraries read when they are loaded or initialised, where the user has not said otherwise.
@@ -252,6 +255,9 @@ func (w *World) Close(ctx context.Context) error {
 	for _, c := range []*Comm{w.self, w.comm} {
 		if c != nil {
 			if err := c.owned.Close(); err != nil {
+				if open := w.reaper.open(8); open != nil {
+					err = fmt.Errorf("%w; requests under way: %s", err, strings.Join(open, ", "))
+				}
 				return err
 			}
 		}
