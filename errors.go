@@ -25,6 +25,8 @@ var (
 	ErrLimit = errors.New("limit reached")
 	// ErrPanic says that Go code called by native code panicked or ended its goroutine.
 	ErrPanic = errors.New("callback panicked")
+	// ErrException says that native code threw an exception instead of returning: see [Exception].
+	ErrException = errors.New("native exception")
 	// ErrLeak says that native objects were still alive where none should be.
 	ErrLeak = errors.New("native objects leaked")
 )

@@ -25,6 +25,8 @@ const (
 	ProblemMisuse
 	// ProblemLate is native work that outlived the scope or deadline that it belonged to.
 	ProblemLate
+	// ProblemException is an exception that native code threw where nobody could be told.
+	ProblemException
 )
 
 // String names the problem.
@@ -44,6 +46,8 @@ func (p Problem) String() string {
 		return "misuse"
 	case ProblemLate:
 		return "native work outlived its scope"
+	case ProblemException:
+		return "native code threw an exception"
 	default:
 		return fmt.Sprintf("Problem(%d)", uint8(p))
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +17,9 @@ import (
 
 //go:embed testdata/fixture.c
 var fixture []byte
+
+//go:embed testdata/throw.cc
+var throwing []byte
 
 // built is the compiled fixture, one for a test process: libraries are never closed.
 var built struct {
@@ -58,6 +62,32 @@ func Build(t testing.TB, source []byte, flags ...string) Lib {
 	return Lib{t, lib}
 }
 
+// Throwing returns the fixture that throws exceptions. It needs a C++ compiler, as Open needs one for C: the variable
+// CXX, or c++, and the one beside a CC that ends in gcc.
+func Throwing(t testing.TB) Lib {
+	t.Helper()
+	return BuildCXX(t, throwing)
+}
+
+// BuildCXX is Build for C++.
+func BuildCXX(t testing.TB, source []byte, flags ...string) Lib {
+	t.Helper()
+	cxx := os.Getenv("CXX")
+	if cxx == "" {
+		cxx = "c++"
+		if cross, ok := strings.CutSuffix(os.Getenv("CC"), "gcc"); ok {
+			cxx = cross + "g++"
+		}
+	}
+	path := compileWith(t, cxx, "fixture.cc", source, flags...)
+	defer os.RemoveAll(filepath.Dir(path))
+	lib, err := dl.Open(path)
+	if err != nil {
+		t.Fatalf("open compiled C++: %v", err)
+	}
+	return Lib{t, lib}
+}
+
 // Fn returns a function of the fixture.
 func (l Lib) Fn(name string) call.Fn {
 	l.t.Helper()
@@ -82,12 +112,17 @@ func Clean() {
 
 func compile(t testing.TB, source []byte, flags ...string) string {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("the C fixture needs POSIX threads")
-	}
 	cc := os.Getenv("CC")
 	if cc == "" {
 		cc = "cc"
+	}
+	return compileWith(t, cc, "fixture.c", source, flags...)
+}
+
+func compileWith(t testing.TB, cc, file string, source []byte, flags ...string) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the C fixture needs POSIX threads")
 	}
 	path, err := exec.LookPath(cc)
 	if err != nil {
@@ -101,7 +136,7 @@ func compile(t testing.TB, source []byte, flags ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, lib := filepath.Join(dir, "fixture.c"), filepath.Join(dir, "fixture.so")
+	src, lib := filepath.Join(dir, file), filepath.Join(dir, "fixture.so")
 	if err := os.WriteFile(src, source, 0o600); err != nil {
 		t.Fatal(err)
 	}

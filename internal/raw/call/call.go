@@ -33,19 +33,28 @@ const (
 // Preconditions: fn is a C function of one pointer-sized argument and result; arg is 0 or off-heap or pinned memory
 // that is valid for the call and whatever the callee keeps it for. The calling goroutine keeps its thread while C
 // runs, not longer.
+//
+// A call that ended with an exception returns 0, and the exception is reported: use [Frame.Call1] to get it.
 func Call1(fn Fn, arg mem.Addr) uintptr {
 	f := Get()
 	r := f.Call1(fn, arg)
+	if f.exc != 0 {
+		r = 0
+	}
 	f.Put()
 	return r
 }
 
-// Call calls fn with up to [MaxArgs] integer or pointer arguments. Missing ones are 0.
+// Call calls fn with up to [MaxArgs] integer or pointer arguments. Missing ones are 0. Of exceptions the same is true as
+// for [Call1].
 //
 // Preconditions: as for [Call1], for each argument.
 func Call(fn Fn, args ...uintptr) uintptr {
 	f := Get()
 	r := f.Call(fn, args...)
+	if f.exc != 0 {
+		r = 0
+	}
 	f.Put()
 	return r
 }

@@ -4,7 +4,8 @@
 
 // The trampolines run on the thread's system stack in the System V convention: DI holds the Frame, and
 // runtime.asmcgocall has aligned the stack to 16 before its CALL, so one 8-byte push aligns it for ours.
-// The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160.
+// The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160, thrown 184. What the unwinder knows of the frames
+// of these functions stands in barrier_amd64.go.
 
 GLOBL ·call1Addr(SB), NOPTR|RODATA, $8
 DATA ·call1Addr(SB)/8, $call1(SB)

@@ -3,7 +3,8 @@
 #include "textflag.h"
 
 // The trampolines run on the thread's system stack in the AAPCS64 convention: R0 holds the Frame. R18 is the
-// platform's and is not touched. The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160.
+// platform's and is not touched. The header of a Frame: fn 0, arg 8, ret 16, args 24..64, rest 72..160, thrown 184. What
+// the unwinder knows of the frames of these functions stands in barrier_arm64.go.
 
 GLOBL ·call1Addr(SB), NOPTR|RODATA, $8
 DATA ·call1Addr(SB)/8, $call1(SB)

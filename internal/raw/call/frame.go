@@ -24,6 +24,7 @@ type Frame struct {
 	rest [3 * MaxChain]uintptr
 	used uintptr // bytes handed out after the header
 	more mem.Addr
+	exc  mem.Addr // the note of an exception that a call ended with, or 0
 }
 
 const headerBytes = 192
@@ -55,7 +56,7 @@ func Get() *Frame {
 	// SAFETY: owner: the caller, until Put; lifetime: the pool never unmaps; bounds and alignment: a page of
 	// FrameBytes holds a Frame, which has no Go pointers; thread: any, one at a time.
 	f := mem.At[Frame](a)
-	f.used, f.more = 0, 0
+	f.used, f.more, f.exc = 0, 0, 0
 	return f
 }
 
@@ -63,8 +64,8 @@ func Get() *Frame {
 //
 // Preconditions: no native code keeps an address into the frame.
 func (f *Frame) Put() {
-	if f.more != 0 {
-		f.freeOverflow()
+	if f.more|f.exc != 0 {
+		f.tidy()
 	}
 	pool.Put(mem.AddrOfPtr(f))
 }
@@ -73,10 +74,18 @@ func (f *Frame) Put() {
 //
 // Preconditions: as for Put.
 func (f *Frame) Reset() {
-	if f.more != 0 {
-		f.freeOverflow()
+	if f.more|f.exc != 0 {
+		f.tidy()
 	}
 	f.used = 0
+}
+
+// tidy ends what few frames have.
+func (f *Frame) tidy() {
+	f.freeOverflow()
+	for f.exc != 0 {
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemException, Object: isthmus.Object{Kind: "native call"}, Err: f.Thrown()})
+	}
 }
 
 func (f *Frame) freeOverflow() {
@@ -190,7 +199,8 @@ func (f *Frame) Text(s string) (mem.Addr, error) {
 // errNilFn is a caller of ours that did not check a function table: a panic in Go and not a fault in C.
 const errNilFn = "call: nil function"
 
-// Call1 is the package's Call1 without the pool.
+// Call1 is the package's Call1 without the pool. A call that ended with an exception returns a number that is not 0, and
+// [Frame.Thrown] has the exception.
 func (f *Frame) Call1(fn Fn, arg mem.Addr) uintptr {
 	if fn == 0 {
 		panic(errNilFn)
@@ -200,7 +210,7 @@ func (f *Frame) Call1(fn Fn, arg mem.Addr) uintptr {
 	return f.ret
 }
 
-// Call is the package's Call without the pool.
+// Call is the package's Call without the pool. Of exceptions the same is true as for [Frame.Call1].
 func (f *Frame) Call(fn Fn, args ...uintptr) uintptr {
 	if fn == 0 {
 		panic(errNilFn)
@@ -215,7 +225,8 @@ func (f *Frame) Call(fn Fn, args ...uintptr) uintptr {
 }
 
 // Chain calls up to [MaxChain] functions in one crossing and stops after the first that returns non-zero, and before one
-// whose Need is not there. It returns how many ran and the last result. More calls than MaxChain are [isthmus.ErrBounds], and none is made.
+// whose Need is not there. It returns how many ran and the last result. A call that ended with an exception ran, and its
+// result is not 0: see [Frame.Thrown]. More calls than MaxChain are [isthmus.ErrBounds], and none is made.
 //
 // Preconditions: as for [Call1], for each pair.
 func (f *Frame) Chain(calls ...Pair) (ran int, last uintptr, err error) {
@@ -230,5 +241,8 @@ func (f *Frame) Chain(calls ...Pair) (ran int, last uintptr, err error) {
 	}
 	f.args[0], f.args[1] = uintptr(len(calls)), 0
 	f.invokeChain()
+	if f.exc != 0 {
+		f.args[1]++ // the trampoline counts calls that return
+	}
 	return int(f.args[1]), f.ret, nil
 }

@@ -17,6 +17,7 @@ type Step struct {
 	Flag  mem.Addr // of a C int, or 0
 	Spins int64    // calls left while the flag is 0
 	Next  mem.Addr // of the Step after this one, or 0
+	exc   mem.Addr // the note of an exception that the call ended with, or 0
 }
 
 // Run makes the calls of s and of the steps after it, until one returns non-zero or has no spins left. Each step's Ret

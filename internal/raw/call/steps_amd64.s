@@ -7,7 +7,7 @@ DATA ·stepsAddr(SB)/8, $steps(SB)
 
 // Runs on the thread's system stack in the System V convention: DI holds the first Step. The frame has room for the
 // eight arguments that go on the stack, and for the current step. A Step: fn 0, args 8..112, ret 120, flag 128,
-// spins 136, next 144.
+// spins 136, next 144, thrown 152.
 TEXT steps(SB), NOSPLIT, $80
 	MOVQ DI, 72(SP)
 

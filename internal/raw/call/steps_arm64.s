@@ -8,7 +8,7 @@ DATA ·stepsAddr(SB)/8, $steps(SB)
 // Runs on the thread's system stack in the AAPCS64 convention: R0 holds the first Step. The lowest 48 bytes of the frame
 // are the arguments that go on the stack, eight bytes each; Darwin packs smaller ones, so that there a function of more
 // than eight arguments must not have C ints among the rest. A Step: fn 0, args 8..112, ret 120, flag 128, spins 136,
-// next 144.
+// next 144, thrown 152.
 TEXT steps(SB), NOSPLIT|NOFRAME, $0
 	SUB  $80, RSP
 	STP  (R29, R30), 48(RSP)

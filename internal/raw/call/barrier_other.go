@@ -1,0 +1,17 @@
+//go:build !((linux || darwin) && (amd64 || arm64)) || isthmus_portable
+
+package call
+
+import "github.com/isthmus-ffi/isthmus"
+
+// Guarded reports whether exceptions become errors: not on this platform, where one ends the process.
+func Guarded() bool { return false }
+
+// Guard does nothing on this platform.
+func Guard(func(name string) Fn) bool { return false }
+
+// Thrown returns nil: on this platform an exception ends the process.
+func (f *Frame) Thrown() *isthmus.Exception { return nil }
+
+// Thrown returns nil, as [Frame.Thrown].
+func (s *Step) Thrown() *isthmus.Exception { return nil }
