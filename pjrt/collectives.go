@@ -185,7 +185,7 @@ func exchange[A any, P interface {
 	var loans []*ffi.Loan
 	back := func(err error) (*Event, error) {
 		for _, l := range loans {
-			l.Return()
+			returnAfter(l, err)
 		}
 		return nil, err
 	}

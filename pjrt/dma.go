@@ -54,7 +54,7 @@ func (c *Client) Map(r *ffi.Region) (*Mapping, error) {
 		return nil
 	}, nil)
 	if err != nil {
-		hold.Return()
+		returnAfter(hold, err)
 		return nil, err
 	}
 	m := &Mapping{client: c, size: r.Len()}

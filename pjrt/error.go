@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
@@ -106,6 +107,34 @@ const maxText = 64 << 10
 // text copies text of a plugin: bounded, valid UTF-8.
 func text(p pjrtc.Ptr[byte], n uint64) string { return mem.String(p, n, maxText) }
 
+// outcome is how a call in the frame that gave e went: nil, the error that the plugin reports, or what it threw.
+func (p *Plugin) outcome(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.Error]) error {
+	if x := f.Thrown(); x != nil {
+		return p.threw(op, x)
+	}
+	if e != 0 {
+		return p.takeError(op, e)
+	}
+	return nil
+}
+
+// threw is the error for an exception. What the call was given may still be in the plugin's hands.
+func (p *Plugin) threw(op string, x *isthmus.Exception) error {
+	return fmt.Errorf("pjrt: %s: the plugin %s threw a %w; what it was doing is half done, and its client is suspect: close what was made from it and make another", op, p.name, x)
+}
+
+// suspect reports whether a call ended with an exception, so that nobody knows what of its arguments the plugin still
+// has, nor what is in its results: neither may be ended.
+func suspect(err error) bool { return err != nil && errors.Is(err, isthmus.ErrException) }
+
+// returnAfter returns a loan after a call failed with err. After an exception it is forgotten instead: the memory stays lent
+// and pinned, and the loss is reported.
+func returnAfter(l *ffi.Loan, err error) {
+	if !suspect(err) {
+		l.Return()
+	}
+}
+
 // takeError turns a native error into an [*Error] and destroys it, exactly once, whatever reading it gives.
 func (p *Plugin) takeError(op string, e pjrtc.Ptr[pjrtc.Error]) error {
 	f := call.Get()
@@ -143,6 +172,9 @@ func (p *Plugin) errorMessage(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (string, 
 	}
 	a.Error = e
 	pjrtc.Call(p.table, f, a)
+	if x := f.Thrown(); x != nil {
+		return "", fmt.Errorf("reading the message: %w", x)
+	}
 	return text(a.Message, a.MessageSize), nil
 }
 
@@ -158,7 +190,11 @@ func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error
 		return Unknown, p.lacks(a.Slot())
 	}
 	a.Error = e
-	if second := pjrtc.Call(p.table, f, a); second != 0 {
+	second := pjrtc.Call(p.table, f, a)
+	if x := f.Thrown(); x != nil {
+		return Unknown, fmt.Errorf("reading the code: %w", x)
+	}
+	if second != 0 {
 		if second != e {
 			p.destroyError(f, second)
 		}
@@ -212,10 +248,7 @@ func do[A any, P interface {
 	if s := a.Slot(); !p.table.Has(s) {
 		return fmt.Errorf("pjrt: %s: %w", op, p.lacks(s))
 	}
-	if e := pjrtc.Call(p.table, f, a); e != 0 {
-		return p.takeError(op, e)
-	}
-	return nil
+	return p.outcome(f, op, pjrtc.Call(p.table, f, a))
 }
 
 // ask makes an argument struct, lets fill set its inputs, calls its function and lets read take the results, while

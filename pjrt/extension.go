@@ -104,8 +104,8 @@ func askFunc[A any, P interface{ *A }](p *Plugin, op string, e pjrtc.ExtFunc, fi
 			return err
 		}
 	}
-	if e := pjrtc.CallExt(fn, e, f, a); e != 0 {
-		return p.takeError(op, e)
+	if err := p.outcome(f, op, pjrtc.CallExt(fn, e, f, a)); err != nil {
+		return err
 	}
 	if read != nil {
 		return read(P(a))

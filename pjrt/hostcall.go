@@ -267,7 +267,12 @@ func callbackError(makeError pjrtc.Ptr[pjrtc.Func], err error, untold func(error
 		untold(err)
 		return 0
 	}
-	return f.Call(call.Fn(*makeError.At()), uintptr(codeOf(err)), uintptr(msg), uintptr(n))
+	e := f.Call(call.Fn(*makeError.At()), uintptr(codeOf(err)), uintptr(msg), uintptr(n))
+	if x := f.Thrown(); x != nil {
+		untold(errors.Join(err, x))
+		return 0
+	}
+	return e
 }
 
 // recv serves PJRT_RecvCallback(stream, user), which has no result: a handler that fails closes the stream.
@@ -345,7 +350,9 @@ func (s *DeviceStream) AddChunk(data []byte) (*Event, error) {
 		return nil
 	})
 	if err != nil {
-		end.now()
+		if !suspect(err) { // else the plugin may still have the chunk, and call the deleter
+			end.now()
+		}
 		return nil, err
 	}
 	return s.client.newEvent(op, e)

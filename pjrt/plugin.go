@@ -112,7 +112,12 @@ func load(path string) (pjrtc.Ptr[pjrtc.Api], *Plugin, error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w; the library is not a PJRT plugin", err)
 	}
-	api := pjrtc.Ptr[pjrtc.Api](call.Call1(get, 0))
+	f := call.Get()
+	defer f.Put()
+	api := pjrtc.Ptr[pjrtc.Api](f.Call1(get, 0))
+	if x := f.Thrown(); x != nil {
+		return 0, nil, fmt.Errorf("GetPjrtApi threw a %w", x)
+	}
 	if api == 0 {
 		return 0, nil, fmt.Errorf("GetPjrtApi returned null: %w", isthmus.ErrInvalid)
 	}
@@ -182,7 +187,7 @@ func newPlugin(name string, t *pjrtc.Table) (*Plugin, error) {
 		if err == nil {
 			a.StructSize, a.ExtensionStart, a.Buffer = pjrtc.BufferDestroyArgsSize, 0, b
 			if e := p.table.Invoke(pjrtc.SlotBufferDestroy, f, mem.AddrOfPtr(a)); e != 0 {
-				err = p.takeError("destroy buffer", pjrtc.Ptr[pjrtc.Error](e))
+				err = p.outcome(f, "destroy buffer", pjrtc.Ptr[pjrtc.Error](e))
 			}
 		}
 		f.Put()

@@ -191,7 +191,11 @@ func askProfiler[A any, P interface {
 			return err
 		}
 	}
-	if e := pjrtc.CallProfiler(c, fn, f, P(a)); e != 0 {
+	e := pjrtc.CallProfiler(c, fn, f, P(a))
+	if x := f.Thrown(); x != nil {
+		return p.threw(op, x)
+	}
+	if e != 0 {
 		return p.takeProfilerError(f, op, e)
 	}
 	if read != nil {
@@ -218,7 +222,7 @@ func (p *Plugin) takeProfilerError(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.P
 			if second == 0 && Code(a.Code) >= Cancelled && Code(a.Code) <= Unauthenticated {
 				out.Code = Code(a.Code)
 			}
-			if second != 0 && second != e {
+			if second != 0 && second != e && !f.Threw() {
 				p.destroyProfilerError(f, second)
 			}
 		}

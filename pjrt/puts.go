@@ -86,7 +86,7 @@ func PutBytesWith(ctx context.Context, d *Device, t Type, data []byte, o PutOpti
 		return err
 	})
 	if err != nil || e == nil {
-		loan.Return()
+		returnAfter(loan, err)
 	} else {
 		loan.ReturnOn(e.done)
 	}

@@ -41,8 +41,8 @@ func (p *Plugin) endQuickly(f *call.Frame, op string, k *quickEnd, before, ran i
 	if e == 0 {
 		return nil
 	}
-	err := p.takeError(op, pjrtc.Ptr[pjrtc.Error](e))
-	if ran == before+1 { // the wait gave what the event carries; the event is there still
+	err := p.outcome(f, op, pjrtc.Ptr[pjrtc.Error](e))
+	if ran == before+1 && !suspect(err) { // the wait gave what the event carries; the event is there still
 		err = errors.Join(err, p.events.Destroy(k.Event))
 	}
 	return err
@@ -140,6 +140,9 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 	if err == nil {
 		err = p.endQuickly(f, "execute", &k.end, 1, ran, e)
 	}
+	if suspect(err) {
+		clear(k.out[:len(outs)])
+	}
 	if err != nil {
 		for _, out := range k.out[:len(outs)] {
 			if out != 0 {
@@ -215,7 +218,7 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 	e := p.table.Invoke(pjrtc.SlotClientBufferFromHostBuffer, f, mem.AddrOfPtr(a))
 	runtime.KeepAlive(data)
 	if e != 0 {
-		err = relieve(d, p.takeError("put", pjrtc.Ptr[pjrtc.Error](e)), func() error { return b.putSlowly(d, t, data) })
+		err = relieve(d, p.outcome(f, "put", pjrtc.Ptr[pjrtc.Error](e)), func() error { return b.putSlowly(d, t, data) })
 		f.Put()
 		c.owned.Done()
 		return err
@@ -234,7 +237,7 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 	}
 	if err == nil {
 		err = b.take(c, a.Buffer, d, b.typeFor(t))
-	} else if a.Buffer != 0 {
+	} else if a.Buffer != 0 && !suspect(err) {
 		err = errors.Join(err, p.buffers.Destroy(a.Buffer))
 	}
 	f.Put()

@@ -128,7 +128,7 @@ func (r *RawBuffer) copy(op string, host []byte, offset int, access ffi.Access, 
 	}
 	e, err := start(h, mem.AddrOf(host))
 	if err != nil {
-		loan.Return()
+		returnAfter(loan, err)
 		return nil, err
 	}
 	return r.plugin.eventOf(op, e, []*ffi.Loan{loan}, &r.owned)

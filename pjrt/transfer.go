@@ -142,7 +142,7 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 	e, err := b.putLent(d, h, t, typ, addr, how)
 	switch {
 	case err != nil || e == nil:
-		loan.Return()
+		returnAfter(loan, err)
 	default:
 		loan.ReturnOn(e.done)
 	}

@@ -325,7 +325,7 @@ func (p *part) with(op string, i, off, n int, last bool) ([]span, error) {
 func (u *Upload) transfer(op string, loan *ffi.Loan, begin func() (pjrtc.Ptr[pjrtc.Event], error)) (*Event, error) {
 	ev, err := begin()
 	if err != nil {
-		loan.Return()
+		returnAfter(loan, err)
 		return nil, err
 	}
 	e := &Event{}

@@ -197,6 +197,9 @@ func (t *probe) must(err error) {
 
 // take reads an error of the plugin's and destroys it.
 func (t *probe) take(what string, e pjrtc.Ptr[pjrtc.Error]) error {
+	if x := t.frame.Thrown(); x != nil {
+		return fmt.Errorf("%s: %w", what, x)
+	}
 	if e == 0 {
 		return nil
 	}

@@ -155,6 +155,7 @@ func describe(page mem.Addr, b []byte, at int, std Fn) (frames mem.Addr, fdes []
 		fn, landing, size, handlers uint64
 		rules                       []byte
 	}
+	// SAFETY: owner: the program's code, for ever; bounds, alignment and thread: only the addresses are used.
 	all := []code{{rules: cfiCall}, {rules: cfiCall}, {rules: cfiChain}, {rules: cfiSteps}}
 	for i, a := range [...][2]unsafe.Pointer{{call1Addr, landedAddr}, {callNAddr, landedAddr}, {chainAddr, landedChainAddr}, {stepsAddr, landedStepsAddr}} {
 		c := &all[i]
@@ -289,6 +290,9 @@ func (f *Frame) Thrown() *isthmus.Exception {
 	f.exc = before
 	return x
 }
+
+// Threw reports whether the last call of the frame ended with an exception that nobody has asked for.
+func (f *Frame) Threw() bool { return f.exc != 0 }
 
 // Thrown returns the exception that stopped s or a step after it, and nil if there was none. It is told once.
 func (s *Step) Thrown() *isthmus.Exception {

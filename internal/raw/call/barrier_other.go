@@ -13,5 +13,8 @@ func Guard(func(name string) Fn) bool { return false }
 // Thrown returns nil: on this platform an exception ends the process.
 func (f *Frame) Thrown() *isthmus.Exception { return nil }
 
+// Threw reports false, as [Frame.Thrown].
+func (f *Frame) Threw() bool { return false }
+
 // Thrown returns nil, as [Frame.Thrown].
 func (s *Step) Thrown() *isthmus.Exception { return nil }

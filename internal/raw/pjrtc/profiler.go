@@ -75,7 +75,8 @@ func (t ProfilerTable) Priv() Addr {
 	return 0
 }
 
-// CallProfiler sets the size of a and calls its function. Functions that return nothing give 0.
+// CallProfiler sets the size of a and calls its function. Functions that return nothing give 0. Of exceptions the same is
+// true as for [Call].
 //
 // Preconditions: fn is the function e of the table; a and all it points to are in f, or off-heap, or pinned.
 func CallProfiler[A any, P interface {

@@ -188,7 +188,8 @@ func (t *Table) Invoke(s Slot, f *call.Frame, a mem.Addr) uintptr {
 	return f.Call1(call.Fn(t.fns[s]), a)
 }
 
-// Call sets the size of a and calls its function. Functions that return nothing give 0.
+// Call sets the size of a and calls its function. Functions that return nothing give 0. After a call that ended with an
+// exception the result is no error, and [call.Frame.Thrown] is asked first.
 //
 // Preconditions: [Table.Has] of a's slot; a and all it points to are in f, or off-heap, or pinned.
 func Call[A any, P interface {
@@ -270,7 +271,7 @@ type ExtFunc struct {
 type ExtArgs interface{ ExtFunc() ExtFunc }
 
 // CallExt sets the size of a, where it has one, and calls the function e of the link. Functions that return nothing
-// give 0.
+// give 0. Of exceptions the same is true as for [Call].
 //
 // Preconditions: fn is l.Func of e's offset in the link of e's extension, and not 0; a and all it points to are in f,
 // or off-heap, or pinned.

@@ -53,6 +53,8 @@ func (p XLAFFITable) Func(f XLAFFIFunc) Func {
 
 // CallXLAFFI sets the size of a and calls the function that takes it. has is false where the table lacks it.
 //
+// has is false too when it threw an exception, which is reported.
+//
 // Preconditions: as for Version; a and all it points to are in f, or off-heap, or pinned; the function is not
 // XLAFFIErrorDestroy unless the caller ignores the result.
 func CallXLAFFI[A any, P interface {
@@ -64,5 +66,9 @@ func CallXLAFFI[A any, P interface {
 		return 0, false
 	}
 	a.SetSize()
-	return Ptr[XLAFFIError](f.Call1(call.Fn(c), mem.AddrOfPtr((*A)(a)))), true
+	r := f.Call1(call.Fn(c), mem.AddrOfPtr((*A)(a)))
+	if f.Threw() {
+		return 0, false
+	}
+	return Ptr[XLAFFIError](r), true
 }

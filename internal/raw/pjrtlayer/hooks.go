@@ -151,6 +151,9 @@ func (l *Layer) failed(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) bool {
 	if e == 0 {
 		return false
 	}
+	if f.Threw() { // reported when the frame goes
+		return true
+	}
 	if d, err := call.New[pjrtc.ErrorDestroyArgs](f); err == nil && l.real.Has(pjrtc.SlotErrorDestroy) {
 		d.Error = e
 		pjrtc.Call(l.real, f, d)

@@ -147,6 +147,8 @@ func (l *Layer) Steps(f *call.Frame, steps []pjrtc.Step) (ran int, last uintptr)
 	failed := ran == 1 && last != 0
 	l.eng.After(&c, failed)
 	switch {
+	case f.Threw(): // the client asks the frame; there is no error to enter
+		return ran, last
 	case failed:
 		l.finish(&c, last)
 		return ran, last
@@ -190,6 +192,10 @@ func (l *Layer) through(fn *layer.Func, f *call.Frame, a mem.Addr, ext call.Fn) 
 		r = uintptr(l.own.Dispatch(pjrtc.Slot(fn.ID), a))
 	} else {
 		r = l.traced(fn, f, a, ext)
+	}
+	if f.Threw() { // the client asks the frame; there is no error to enter
+		l.eng.After(&c, true)
+		return r
 	}
 	if fn.Void {
 		r = 0
@@ -330,7 +336,11 @@ func faultOf(f *layer.Func) func(error) uintptr {
 func (l *Layer) Dispatch(s pjrtc.Slot, a mem.Addr) uintptr {
 	f := call.Get()
 	defer f.Put()
-	return l.Call(s, f, a)
+	r := l.Call(s, f, a)
+	if x := f.Thrown(); x != nil {
+		return faultOf(l.slots[s])(x)
+	}
+	return r
 }
 
 // Table is the plugin's table with the layer before it, for clients in this process.
