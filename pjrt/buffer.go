@@ -24,7 +24,8 @@ type Buffer struct {
 	typ     Type
 	donated atomic.Bool
 	deleted atomic.Bool
-	viewing sync.Mutex // held while the buffer is read in place: plugins do not lock their external references
+	viewing sync.Mutex // held while the buffer is read in place or its memory taken: plugins do not lock all of that
+	holds   int        // external references that last, under viewing
 }
 
 // take makes b the owner of a native buffer, which it destroys when that fails.
@@ -66,6 +67,20 @@ func (b *Buffer) enter() (pjrtc.Ptr[pjrtc.Buffer], error) {
 		return 0, fmt.Errorf("the buffer was deleted: %w", isthmus.ErrClosed)
 	}
 	return h, err
+}
+
+// free reports why b's memory cannot be taken: it is gone already, or lent in place. XLA ends the process where it wants
+// the memory of an alias and does not get it.
+//
+// Preconditions: h is alive for the call; the caller holds viewing until the memory is taken.
+func (b *Buffer) free(op string, h pjrtc.Ptr[pjrtc.Buffer]) error {
+	if gone, err := b.client.plugin.isDeleted(h); err == nil && gone {
+		return fmt.Errorf("pjrt: %s: the buffer's memory was taken: %w", op, isthmus.ErrClosed)
+	}
+	if b.holds > 0 {
+		return fmt.Errorf("pjrt: %s: the buffer's memory is lent %d times in place: %w; give that back first", op, b.holds, isthmus.ErrBusy)
+	}
+	return nil
 }
 
 // give marks b as taken by an execution and destroys what is left of it when its last use ends.
@@ -118,6 +133,8 @@ func (b *Buffer) Delete() error {
 		return err
 	}
 	defer b.owned.Done()
+	b.viewing.Lock()
+	defer b.viewing.Unlock()
 	b.deleted.Store(true) // before: by the API nothing may use it from then on
 	err = ask(b.client.plugin, op, func(_ *call.Frame, a *pjrtc.BufferDeleteArgs) error { a.Buffer = h; return nil }, nil)
 	if err != nil {

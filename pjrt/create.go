@@ -159,6 +159,11 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was closed while it was given"))
 			}
 			defer b.owned.Done()
+			b.viewing.Lock()
+			defer b.viewing.Unlock()
+			if err := b.free(op, h); err != nil {
+				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was taken or lent while it was given"))
+			}
 			err = settle(h, pjrtc.ErrorCodeOK, "")
 			if gone, derr := p.isDeleted(h); derr == nil && gone {
 				b.give()
@@ -190,7 +195,8 @@ func (c *Client) laidOut(s Shape) Shape {
 
 // fulfills checks the buffer that is to stand behind an alias.
 func (m *Memory) fulfills(op string, t Type, b *Buffer) error {
-	if _, err := b.use(op); err != nil {
+	h, err := b.use(op)
+	if err != nil {
 		return err
 	}
 	defer b.owned.Done()
@@ -203,7 +209,9 @@ func (m *Memory) fulfills(op string, t Type, b *Buffer) error {
 	if have, err := b.Memory(); err == nil && have != m {
 		return invalid(op, "the buffer is in %s, the alias in %s", have, m)
 	}
-	return nil
+	b.viewing.Lock()
+	defer b.viewing.Unlock()
+	return b.free(op, h)
 }
 
 // View makes a buffer of host memory that the caller owns, without a copy. It takes over the loan, which must be
@@ -335,6 +343,8 @@ func (b *Buffer) Bitcast(s Shape) (*Buffer, error) {
 	}
 	p := b.client.plugin
 	var out pjrtc.Ptr[pjrtc.Buffer]
+	b.viewing.Lock()
+	defer b.viewing.Unlock()
 	err = ask(p, op, func(f *call.Frame, a *pjrtc.BufferBitcastArgs) (err error) {
 		a.Buffer = h
 		if a.ElementType, a.Dims, a.NumDims, err = p.nativeType(f, op, s.Type); err == nil {

@@ -231,3 +231,33 @@ func (h *hammer) work(seed, n int) {
 		}
 	}
 }
+
+// TestP11AliasOfLent gives an alias a buffer whose memory is lent in place. XLA ends the process there: it expects to
+// get the memory and does not.
+func TestP11AliasOfLent(t *testing.T) {
+	both(t, func(t *testing.T, p *pjrt.Plugin) {
+		c := client(t, p)
+		b := put(t, c, []float32{1, 2, 3, 4}, 2, 2)
+		lent, err := b.DLPack(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		alias, promise, err := c.Device().Memory().Alias(pairShape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer alias.Close()
+		defer promise.Close()
+		want(t, "an alias of what is lent", promise.Fulfill(b), isthmus.ErrBusy)
+		if err := lent.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := promise.Fulfill(b); err != nil {
+			t.Fatal(err)
+		}
+		got, err := pjrt.Get[float32](t.Context(), alias)
+		if err != nil || [4]float32(got) != [4]float32{1, 2, 3, 4} {
+			t.Errorf("the alias has %v, %v", got, err)
+		}
+	})
+}

@@ -193,7 +193,12 @@ func (r *run) device(d int) *Device {
 // launch has the plugin take the execution, and ends it if the plugin refuses.
 func (r *run) launch() error {
 	p := r.x.client.plugin
+	taken := r.taken()
+	lockAll(taken)
 	err := do(p, r.f, "execute", &r.block.args)
+	for _, b := range taken {
+		b.viewing.Unlock()
+	}
 	if err == nil {
 		if r.x.sig == nil || r.x.sig.donates {
 			r.settle()
@@ -208,6 +213,43 @@ func (r *run) launch() error {
 		return errors.Join(err, r.hosts.failure())
 	}
 	return nil
+}
+
+// taken lists the arguments, each once, whose memory the program may take.
+func (r *run) taken() []*Buffer {
+	sig := r.x.sig
+	if sig != nil && !sig.donates {
+		return nil
+	}
+	var list []*Buffer
+	seen := map[*Buffer]bool{}
+	for _, args := range r.args {
+		for i, b := range args {
+			if (sig == nil || sig.donated[i]) && !slices.Contains(r.keep, i) && !seen[b] {
+				seen[b], list = true, append(list, b)
+			}
+		}
+	}
+	return list
+}
+
+// lockAll locks viewing of all buffers, whatever the order in which others lock some of them: it waits for one at a
+// time, and while it waits it holds none.
+func lockAll(list []*Buffer) {
+	for first := 0; len(list) > 0; {
+		list[first].viewing.Lock()
+		k := 1
+		for k < len(list) && list[(first+k)%len(list)].viewing.TryLock() {
+			k++
+		}
+		if k == len(list) {
+			return
+		}
+		for i := range k {
+			list[(first+i)%len(list)].viewing.Unlock()
+		}
+		first = (first + k) % len(list)
+	}
 }
 
 // copyOut moves the handles from the frame to Go memory.

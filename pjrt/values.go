@@ -119,7 +119,6 @@ func (b *Buffer) hold(h pjrtc.Ptr[pjrtc.Buffer]) (at mem.Addr, drop func(), err 
 	if err != nil {
 		return 0, nil, err
 	}
-	lock := &b.viewing
 	letGo := func() error {
 		return ask(p, op, func(_ *call.Frame, a *pjrtc.BufferDecreaseExternalReferenceCountArgs) error { a.Buffer = h; return nil }, nil)
 	}
@@ -131,9 +130,11 @@ func (b *Buffer) hold(h pjrtc.Ptr[pjrtc.Buffer]) (at mem.Addr, drop func(), err 
 	if err != nil {
 		return 0, nil, errors.Join(err, letGo())
 	}
+	b.holds++
 	return at, func() {
-		lock.Lock()
-		defer lock.Unlock()
+		b.viewing.Lock()
+		defer b.viewing.Unlock()
+		b.holds--
 		if err := letGo(); err != nil {
 			// The plugin keeps the memory for ever now.
 			isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemDestroy, Object: isthmus.Object{Kind: "pjrt.Buffer view"}, Err: err})
