@@ -37,8 +37,10 @@ type collective struct {
 	h    mpic.Handle
 	o    *operation
 	dt   *datatype
+	user *userCore // the reduction, when it is a UserOp
 	args [call.MaxStepArgs]uintptr
 	n    int
+	idle bool // this process neither sends nor receives
 	err  error
 }
 
@@ -92,6 +94,7 @@ func (k *collective) role(root int) (isRoot, other bool, arg uintptr) {
 		if root == Root {
 			return true, false, cint(c.world.lib.ABI.Root)
 		}
+		k.idle = true // a library may look at a buffer all the same: it has no elements
 		return false, false, cint(c.world.lib.ABI.ProcNull)
 	}
 	if root < 0 || root >= c.blocks() {
@@ -180,6 +183,7 @@ func reduce[T any](k *collective, n int, op Reduction) (count, dt, h uintptr) {
 	}
 	if u, done := r.user, r.done; u != nil {
 		n := u.faults.Load()
+		k.user = u
 		k.after(func(err error) error {
 			done()
 			if err == nil {
@@ -193,6 +197,9 @@ func reduce[T any](k *collective, n int, op Reduction) (count, dt, h uintptr) {
 	}
 	if n > math.MaxInt32/r.per {
 		k.fail(bounds(k.op, "%d elements; reduce at most %d at once", n, math.MaxInt32/r.per))
+	}
+	if k.idle {
+		n = 0
 	}
 	return cint(n * r.per), uintptr(r.dt), uintptr(r.op)
 }
@@ -323,6 +330,9 @@ func request[T any](k *collective, b []T) (*Request[T], error) {
 func (k *collective) count(n int) uintptr {
 	if n > math.MaxInt32 {
 		k.fail(bounds(k.op, "%d elements; send at most 2147483647 at once", n))
+	}
+	if k.idle {
+		return 0
 	}
 	return cint(n)
 }

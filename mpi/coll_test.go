@@ -25,6 +25,11 @@ var collScenarios = map[string]mpitest.Scenario{
 	"collended":   collEnded,
 	"userop":      userOp,
 	"immediate":   immediate,
+	"comms":       comms,
+	"groups":      groups,
+	"grids":       grids,
+	"attributes":  attributesAndHints,
+	"persistent":  persistent,
 }
 
 func TestCollectives(t *testing.T) {
@@ -33,12 +38,22 @@ func TestCollectives(t *testing.T) {
 	}
 }
 
-func TestReductions(t *testing.T)          { mpitest.Run(t, 3, "reductions") }
-func TestInPlace(t *testing.T)             { mpitest.Run(t, 3, "inplace") }
-func TestCollectiveErrors(t *testing.T)    { mpitest.Run(t, 2, "collwrong") }
-func TestCollectiveDeadline(t *testing.T)  { mpitest.Run(t, 2, "collended") }
-func TestUserOp(t *testing.T)              { mpitest.Run(t, 3, "userop") }
-func TestImmediateCollective(t *testing.T) { mpitest.Run(t, 3, "immediate") }
+func TestReductions(t *testing.T)         { mpitest.Run(t, 3, "reductions") }
+func TestInPlace(t *testing.T)            { mpitest.Run(t, 3, "inplace") }
+func TestCollectiveErrors(t *testing.T)   { mpitest.Run(t, 2, "collwrong") }
+func TestCollectiveDeadline(t *testing.T) { mpitest.Run(t, 2, "collended") }
+func TestUserOp(t *testing.T)             { mpitest.Run(t, 3, "userop") }
+func TestCommunicators(t *testing.T) {
+	for _, n := range []int{1, 4} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mpitest.Run(t, n, "comms") })
+	}
+}
+
+func TestGroups(t *testing.T)               { mpitest.Run(t, 3, "groups") }
+func TestTopologies(t *testing.T)           { mpitest.Run(t, 4, "grids") }
+func TestAttributesAndHints(t *testing.T)   { mpitest.Run(t, 2, "attributes") }
+func TestPersistentCollective(t *testing.T) { mpitest.Run(t, 2, "persistent") }
+func TestImmediateCollective(t *testing.T)  { mpitest.Run(t, 3, "immediate") }
 
 // number is what the tests reduce: every process knows what every other one has.
 type number interface {

@@ -1,0 +1,15 @@
+package mpi_test
+
+import (
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/internal/niltest"
+	"github.com/isthmus-ffi/isthmus/mpi"
+)
+
+// No method panics on a nil or a zero value, whatever it is given.
+func TestNilAndZero(t *testing.T) {
+	op, relation := mpi.Op(0), mpi.Relation(0)
+	niltest.Methods(t, &mpi.Comm{}, &mpi.Error{}, &mpi.Group{}, &mpi.Hints{}, &mpi.Key[int]{}, &mpi.Persistent[int]{}, &mpi.Request[int]{},
+		&mpi.UserOp[int]{}, &op, &relation)
+}

@@ -1,0 +1,125 @@
+package mpi
+
+// The persistent forms prepare a collective operation that is done many times; all processes of the communicator prepare
+// it, in the same order. MPI 4 has them: with an older library they are [isthmus.ErrUnsupported], as are those that a
+// library lacks. Errors are those of the blocking forms.
+
+// BarrierInit prepares a [Barrier]. Calls MPI_Barrier_init.
+func BarrierInit(c *Comm) (*Persistent[byte], error) {
+	k := barrier(c)
+	return persist[byte](&k, nil)
+}
+
+// BcastInit prepares a [Bcast]. Calls MPI_Bcast_init.
+func BcastInit[T any](c *Comm, b []T, root int) (*Persistent[T], error) {
+	k := bcast[T](c, b, root)
+	return persist(&k, b)
+}
+
+// ReduceInit prepares a [Reduce]. Calls MPI_Reduce_init.
+func ReduceInit[T any](c *Comm, send, recv []T, op Reduction, root int) (*Persistent[T], error) {
+	k := reduceTo[T](c, send, recv, op, root)
+	return persist(&k, recv)
+}
+
+// AllreduceInit prepares a [Allreduce]. Calls MPI_Allreduce_init.
+func AllreduceInit[T any](c *Comm, send, recv []T, op Reduction) (*Persistent[T], error) {
+	k := allreduce[T](c, send, recv, op)
+	return persist(&k, recv)
+}
+
+// GatherInit prepares a [Gather]. Calls MPI_Gather_init.
+func GatherInit[T any](c *Comm, send, recv []T, root int) (*Persistent[T], error) {
+	k := gather[T](c, send, recv, root)
+	return persist(&k, recv)
+}
+
+// GathervInit prepares a [Gatherv]. Calls MPI_Gatherv_init.
+func GathervInit[T any](c *Comm, send, recv []T, blocks Blocks, root int) (*Persistent[T], error) {
+	k := gatherv[T](c, send, recv, blocks, root)
+	return persist(&k, recv)
+}
+
+// ScatterInit prepares a [Scatter]. Calls MPI_Scatter_init.
+func ScatterInit[T any](c *Comm, send, recv []T, root int) (*Persistent[T], error) {
+	k := scatter[T](c, send, recv, root)
+	return persist(&k, recv)
+}
+
+// ScattervInit prepares a [Scatterv]. Calls MPI_Scatterv_init.
+func ScattervInit[T any](c *Comm, send []T, blocks Blocks, recv []T, root int) (*Persistent[T], error) {
+	k := scatterv[T](c, send, blocks, recv, root)
+	return persist(&k, recv)
+}
+
+// AllgatherInit prepares a [Allgather]. Calls MPI_Allgather_init.
+func AllgatherInit[T any](c *Comm, send, recv []T) (*Persistent[T], error) {
+	k := allgather[T](c, send, recv)
+	return persist(&k, recv)
+}
+
+// AllgathervInit prepares a [Allgatherv]. Calls MPI_Allgatherv_init.
+func AllgathervInit[T any](c *Comm, send, recv []T, blocks Blocks) (*Persistent[T], error) {
+	k := allgatherv[T](c, send, recv, blocks)
+	return persist(&k, recv)
+}
+
+// AlltoallInit prepares a [Alltoall]. Calls MPI_Alltoall_init.
+func AlltoallInit[T any](c *Comm, send, recv []T) (*Persistent[T], error) {
+	k := alltoall[T](c, send, recv)
+	return persist(&k, recv)
+}
+
+// AlltoallvInit prepares a [Alltoallv]. Calls MPI_Alltoallv_init.
+func AlltoallvInit[T any](c *Comm, send []T, to Blocks, recv []T, from Blocks) (*Persistent[T], error) {
+	k := alltoallv[T](c, send, to, recv, from)
+	return persist(&k, recv)
+}
+
+// ReduceScatterInit prepares a [ReduceScatter]. Calls MPI_Reduce_scatter_init.
+func ReduceScatterInit[T any](c *Comm, send, recv []T, counts []int, op Reduction) (*Persistent[T], error) {
+	k := reduceScatter[T](c, send, recv, counts, op)
+	return persist(&k, recv)
+}
+
+// ReduceScatterBlockInit prepares a [ReduceScatterBlock]. Calls MPI_Reduce_scatter_block_init.
+func ReduceScatterBlockInit[T any](c *Comm, send, recv []T, op Reduction) (*Persistent[T], error) {
+	k := reduceScatterBlock[T](c, send, recv, op)
+	return persist(&k, recv)
+}
+
+// ScanInit prepares a [Scan]. Calls MPI_Scan_init.
+func ScanInit[T any](c *Comm, send, recv []T, op Reduction) (*Persistent[T], error) {
+	k := scan[T](c, send, recv, op, false)
+	return persist(&k, recv)
+}
+
+// ExscanInit prepares a [Exscan]. Calls MPI_Exscan_init.
+func ExscanInit[T any](c *Comm, send, recv []T, op Reduction) (*Persistent[T], error) {
+	k := scan[T](c, send, recv, op, true)
+	return persist(&k, recv)
+}
+
+// NeighborAllgatherInit prepares a [NeighborAllgather]. Calls MPI_Neighbor_allgather_init.
+func NeighborAllgatherInit[T any](c *Comm, send, recv []T) (*Persistent[T], error) {
+	k := neighborAllgather[T](c, send, recv)
+	return persist(&k, recv)
+}
+
+// NeighborAllgathervInit prepares a [NeighborAllgatherv]. Calls MPI_Neighbor_allgatherv_init.
+func NeighborAllgathervInit[T any](c *Comm, send, recv []T, from Blocks) (*Persistent[T], error) {
+	k := neighborAllgatherv[T](c, send, recv, from)
+	return persist(&k, recv)
+}
+
+// NeighborAlltoallInit prepares a [NeighborAlltoall]. Calls MPI_Neighbor_alltoall_init.
+func NeighborAlltoallInit[T any](c *Comm, send, recv []T) (*Persistent[T], error) {
+	k := neighborAlltoall[T](c, send, recv)
+	return persist(&k, recv)
+}
+
+// NeighborAlltoallvInit prepares a [NeighborAlltoallv]. Calls MPI_Neighbor_alltoallv_init.
+func NeighborAlltoallvInit[T any](c *Comm, send []T, to Blocks, recv []T, from Blocks) (*Persistent[T], error) {
+	k := neighborAlltoallv[T](c, send, to, recv, from)
+	return persist(&k, recv)
+}
