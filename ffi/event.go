@@ -20,6 +20,7 @@ type Event struct {
 	ch    chan struct{}
 	first *watcher
 	last  *watcher
+	loans []*Loan // returned before anyone hears of the completion
 }
 
 // watcher is one OnDone registration.
@@ -32,8 +33,9 @@ type watcher struct {
 // errNoEvent is what a nil Event has completed with.
 var errNoEvent = fmt.Errorf("ffi: nil event: %w", isthmus.ErrInvalid)
 
-// Complete completes the event and wakes everyone. Only the first call has an effect; it returns true. It does not
-// block and runs no function of a waiter's, so native completion may call it.
+// Complete completes the event and wakes everyone; the loans that [Loan.ReturnOn] gave it are over before anyone hears
+// of it. Only the first call has an effect; it returns true. It does not block and runs no function of a waiter's, so
+// native completion may call it.
 func (e *Event) Complete(err error) bool {
 	if e == nil {
 		return false
@@ -43,6 +45,10 @@ func (e *Event) Complete(err error) bool {
 		e.mu.Unlock()
 		return false
 	}
+	for _, l := range e.loans {
+		l.Return()
+	}
+	e.loans = nil
 	e.err = err
 	e.done.Store(true)
 	if e.ch != nil {
@@ -165,6 +171,17 @@ func (e *Event) OnDone(f func(error)) (stop func() bool) {
 	e.last = w
 	e.mu.Unlock()
 	return func() bool { return e.remove(w) }
+}
+
+// keep holds a loan until the event completes, and returns it at once when it has.
+func (e *Event) keep(l *Loan) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done.Load() {
+		l.Return()
+		return
+	}
+	e.loans = append(e.loans, l)
 }
 
 func (e *Event) remove(w *watcher) bool {

@@ -245,11 +245,12 @@ func (l *Loan) Return() {
 	runtime.KeepAlive(l)
 }
 
-// ReturnOn returns the loan when e completes: the memory is lent to native work that e stands for, whatever its
-// callers wait for. A nil e never says that the work is over: the loan stays out until [Loan.Return].
+// ReturnOn returns the loan when e completes, before anyone who waits for e hears of it: the memory is lent to native
+// work that e stands for, whatever its callers wait for. A nil e never says that the work is over: the loan stays out
+// until [Loan.Return].
 func (l *Loan) ReturnOn(e *Event) {
 	if e != nil {
-		e.OnDone(func(error) { l.Return() })
+		e.keep(l)
 	}
 }
 

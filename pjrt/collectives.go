@@ -220,7 +220,7 @@ func exchange[A any, P interface {
 	if err != nil {
 		return back(err)
 	}
-	return k.plugin.eventOf(op, e, loans, &k.owned)
+	return k.plugin.workEvent(op, e, loans, &k.owned)
 }
 
 func addr(b []byte) pjrtc.Addr { return pjrtc.Addr(mem.AddrOf(b)) }

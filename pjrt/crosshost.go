@@ -89,7 +89,7 @@ func (c *Client) SendBuffers(buffers []*Buffer, to []Transfer) (events []*Event,
 		return err
 	}, func(*pjrtc.TransfersCrossHostSendBuffersArgs) error {
 		for i, e := range fired {
-			ev, eerr := c.plugin.eventOf(op, e, nil, &buffers[i].owned)
+			ev, eerr := c.plugin.workEvent(op, e, nil, &buffers[i].owned)
 			if eerr != nil {
 				err = errors.Join(err, eerr)
 				continue

@@ -21,13 +21,33 @@ type Event struct {
 	done   *ffi.Event
 	local  bool // there is no native event; something else completes done
 	watch  sync.Once
-	loans  []*ffi.Loan // returned before anyone hears that the event has fired
 }
 
-// newEvent takes an event over from the plugin.
+// newEvent takes an event over from the plugin. Nobody watches it before somebody waits.
 func (c *Client) newEvent(op string, h pjrtc.Ptr[pjrtc.Event]) (*Event, error) {
 	e := &Event{plugin: c.plugin, op: op, done: &ffi.Event{}}
 	if err := e.owned.Init(&c.plugin.events, h, &c.owned); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// workEvent takes over the event of work that began, and watches it. The plugin uses the memory of the loans until it
+// fires: they are out until then, also after an error and whoever closes or forgets what, and over before anyone hears
+// of it. No event says that the work is done.
+func (p *Plugin) workEvent(op string, h pjrtc.Ptr[pjrtc.Event], loans []*ffi.Loan, parents ...ffi.Parent) (*Event, error) {
+	e := &Event{plugin: p, op: op, done: &ffi.Event{}}
+	for _, l := range loans {
+		l.ReturnOn(e.done)
+	}
+	if h == 0 {
+		e.done.Complete(nil)
+		return e, nil
+	}
+	if err := e.owned.Init(&p.events, h, parents...); err != nil {
+		return nil, err
+	}
+	if err := e.start(); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -100,9 +120,6 @@ func (e *Event) start() error {
 	e.watch.Do(func() {
 		first = true
 		e.plugin.watch(e.op, h, func(err error) {
-			for _, l := range e.loans {
-				l.Return()
-			}
 			e.owned.Done() // before anyone hears of it, so that who waits may close everything
 			e.done.Complete(err)
 		})
@@ -171,10 +188,4 @@ func (e *Event) waitOut() {
 	if e != nil && e.done != nil && e.start() == nil {
 		<-e.done.Done()
 	}
-}
-
-// fired makes e an event that has fired.
-func (e *Event) fired(p *Plugin, op string) {
-	e.plugin, e.op, e.done = p, op, &ffi.Event{}
-	e.done.Complete(nil)
 }

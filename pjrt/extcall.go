@@ -29,26 +29,6 @@ func askOf[T any, A any, P interface {
 	})
 }
 
-// eventOf takes over an event of an object that is not a client's, and begins to watch it. The loans are returned when
-// it fires: not before, whoever closes or forgets what.
-func (p *Plugin) eventOf(op string, h pjrtc.Ptr[pjrtc.Event], loans []*ffi.Loan, parents ...ffi.Parent) (*Event, error) {
-	e := &Event{plugin: p, op: op, done: &ffi.Event{}, loans: loans}
-	if h == 0 { // the work is done
-		for _, l := range loans {
-			l.Return()
-		}
-		e.fired(p, op)
-		return e, nil
-	}
-	if err := e.owned.Init(&p.events, h, parents...); err != nil {
-		return nil, err
-	}
-	if err := e.start(); err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
 // lendSized is lendBytes with the size.
 func lendSized(f *call.Frame, pin *mem.Pin, b []byte) (pjrtc.Ptr[byte], uint64, error) {
 	p, err := lendBytes(f, pin, b)

@@ -82,13 +82,11 @@ func PutBytesWith(ctx context.Context, d *Device, t Type, data []byte, o PutOpti
 	b := &Buffer{}
 	var e *Event
 	err = relieved(d, func() (err error) {
-		e, err = b.putLaid(d, t, data, before, host, o)
+		e, err = b.putLaid(d, t, data, before, host, o, loan)
 		return err
 	})
 	if err != nil || e == nil {
 		returnAfter(loan, err)
-	} else {
-		loan.ReturnOn(e.done)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -150,8 +148,8 @@ func lendFor(data []byte, how Lend) (*ffi.Loan, error) {
 	return ffi.Lend(data, ffi.Shared)
 }
 
-// putLaid is put with all options. The data are lent, and stay so as long as the event has not fired.
-func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout, o PutOptions) (*Event, error) {
+// putLaid is put with all options. The data are lent; the event, where there is one, returns the loan.
+func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout, o PutOptions, loan *ffi.Loan) (*Event, error) {
 	const op = "put"
 	c := d.client
 	p := c.plugin
@@ -198,27 +196,16 @@ func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout
 	if err != nil {
 		return nil, err
 	}
-	e := &Event{}
-	if ev == 0 {
-		e.fired(p, op)
-	} else if e, err = c.newEvent(op, ev); err == nil {
-		err = e.start()
+	if o.Lend == DuringCall {
+		f := call.Get()
+		defer f.Put()
+		if err := p.finish(f, op, ev); err != nil {
+			return nil, errors.Join(err, p.buffers.Destroy(buf))
+		}
+		return nil, b.take(c, buf, d, b.typeFor(t))
 	}
-	if o.Lend == DuringCall && err == nil {
-		<-e.done.Done()
-		err = errors.Join(e.done.Err(), e.Close())
-		e = nil
-	}
-	if err == nil {
-		err = b.take(c, buf, d, b.typeFor(t))
-	} else {
-		err = errors.Join(err, p.buffers.Destroy(buf))
-	}
-	if err != nil {
-		e.waitOut()
-		return nil, errors.Join(err, e.Close())
-	}
-	return e, nil
+	e, err := p.workEvent(op, ev, []*ffi.Loan{loan}, &c.owned)
+	return b.holdPut(c, buf, d, t, e, err)
 }
 
 // arranges reports whether the plugin arranges what is put in the layout that it is told. One that is here (XLA's CPU
@@ -230,7 +217,7 @@ func (c *Client) arranges(ctx context.Context, d *Device) error {
 		t, col := Type{dtype.U8, []int{2, 3}}, ColumnMajor(2)
 		in, out := []byte{1, 2, 3, 4, 5, 6}, make([]byte, n)
 		b := &Buffer{}
-		_, err := b.putLaid(d, t, in, 0, RowMajor(2), PutOptions{Device: &col})
+		_, err := b.putLaid(d, t, in, 0, RowMajor(2), PutOptions{Device: &col}, nil)
 		if err == nil {
 			err = errors.Join(b.GetBytes(context.WithoutCancel(ctx), out), b.Close())
 		}

@@ -131,7 +131,7 @@ func (r *RawBuffer) copy(op string, host []byte, offset int, access ffi.Access, 
 		returnAfter(loan, err)
 		return nil, err
 	}
-	return r.plugin.eventOf(op, e, []*ffi.Loan{loan}, &r.owned)
+	return r.plugin.workEvent(op, e, []*ffi.Loan{loan}, &r.owned)
 }
 
 // Host calls f with the memory itself where the host sees it. The bytes are f's until it returns. Calls

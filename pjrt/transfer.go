@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
-	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -139,12 +138,9 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 		}
 		addr = mem.AddrOf(data)
 	}
-	e, err := b.putLent(d, h, t, typ, addr, how)
-	switch {
-	case err != nil || e == nil:
+	e, err := b.putLent(d, h, t, typ, addr, how, loan)
+	if err != nil {
 		returnAfter(loan, err)
-	default:
-		loan.ReturnOn(e.done)
 	}
 	return e, err
 }
@@ -157,9 +153,9 @@ type putBlock struct {
 	dims    [8]int64
 }
 
-// putLent is put for memory that stays where it is as long as the plugin uses it. With an error the plugin uses it no
-// more.
-func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc.BufferType, data mem.Addr, how Lend) (*Event, error) {
+// putLent is put for memory that stays where it is as long as the plugin uses it. The event returns the loan; with an
+// error the plugin uses the memory no more.
+func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc.BufferType, data mem.Addr, how Lend, loan *ffi.Loan) (*Event, error) {
 	const op = "put"
 	c := d.client
 	p := c.plugin
@@ -198,23 +194,19 @@ func (b *Buffer) putLent(d *Device, h pjrtc.Ptr[pjrtc.Client], t Type, typ pjrtc
 		}
 		return nil, b.take(c, buf, d, b.typeFor(t))
 	}
-	if ev == 0 {
-		// No event: the plugin is done with the memory.
-		e := &Event{}
-		e.fired(p, op)
-		return e, b.take(c, buf, d, b.typeFor(t))
-	}
-	e, err := c.newEvent(op, ev)
-	if err == nil {
-		err = e.start()
-	}
+	e, err := p.workEvent(op, ev, []*ffi.Loan{loan}, &c.owned)
+	return b.holdPut(c, buf, d, t, e, err)
+}
+
+// holdPut makes b the owner of what a put made, with the event of the put, or destroys both and waits until the plugin
+// has done with the memory.
+func (b *Buffer) holdPut(c *Client, buf pjrtc.Ptr[pjrtc.Buffer], d *Device, t Type, e *Event, err error) (*Event, error) {
 	if err == nil {
 		err = b.take(c, buf, d, b.typeFor(t))
 	} else {
-		err = errors.Join(err, p.buffers.Destroy(buf))
+		err = errors.Join(err, c.plugin.buffers.Destroy(buf))
 	}
 	if err != nil {
-		// Only our own invariants fail here; the plugin may still read the memory.
 		e.waitOut()
 		return nil, errors.Join(err, e.Close())
 	}
@@ -297,14 +289,7 @@ func GetInto[T Element](ctx context.Context, b *Buffer, dst []T) error {
 	if err := b.GetBytes(ctx, mem.Bytes(dst)); err != nil {
 		return err
 	}
-	if b.typ.DType == dtype.I1 {
-		// Go's bool is 0 or 1 and nothing else.
-		for i, v := range mem.Bytes(dst) {
-			if v > 1 {
-				mem.Bytes(dst)[i] = 1
-			}
-		}
-	}
+	onlyBools(dst)
 	return nil
 }
 

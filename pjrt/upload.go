@@ -328,18 +328,7 @@ func (u *Upload) transfer(op string, loan *ffi.Loan, begin func() (pjrtc.Ptr[pjr
 		returnAfter(loan, err)
 		return nil, err
 	}
-	e := &Event{}
-	if ev == 0 {
-		e.fired(u.client.plugin, op)
-	} else if e, err = u.client.newEvent(op, ev); err == nil {
-		err = e.start()
-	}
-	if err != nil {
-		// Only our own invariants fail here, and the plugin may still read: the loan stays out.
-		return nil, err
-	}
-	loan.ReturnOn(e.done)
-	return e, nil
+	return u.client.plugin.workEvent(op, ev, []*ffi.Loan{loan}, &u.client.owned)
 }
 
 // WriteAll transfers the whole content of buffer i from data in a layout of the caller's, nil for row-major; it is the
