@@ -95,9 +95,9 @@ func (p *Plugin) destroyExecutableABI(h pjrtc.Ptr[pjrtc.ExecutableAbiVersion]) e
 	}, nil)
 }
 
-// ParseRuntimeABI reads what [RuntimeABI.Serialize] wrote. Calls PJRT_RuntimeAbiVersion_FromProto. The caller closes
+// DeserializeRuntimeABI reads what [RuntimeABI.Serialize] wrote. Calls PJRT_RuntimeAbiVersion_FromProto. The caller closes
 // it.
-func (p *Plugin) ParseRuntimeABI(proto []byte) (*RuntimeABI, error) {
+func (p *Plugin) DeserializeRuntimeABI(proto []byte) (*RuntimeABI, error) {
 	const op = "parse runtime abi"
 	if err := p.needs(op, (*pjrtc.RuntimeAbiVersionDestroyArgs)(nil).ExtFunc()); err != nil {
 		return nil, err
@@ -114,9 +114,9 @@ func (p *Plugin) ParseRuntimeABI(proto []byte) (*RuntimeABI, error) {
 	}))
 }
 
-// ParseExecutableABI reads what [ExecutableABI.Serialize] wrote. Calls PJRT_ExecutableAbiVersion_FromProto. The caller
+// DeserializeExecutableABI reads what [ExecutableABI.Serialize] wrote. Calls PJRT_ExecutableAbiVersion_FromProto. The caller
 // closes it.
-func (p *Plugin) ParseExecutableABI(proto []byte) (*ExecutableABI, error) {
+func (p *Plugin) DeserializeExecutableABI(proto []byte) (*ExecutableABI, error) {
 	const op = "parse executable abi"
 	if err := p.needs(op, (*pjrtc.ExecutableAbiVersionDestroyArgs)(nil).ExtFunc()); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (v *RuntimeABI) CanLoad(e *ExecutableABI) error {
 	})
 }
 
-// Serialize gives the version in a form for [Plugin.ParseRuntimeABI]. Calls PJRT_RuntimeAbiVersion_ToProto.
+// Serialize gives the version in a form for [Plugin.DeserializeRuntimeABI]. Calls PJRT_RuntimeAbiVersion_ToProto.
 func (v *RuntimeABI) Serialize() (out []byte, err error) {
 	const op = "serialize runtime abi"
 	if v == nil {
@@ -183,7 +183,7 @@ func (v *RuntimeABI) Serialize() (out []byte, err error) {
 	return out, err
 }
 
-// Serialize gives the version in a form for [Plugin.ParseExecutableABI]. Calls PJRT_ExecutableAbiVersion_ToProto.
+// Serialize gives the version in a form for [Plugin.DeserializeExecutableABI]. Calls PJRT_ExecutableAbiVersion_ToProto.
 func (v *ExecutableABI) Serialize() (out []byte, err error) {
 	const op = "serialize executable abi"
 	if v == nil {

@@ -269,7 +269,7 @@ func TestExecutableDescribed(t *testing.T) {
 		if _, known := d.Params(); !known || len(d.Donated()) != 2 {
 			t.Error("parameters are not known")
 		}
-		as, err := x.Assignment()
+		as, err := x.AssignmentIDs()
 		if diff := cmp.Diff([][]int{{c.Device().ID()}}, as); diff != "" || err != nil {
 			t.Error(diff, err)
 		}
@@ -335,7 +335,7 @@ func TestLookupsAndAssignments(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer x.Close()
-		as, err := x.Assignment()
+		as, err := x.AssignmentIDs()
 		if diff := cmp.Diff([][]int{{all[3].ID()}, {all[1].ID()}}, as); diff != "" || err != nil {
 			t.Error(diff, err)
 		}

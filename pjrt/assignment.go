@@ -121,10 +121,10 @@ func (x *Executable) use(op string) (h pjrtc.Ptr[pjrtc.LoadedExecutable], done f
 	return h, x.owned.Done, nil
 }
 
-// Assignment returns the numbers of the devices, of all processes, that the program runs on: by replica (first index)
+// AssignmentIDs returns the numbers of the devices, of all processes, that the program runs on: by replica (first index)
 // and partition (second). Calls PJRT_LoadedExecutable_GetDeviceAssignment. Errors: [isthmus.ErrUnsupported] before
 // that function came; the plugin's, for a portable program, which has none.
-func (x *Executable) Assignment() ([][]int, error) {
+func (x *Executable) AssignmentIDs() ([][]int, error) {
 	const op = "device assignment"
 	h, done, err := x.use(op)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
-// Collectives makes communicators. It comes from [Megascale.Collectives], keeps that alive and is to be closed before
+// Collectives makes communicators. It comes from [Megascale.NewCollectives], keeps that alive and is to be closed before
 // it. It is safe for concurrent use.
 type Collectives struct {
 	extObject[pjrtc.Collectives]
@@ -28,9 +28,9 @@ func (c *Collectives) Close() error {
 	return c.owned.Close()
 }
 
-// Communicators makes a communicator for each of ranks, which are numbers of devices. ids are what the plugin tells
+// NewCommunicators makes a communicator for each of ranks, which are numbers of devices. ids are what the plugin tells
 // groups apart by; nil is none. The caller closes all of them. Calls PJRT_Collectives_CreateCommunicators.
-func (c *Collectives) Communicators(devices []int64, ids [][]byte, ranks []int64) (out []*Communicator, err error) {
+func (c *Collectives) NewCommunicators(devices []int64, ids [][]byte, ranks []int64) (out []*Communicator, err error) {
 	const op = "new communicators"
 	c = orZero(c)
 	if len(ranks) == 0 || len(devices) > maxValues || len(ids) > maxValues || len(ranks) > maxValues {
@@ -120,15 +120,15 @@ type Reduction int
 
 // The reductions.
 const (
-	Sum     Reduction = 0
-	Product Reduction = 1
-	Min     Reduction = 2
-	Max     Reduction = 3
+	ReduceSum     Reduction = 0
+	ReduceProduct Reduction = 1
+	ReduceMin     Reduction = 2
+	ReduceMax     Reduction = 3
 )
 
 // String returns the name.
 func (r Reduction) String() string {
-	if r < Sum || r > Max {
+	if r < ReduceSum || r > ReduceMax {
 		return fmt.Sprintf("Reduction(%d)", int(r))
 	}
 	return [...]string{"sum", "product", "min", "max"}[r]
@@ -229,7 +229,7 @@ func addr(b []byte) pjrtc.Addr { return pjrtc.Addr(mem.AddrOf(b)) }
 // PJRT_Collectives_Communicator_AllReduce.
 func (k *Communicator) AllReduce(send, recv []byte, t dtype.Type, count int, by Reduction, r Rendezvous) (*Event, error) {
 	const op = "all-reduce"
-	if by < Sum || by > Max {
+	if by < ReduceSum || by > ReduceMax {
 		return nil, invalid(op, "%v", by)
 	}
 	return exchange(k, op, t, count, [][]byte{send}, [][]byte{recv}, 1, 1, r,
@@ -244,7 +244,7 @@ func (k *Communicator) AllReduce(send, recv []byte, t dtype.Type, count int, by 
 // recv. Calls PJRT_Collectives_Communicator_ReduceScatter.
 func (k *Communicator) ReduceScatter(send, recv []byte, t dtype.Type, count int, by Reduction, r Rendezvous) (*Event, error) {
 	const op = "reduce-scatter"
-	if by < Sum || by > Max {
+	if by < ReduceSum || by > ReduceMax {
 		return nil, invalid(op, "%v", by)
 	}
 	return exchange(k, op, t, count, [][]byte{send}, [][]byte{recv}, max(len(r.Devices), 1), 1, r,

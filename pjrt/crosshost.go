@@ -115,9 +115,9 @@ type Receive struct {
 	once *oneShot[[][]byte]
 }
 
-// MakeReceive makes buffers on d whose content another process sends. [Receive.Descriptors] gives what that process
+// NewReceive makes buffers on d whose content another process sends. [Receive.Descriptors] gives what that process
 // needs. The caller closes the receive and its buffers. Calls PJRT_Transfers_MakeCrossHostReceiveBuffers.
-func (c *Client) MakeReceive(d *Device, types []Type) (*Receive, error) {
+func (c *Client) NewReceive(d *Device, types []Type) (*Receive, error) {
 	const op = "make receive buffers"
 	if c == nil || c.plugin == nil {
 		return nil, invalid(op, "no client")

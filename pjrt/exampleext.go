@@ -11,9 +11,9 @@ type ExampleExtension struct {
 	extObject[pjrtc.ExampleExtensionCpp]
 }
 
-// ExampleExtension makes the object. Calls create of PJRT_Example_Extension. The caller closes it. Errors:
+// NewExampleExtension makes the object. Calls create of PJRT_Example_Extension. The caller closes it. Errors:
 // [isthmus.ErrUnsupported] where the plugin has no Example extension.
-func (p *Plugin) ExampleExtension() (*ExampleExtension, error) {
+func (p *Plugin) NewExampleExtension() (*ExampleExtension, error) {
 	const op = "example extension"
 	if err := p.needs(op, pjrtc.ExampleDestroy); err != nil {
 		return nil, err

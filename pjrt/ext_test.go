@@ -162,7 +162,7 @@ func phaseCompileCase() extCase {
 		},
 		void: []string{"phase_compile_destroy_compiler", "phase_compile_c_buffers_destroy"},
 		use: func(w extWorld) error {
-			c, err := w.p.PhaseCompiler()
+			c, err := w.p.NewPhaseCompiler()
 			if err != nil {
 				return err
 			}
@@ -211,7 +211,7 @@ func exampleCase() extCase {
 		},
 		ends: []string{"destroy"},
 		use: func(w extWorld) error {
-			e, err := w.p.ExampleExtension()
+			e, err := w.p.NewExampleExtension()
 			if err != nil {
 				return err
 			}
@@ -473,7 +473,7 @@ func abiCase() extCase {
 			}
 			rb, err := r.Serialize()
 			errs = append(errs, err)
-			r2, err := w.p.ParseRuntimeABI(rb)
+			r2, err := w.p.DeserializeRuntimeABI(rb)
 			if err == nil {
 				defer r2.Close()
 				again, aerr := r2.Serialize()
@@ -496,7 +496,7 @@ func abiCase() extCase {
 			}
 			xb, err := x.Serialize()
 			errs = append(errs, err, r.CanLoad(x))
-			x2, err := w.p.ParseExecutableABI(xb)
+			x2, err := w.p.DeserializeExecutableABI(xb)
 			if err == nil {
 				id, perr := x2.PlatformID()
 				if perr == nil && id != 7 {

@@ -219,7 +219,7 @@ var bufferJourneys = map[string]func(*world) error{
 		}
 		w.later(b.Close)
 		w.later(e.Close)
-		return errors.Join(e.Wait(w.ctx), b.GetLaid(w.ctx, make([]byte, 16), column))
+		return errors.Join(e.Wait(w.ctx), b.GetBytesWith(w.ctx, make([]byte, 16), column))
 	},
 	"read": func(w *world) error {
 		b := w.buffer()
@@ -233,7 +233,7 @@ var programJourneys = map[string]func(*world) error{
 	"executable told": told(func(w *world) []func() error {
 		x := w.executable("add")
 		return []func() error{
-			asked(x.Assignment), asked(x.CompileOptions), asked(x.CompiledMemory), asked(x.CostAnalysis), asked(x.LoadedFingerprint),
+			asked(x.AssignmentIDs), asked(x.CompileOptions), asked(x.CompiledMemory), asked(x.CostAnalysis), asked(x.LoadedFingerprint),
 			asked(x.LogicalIDs), asked(x.OutputMemories), asked(x.ParamMemories), asked(x.Serialize), asked(x.Unloaded),
 		}
 	}),

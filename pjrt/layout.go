@@ -20,7 +20,7 @@ type Layout struct {
 	// row-major for a matrix. Of the strided form it is nil.
 	MinorToMajor []int
 	// Tiles cut the dimensions, in physical order, from the minor end: {{8, 128}} makes tiles of 8 rows of 128. Later
-	// tiles cut the earlier ones. [Combine] joins a dimension with the next minor one.
+	// tiles cut the earlier ones. [TileCombine] joins a dimension with the next minor one.
 	Tiles [][]int
 	// Strides are bytes for each dimension, and make the strided form. They may be 0 or negative.
 	Strides []int
@@ -32,8 +32,8 @@ type Layout struct {
 	Other string
 }
 
-// Combine stands in a tile for a dimension that is joined with the next minor one before the tiling.
-const Combine = math.MinInt64
+// TileCombine stands in a tile for a dimension that is joined with the next minor one before the tiling.
+const TileCombine = math.MinInt64
 
 // RowMajor is the dense layout of rank dimensions whose last is contiguous. It is C's, Go's, and the usual one here.
 func RowMajor(rank int) Layout {
@@ -110,7 +110,7 @@ func (l Layout) String() string {
 func commas(list []int) string {
 	s := make([]string, len(list))
 	for i, v := range list {
-		if s[i] = strconv.Itoa(v); v == Combine {
+		if s[i] = strconv.Itoa(v); v == TileCombine {
 			s[i] = "*"
 		}
 	}
@@ -188,7 +188,7 @@ func parseLayout(s string) (l Layout, err error) {
 	return l, nil
 }
 
-// parseList reads numbers between commas; in a tile a star stands for [Combine]. The result is not nil.
+// parseList reads numbers between commas; in a tile a star stands for [TileCombine]. The result is not nil.
 func parseList(s string, tile bool) ([]int, error) {
 	out := []int{}
 	if s == "" {
@@ -196,7 +196,7 @@ func parseList(s string, tile bool) ([]int, error) {
 	}
 	for f := range strings.SplitSeq(s, ",") {
 		if tile && f == "*" {
-			out = append(out, Combine)
+			out = append(out, TileCombine)
 			continue
 		}
 		v, err := strconv.Atoi(f)
@@ -243,7 +243,7 @@ func (l Layout) check() error {
 			return fmt.Errorf("tile %d has %d dimensions", i, len(t))
 		}
 		for _, n := range t {
-			if n != Combine && (n <= 0 || n > math.MaxInt32) {
+			if n != TileCombine && (n <= 0 || n > math.MaxInt32) {
 				return fmt.Errorf("tile %d is %d long", i, n)
 			}
 		}
@@ -398,10 +398,10 @@ func joined(dims, tile []int) (to, lengths []int, err error) {
 		if carry, err = mem.Mul(carry, to[first+i]); err != nil {
 			return nil, nil, fmt.Errorf("pjrt: layout size: %w", err)
 		}
-		if n == Combine && i < len(tile)-1 {
+		if n == TileCombine && i < len(tile)-1 {
 			continue
 		}
-		if n == Combine {
+		if n == TileCombine {
 			n = carry
 		}
 		out, lengths, carry = append(out, carry), append(lengths, n), 1
@@ -449,7 +449,7 @@ func (l Layout) index(t Type, at []int) (int, error) {
 		joint, carry := slices.Clone(place[:first]), 0
 		for i, n := range tile {
 			carry = carry*wide[first+i] + place[first+i]
-			if n == Combine && i < len(tile)-1 {
+			if n == TileCombine && i < len(tile)-1 {
 				continue
 			}
 			joint, carry = append(joint, carry), 0

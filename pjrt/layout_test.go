@@ -63,7 +63,7 @@ var layouts = []struct {
 	{"{1,0:T(8,128)}", pjrt.Layout{MinorToMajor: []int{1, 0}, Tiles: [][]int{{8, 128}}}},
 	{"{1,0:T(8,128)(2,1)}", pjrt.Layout{MinorToMajor: []int{1, 0}, Tiles: [][]int{{8, 128}, {2, 1}}}},
 	{"{2,1,0:T(8,128)(4)E(4)S(1)}", pjrt.Layout{MinorToMajor: []int{2, 1, 0}, Tiles: [][]int{{8, 128}, {4}}, ElementBits: 4, MemorySpace: 1}},
-	{"{1,0:T(*,8)}", pjrt.Layout{MinorToMajor: []int{1, 0}, Tiles: [][]int{{pjrt.Combine, 8}}}},
+	{"{1,0:T(*,8)}", pjrt.Layout{MinorToMajor: []int{1, 0}, Tiles: [][]int{{pjrt.TileCombine, 8}}}},
 	{"{0:T(256)L(1024)#(u32)E(2)}", pjrt.Layout{MinorToMajor: []int{0}, Tiles: [][]int{{256}}, Other: "L(1024)#(u32)", ElementBits: 2}},
 	{"strides(12,-4,0)", pjrt.Strided(12, -4, 0)},
 	{"strides()", pjrt.Layout{Strides: []int{}}},
@@ -167,7 +167,7 @@ func TestArrange(t *testing.T) {
 			}
 			if n > 0 {
 				if r.IntN(4) == 0 && len(tile) > 1 {
-					tile[0] = pjrt.Combine
+					tile[0] = pjrt.TileCombine
 				}
 				l.Tiles = append(l.Tiles, tile)
 			}
@@ -334,10 +334,10 @@ func TestHostLayouts(t *testing.T) {
 					t.Errorf("put: got %v %v", got, err)
 				}
 				back := bytes.Repeat([]byte{0xaa}, size)
-				if err := b.GetLaid(ctx, back, l); err != nil || !bytes.Equal(back, data) {
+				if err := b.GetBytesWith(ctx, back, l); err != nil || !bytes.Equal(back, data) {
 					t.Errorf("get: got %v %v, want %v", back, err, data)
 				}
-				want(t, "a short destination", b.GetLaid(ctx, back[1:], l), isthmus.ErrBounds)
+				want(t, "a short destination", b.GetBytesWith(ctx, back[1:], l), isthmus.ErrBounds)
 				_, _, err = pjrt.PutBytesWith(ctx, c.Device(), typ, data[1:], pjrt.PutOptions{Host: &l})
 				want(t, "short data", err, isthmus.ErrBounds)
 			})

@@ -327,8 +327,8 @@ func TestP35NilReceivers(t *testing.T) {
 		&pjrt.Type{}, &pjrt.NamedValue{}, &pjrt.Extension{}, &pjrt.Error{},
 		(*pjrt.Promise[int])(nil), (*pjrt.Upload)(nil), (*pjrt.Mapping)(nil), (*pjrt.Track)(nil), (*pjrt.Capsule)(nil), (*pjrt.Values[bool])(nil),
 		&pjrt.Promise[int]{}, &pjrt.Upload{}, &pjrt.Mapping{}, &pjrt.Track{}, &pjrt.Capsule{}, &pjrt.Values[bool]{}, &pjrt.Layout{}, &pjrt.Shape{},
-		(*pjrt.RawBuffer)(nil), (*pjrt.HostMemory)(nil), (*pjrt.Notice)(nil), (*pjrt.Receive)(nil), (*pjrt.RemoteCopy)(nil), (*pjrt.Collectives)(nil), (*pjrt.Communicator)(nil), (*pjrt.MultiSlice)(nil), (*pjrt.Megascale)(nil), (*pjrt.MegascaleHandler)(nil), (*pjrt.MegascaleErrors)(nil), (*pjrt.MegascaleDigest)(nil), (*pjrt.TPUTopology)(nil), (*pjrt.TPUProgram)(nil), (*pjrt.Topology)(nil), (*pjrt.Compiled)(nil),
-		&pjrt.RawBuffer{}, &pjrt.HostMemory{}, &pjrt.Notice{}, &pjrt.Receive{}, &pjrt.RemoteCopy{}, &pjrt.Collectives{}, &pjrt.Communicator{}, &pjrt.MultiSlice{}, &pjrt.Megascale{}, &pjrt.MegascaleHandler{}, &pjrt.MegascaleErrors{}, &pjrt.MegascaleDigest{}, &pjrt.TPUTopology{}, &pjrt.TPUProgram{}, &pjrt.Topology{}, &pjrt.Compiled{}, &pjrt.TPUSlice{},
+		(*pjrt.RawBuffer)(nil), (*pjrt.HostMemory)(nil), (*pjrt.Notice)(nil), (*pjrt.Receive)(nil), (*pjrt.RemoteCopy)(nil), (*pjrt.Collectives)(nil), (*pjrt.Communicator)(nil), (*pjrt.MultiSlice)(nil), (*pjrt.Megascale)(nil), (*pjrt.MegascaleNotice)(nil), (*pjrt.MegascaleErrors)(nil), (*pjrt.MegascaleDigest)(nil), (*pjrt.TPUTopology)(nil), (*pjrt.TPUProgram)(nil), (*pjrt.Topology)(nil), (*pjrt.Compiled)(nil),
+		&pjrt.RawBuffer{}, &pjrt.HostMemory{}, &pjrt.Notice{}, &pjrt.Receive{}, &pjrt.RemoteCopy{}, &pjrt.Collectives{}, &pjrt.Communicator{}, &pjrt.MultiSlice{}, &pjrt.Megascale{}, &pjrt.MegascaleNotice{}, &pjrt.MegascaleErrors{}, &pjrt.MegascaleDigest{}, &pjrt.TPUTopology{}, &pjrt.TPUProgram{}, &pjrt.Topology{}, &pjrt.Compiled{}, &pjrt.TPUSlice{},
 	} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumMethod() {

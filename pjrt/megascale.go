@@ -28,9 +28,9 @@ func (p *Plugin) newMegascale(h pjrtc.Ptr[pjrtc.MegascaleClientContext], parents
 	return m, nil
 }
 
-// Megascale makes the context of a client. It is to be closed before the client. Calls
+// NewMegascale makes the context of a client. It is to be closed before the client. Calls
 // PJRT_Megascale_CreateClientContextFromPjRtClient.
-func (c *Client) Megascale() (m *Megascale, err error) {
+func (c *Client) NewMegascale() (m *Megascale, err error) {
 	const op = "new megascale context"
 	if c == nil || c.plugin == nil {
 		return nil, invalid(op, "no client")
@@ -53,8 +53,8 @@ func (c *Client) Megascale() (m *Megascale, err error) {
 	return m, err
 }
 
-// Megascale makes a context without a client. The caller closes it. Calls PJRT_Megascale_CreateDefaultClientContext.
-func (p *Plugin) Megascale() (m *Megascale, err error) {
+// NewMegascale makes a context without a client. The caller closes it. Calls PJRT_Megascale_CreateDefaultClientContext.
+func (p *Plugin) NewMegascale() (m *Megascale, err error) {
 	const op = "new megascale context"
 	if p == nil || p.table == nil {
 		return nil, invalid(op, "no plugin")
@@ -117,10 +117,10 @@ type MultiSliceOptions struct {
 	Network   []byte // the data centre's network; nil is none
 }
 
-// MultiSlice configures slices of a topology. Endpoints is a serialised xla.megascale.runtime.EndpointAddresses,
+// NewMultiSlice configures slices of a topology. Endpoints is a serialised xla.megascale.runtime.EndpointAddresses,
 // Network a DCNTopology. The caller closes it before the context and the topology. Calls
 // PJRT_Megascale_CreateMultiSliceConfig.
-func (m *Megascale) MultiSlice(t *Topology, o MultiSliceOptions) (out *MultiSlice, err error) {
+func (m *Megascale) NewMultiSlice(t *Topology, o MultiSliceOptions) (out *MultiSlice, err error) {
 	const op = "new multi-slice configuration"
 	m = orZero(m)
 	top, done, err := t.use(op)
@@ -166,9 +166,9 @@ type MegascaleProcesses struct {
 	Network           []byte // a serialised DCNTopology; nil is none
 }
 
-// Collectives makes what communicates between the processes. The caller closes it before the context. Calls
+// NewCollectives makes what communicates between the processes. The caller closes it before the context. Calls
 // PJRT_Megascale_CreateMegascaleCollectives.
-func (m *Megascale) Collectives(o MegascaleProcesses) (c *Collectives, err error) {
+func (m *Megascale) NewCollectives(o MegascaleProcesses) (c *Collectives, err error) {
 	const op = "new collectives"
 	m = orZero(m)
 	n := len(o.Addresses)

@@ -12,8 +12,8 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
 
-// MegascaleHandler is a function that hears of errors between slices.
-type MegascaleHandler struct {
+// MegascaleNotice is a function that hears of errors between slices.
+type MegascaleNotice struct {
 	owned    ffi.Owned[string]
 	callback *ffi.Callback
 }
@@ -21,8 +21,8 @@ type MegascaleHandler struct {
 // OnMegascaleError has f called with each error, a serialised message of the plugin's. name tells handlers apart. f
 // runs on a goroutine of its own while the plugin waits; what it panics with is reported. The caller closes the
 // handler. Calls PJRT_Megascale_RegisterErrorHandler.
-func (p *Plugin) OnMegascaleError(name string, f func([]byte)) (*MegascaleHandler, error) {
-	const op, kind = "register megascale error handler", "pjrt.MegascaleHandler"
+func (p *Plugin) OnMegascaleError(name string, f func([]byte)) (*MegascaleNotice, error) {
+	const op, kind = "register megascale error handler", "pjrt.MegascaleNotice"
 	if p == nil || p.table == nil || f == nil || name == "" {
 		return nil, invalid(op, "no plugin, no name, or no function")
 	}
@@ -52,7 +52,7 @@ func (p *Plugin) OnMegascaleError(name string, f func([]byte)) (*MegascaleHandle
 			return err
 		}, nil)
 	}
-	h := &MegascaleHandler{callback: k}
+	h := &MegascaleNotice{callback: k}
 	if err == nil {
 		err = h.owned.Init(&ffi.Class[string]{Name: kind, Destroy: func(name string) error {
 			return askExt(p, "unregister megascale error handler", func(f *call.Frame, a *pjrtc.MegascaleUnregisterErrorHandlerArgs) (err error) {
@@ -72,7 +72,7 @@ func (p *Plugin) OnMegascaleError(name string, f func([]byte)) (*MegascaleHandle
 // Close takes the handler back; its function is not called any more. While it runs, Close returns an error that wraps
 // [isthmus.ErrBusy] and may be called again. It is idempotent and nil-safe. Calls
 // PJRT_Megascale_UnregisterErrorHandler.
-func (h *MegascaleHandler) Close() error {
+func (h *MegascaleNotice) Close() error {
 	if h == nil {
 		return nil
 	}

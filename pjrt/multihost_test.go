@@ -330,7 +330,7 @@ func crossHostCase() extCase {
 				errs = append(errs, e.Wait(ctx), e.Close())
 			}
 			w.f.Release()
-			r, err := w.c.MakeReceive(d, types[:1])
+			r, err := w.c.NewReceive(d, types[:1])
 			if err != nil {
 				return errors.Join(append(errs, err)...)
 			}
@@ -361,7 +361,7 @@ func crossHostCase() extCase {
 			for what, f := range map[string]func() error{
 				"no types":     func() error { _, err := w.c.ReceiveBuffers(d, nil, nil); return err },
 				"no transfers": func() error { _, err := w.c.ReceiveBuffers(d, types, nil); return err },
-				"no device":    func() error { _, err := w.c.MakeReceive(nil, types); return err },
+				"no device":    func() error { _, err := w.c.NewReceive(nil, types); return err },
 				"no buffer":    func() error { _, err := w.c.SendBuffers([]*pjrt.Buffer{nil}, make([]pjrt.Transfer, 1)); return err },
 			} {
 				if err := f(); !errors.Is(err, isthmus.ErrInvalid) {
@@ -419,7 +419,7 @@ func multiSliceCase() extCase {
 			if err != nil {
 				return err
 			}
-			m, err := top.MultiSlice(2)
+			m, err := top.NewMultiSlice(2)
 			if err != nil {
 				return err
 			}
@@ -434,7 +434,7 @@ func multiSliceCase() extCase {
 			errs = append(errs, same("bytes", string(b), "\x00slices", err), m.Close(), m.Close())
 			_, err = m.Slices()
 			for _, n := range []int{0, -1, 1 << 40} {
-				if _, err := top.MultiSlice(n); !errors.Is(err, isthmus.ErrInvalid) {
+				if _, err := top.NewMultiSlice(n); !errors.Is(err, isthmus.ErrInvalid) {
 					errs = append(errs, fmt.Errorf("%d slices: %w", n, err))
 				}
 			}
@@ -598,12 +598,12 @@ func megascaleCase() extCase {
 }
 
 func useMegascale(w extWorld) error {
-	d, err := w.p.Megascale()
+	d, err := w.p.NewMegascale()
 	if err != nil {
 		return err
 	}
 	errs := []error{d.Close()}
-	m, err := w.c.Megascale()
+	m, err := w.c.NewMegascale()
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
@@ -614,22 +614,22 @@ func useMegascale(w extWorld) error {
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	aot, err := top.MultiSlice(2)
+	aot, err := top.NewMultiSlice(2)
 	errs = append(errs, err, aot.Close())
-	s, err := m.MultiSlice(top, pjrt.MultiSliceOptions{Slices: 3, SliceID: 1, HostID: 2, Endpoints: []byte("ends"), Network: []byte("net")})
+	s, err := m.NewMultiSlice(top, pjrt.MultiSliceOptions{Slices: 3, SliceID: 1, HostID: 2, Endpoints: []byte("ends"), Network: []byte("net")})
 	if err == nil {
 		errs = append(errs, busy(m.Close(), "pjrt.MultiSlice"), s.Close())
 	}
 	errs = append(errs, err)
-	c, err := m.Collectives(pjrt.MegascaleProcesses{Addresses: []string{"a:1", "b:2"}, Slices: []int{0, 1}, DevicesPerProcess: 4})
+	c, err := m.NewCollectives(pjrt.MegascaleProcesses{Addresses: []string{"a:1", "b:2"}, Slices: []int{0, 1}, DevicesPerProcess: 4})
 	if err == nil {
 		errs = append(errs, busy(m.Close(), "pjrt.Collectives"), c.Close())
 	}
 	errs = append(errs, err)
-	if _, err := m.Collectives(pjrt.MegascaleProcesses{}); !errors.Is(err, isthmus.ErrInvalid) {
+	if _, err := m.NewCollectives(pjrt.MegascaleProcesses{}); !errors.Is(err, isthmus.ErrInvalid) {
 		errs = append(errs, fmt.Errorf("no processes: %w", err))
 	}
-	if _, err := m.MultiSlice(top, pjrt.MultiSliceOptions{Slices: 1, SliceID: 1}); !errors.Is(err, isthmus.ErrInvalid) {
+	if _, err := m.NewMultiSlice(top, pjrt.MultiSliceOptions{Slices: 1, SliceID: 1}); !errors.Is(err, isthmus.ErrInvalid) {
 		errs = append(errs, fmt.Errorf("slice 1 of 1: %w", err))
 	}
 	errs = append(errs, m.Close(), m.Close())
@@ -745,16 +745,16 @@ func collectivesCase() extCase {
 		fns:  collectivesFns,
 		ends: []string{"collectives_destroy", "communicator_destroy"},
 		use: func(w extWorld) error {
-			m, err := w.p.Megascale()
+			m, err := w.p.NewMegascale()
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			c, err := m.Collectives(pjrt.MegascaleProcesses{Addresses: []string{"a:1", "b:2"}, Slices: []int{0, 1}, DevicesPerProcess: 4})
+			c, err := m.NewCollectives(pjrt.MegascaleProcesses{Addresses: []string{"a:1", "b:2"}, Slices: []int{0, 1}, DevicesPerProcess: 4})
 			if err != nil {
 				return err
 			}
-			ks, err := c.Communicators([]int64{0, 1}, [][]byte{[]byte("clique")}, []int64{0, 1})
+			ks, err := c.NewCommunicators([]int64{0, 1}, [][]byte{[]byte("clique")}, []int64{0, 1})
 			if err != nil {
 				return errors.Join(err, c.Close())
 			}
@@ -764,8 +764,8 @@ func collectivesCase() extCase {
 			r := pjrt.Rendezvous{RunID: 5, Devices: []int64{0, 1}, Local: 2, Timeout: time.Second}
 			send, recv := bytes.Repeat([]byte{9}, 16), make([]byte, 16)
 			for what, f := range map[string]func(s, d []byte) (*pjrt.Event, error){
-				"all-reduce":     func(s, d []byte) (*pjrt.Event, error) { return k.AllReduce(s, d, dtype.F32, 2, pjrt.Sum, r) },
-				"reduce-scatter": func(s, d []byte) (*pjrt.Event, error) { return k.ReduceScatter(s, d, dtype.F32, 2, pjrt.Max, r) },
+				"all-reduce":     func(s, d []byte) (*pjrt.Event, error) { return k.AllReduce(s, d, dtype.F32, 2, pjrt.ReduceSum, r) },
+				"reduce-scatter": func(s, d []byte) (*pjrt.Event, error) { return k.ReduceScatter(s, d, dtype.F32, 2, pjrt.ReduceMax, r) },
 				"all-gather":     func(s, d []byte) (*pjrt.Event, error) { return k.AllGather(s, d, dtype.F32, 2, r) },
 				"permute":        func(s, d []byte) (*pjrt.Event, error) { return k.Permute(s, d, dtype.F32, 2, 1, []int64{1}, r) },
 				"all-to-all": func(s, d []byte) (*pjrt.Event, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // MultiSlice says how several slices of devices, each with a fast network inside, work as one. It comes from
-// [Topology.MultiSlice] or [Megascale.MultiSlice], keeps that alive and is to be closed before it. It is safe for
+// [Topology.NewMultiSlice] or [Megascale.NewMultiSlice], keeps that alive and is to be closed before it. It is safe for
 // concurrent use. Errors of all methods: [isthmus.ErrUnsupported] with the name of what the plugin lacks.
 type MultiSlice struct {
 	extObject[pjrtc.MultiSliceConfig]
@@ -28,9 +28,9 @@ func (p *Plugin) newMultiSlice(h pjrtc.Ptr[pjrtc.MultiSliceConfig], parents ...f
 	return m, nil
 }
 
-// MultiSlice configures as many slices of this topology, to compile for without any of them. The caller closes it.
+// NewMultiSlice configures as many slices of this topology, to compile for without any of them. The caller closes it.
 // Calls PJRT_Megascale_CreateAoTConfig.
-func (t *Topology) MultiSlice(slices int) (m *MultiSlice, err error) {
+func (t *Topology) NewMultiSlice(slices int) (m *MultiSlice, err error) {
 	const op = "new multi-slice configuration"
 	h, done, err := t.use(op)
 	if err != nil {

@@ -18,9 +18,9 @@ type PhaseCompiler struct {
 	phases []string
 }
 
-// PhaseCompiler makes a compiler of phases. Calls PJRT_PhaseCompile_Get_Compiler. The caller closes it. Errors:
+// NewPhaseCompiler makes a compiler of phases. Calls PJRT_PhaseCompile_Get_Compiler. The caller closes it. Errors:
 // [isthmus.ErrUnsupported] where the plugin has no PhaseCompile extension.
-func (p *Plugin) PhaseCompiler() (*PhaseCompiler, error) {
+func (p *Plugin) NewPhaseCompiler() (*PhaseCompiler, error) {
 	const op = "phase compiler"
 	if err := p.needs(op, (*pjrtc.PhaseCompileDestroyCompilerArgs)(nil).ExtFunc(), (*pjrtc.PhaseCompileCBuffersDestroyArgs)(nil).ExtFunc()); err != nil {
 		return nil, err

@@ -242,10 +242,10 @@ func forward(t Type, strides []int) []int {
 	return out
 }
 
-// GetLaid copies a buffer to the host in a layout of the caller's choice, into exactly [Layout.Size] bytes. It is for
+// GetBytesWith copies a buffer to the host in a layout of the caller's choice, into exactly [Layout.Size] bytes. It is for
 // column-major arrays, parts of larger ones, and tiles. Bytes between the elements are not touched. When ctx ends
 // while the content is not there yet, nothing is written to dst, then or later. Calls PJRT_Buffer_ToHostBuffer.
-func (b *Buffer) GetLaid(ctx context.Context, dst []byte, l Layout) error {
+func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 	const op = "get"
 	if b == nil {
 		return invalid(op, "no buffer")
@@ -304,7 +304,7 @@ func (b *Buffer) GetLaid(ctx context.Context, dst []byte, l Layout) error {
 	return p.finish(f, op, a.Event)
 }
 
-// GetWith is [GetInto] in a layout of the caller's choice, see [Buffer.GetLaid]. Its strides are bytes.
+// GetWith is [GetInto] in a layout of the caller's choice, see [Buffer.GetBytesWith]. Its strides are bytes.
 func GetWith[T Element](ctx context.Context, b *Buffer, dst []T, l Layout) error {
 	if b == nil {
 		return invalid("get", "no buffer")
@@ -312,7 +312,7 @@ func GetWith[T Element](ctx context.Context, b *Buffer, dst []T, l Layout) error
 	if t := DType[T](); t != b.typ.DType {
 		return invalid("get", "the buffer is %s, not of %s", b.typ, t)
 	}
-	if err := b.GetLaid(ctx, mem.Bytes(dst), l); err != nil {
+	if err := b.GetBytesWith(ctx, mem.Bytes(dst), l); err != nil {
 		return err
 	}
 	onlyBools(dst)

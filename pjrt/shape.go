@@ -65,7 +65,7 @@ func (s Shape) check() error {
 		return bad("tiles without a layout")
 	}
 	for _, tile := range s.Tiles {
-		if len(tile) == 0 || slices.ContainsFunc(tile, func(n int) bool { return n <= 0 && n != Combine }) {
+		if len(tile) == 0 || slices.ContainsFunc(tile, func(n int) bool { return n <= 0 && n != TileCombine }) {
 			return bad("the tile %v", tile)
 		}
 	}

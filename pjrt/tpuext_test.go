@@ -58,7 +58,7 @@ func TestP26P37TPUExtensions(t *testing.T) {
 	if err != nil || len(b) == 0 {
 		t.Fatalf("abi %q, %v", b, err)
 	}
-	again, err := p.ParseExecutableABI(b)
+	again, err := p.DeserializeExecutableABI(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestP26P37TPUExtensions(t *testing.T) {
 	if err != nil || err2 != nil || id == 0 || id != id2 {
 		t.Errorf("platforms %d and %d, %v, %v", id, id2, err, err2)
 	}
-	if r, err := p.ParseRuntimeABI([]byte("nonsense")); err == nil {
+	if r, err := p.DeserializeRuntimeABI([]byte("nonsense")); err == nil {
 		t.Errorf("nonsense is the version %v", r)
 	}
 }
@@ -85,7 +85,7 @@ func TestP37TPUPhases(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer top.Close()
-	c, err := p.PhaseCompiler()
+	c, err := p.NewPhaseCompiler()
 	if err != nil {
 		t.Fatal(err)
 	}
