@@ -112,7 +112,7 @@ var pairOps = []pairOp{
 		return pjrt.Read(ctx, w.b, func(v *pjrt.Values[float32]) error { v.At(0); return nil })
 	}},
 	{"read by column", "", false, func(ctx context.Context, w *pit) error {
-		return w.b.GetLaid(ctx, make([]byte, 16), pjrt.ColumnMajor(2))
+		return w.b.GetBytesWith(ctx, make([]byte, 16), pjrt.ColumnMajor(2))
 	}},
 	{"read raw", "", false, func(ctx context.Context, w *pit) error { return w.b.GetRaw(ctx, make([]byte, 8), 4) }},
 	{"read raw later", "", false, func(ctx context.Context, w *pit) error {
@@ -207,7 +207,7 @@ var pairOps = []pairOp{
 	{"cost analysis", "", true, tells(func(w *pit) ([]pjrt.NamedValue, error) { return w.x.CostAnalysis() })},
 	{"compiled memory", "", false, tells(func(w *pit) (pjrt.CompiledMemory, error) { return w.x.CompiledMemory() })},
 	{"compile options", "", false, tells(func(w *pit) ([]byte, error) { return w.x.CompileOptions() })},
-	{"assignment", "", false, tells(func(w *pit) ([][]int, error) { return w.x.Assignment() })},
+	{"assignment", "", false, tells(func(w *pit) ([][]int, error) { return w.x.AssignmentIDs() })},
 	{"param memories", "", false, tells(func(w *pit) ([]string, error) { return w.x.ParamMemories() })},
 	{"output memories", "", false, tells(func(w *pit) ([]string, error) { return w.x.OutputMemories() })},
 	{"param layouts", "", false, tells(func(w *pit) ([]pjrt.Layout, error) { return w.x.ParamLayouts() })},
