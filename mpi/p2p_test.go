@@ -19,7 +19,8 @@ import (
 
 func TestMain(m *testing.M) {
 	maps.Copy(scenarios, collScenarios)
-	mpitest.Main(m, scenarios, nil)
+	maps.Copy(scenarios, faultScenarios)
+	mpitest.Main(m, scenarios, raw)
 }
 
 // scenarios are what ranks run; a test of the same name starts them.

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
 
@@ -136,35 +137,50 @@ func Run(t *testing.T, n int, scenario string) {
 	})
 }
 
-// Start runs the scenario and returns what the ranks wrote.
+// Start runs the scenario and returns what the ranks wrote. Nothing that it has started is left when it returns.
 func (l Library) Start(ctx context.Context, n int, scenario string, env ...string) (string, error) {
+	return l.StartWith(ctx, n, scenario, nil, env...)
+}
+
+// StartWith is Start with arguments of the launcher's own.
+func (l Library) StartWith(ctx context.Context, n int, scenario string, args []string, env ...string) (string, error) {
+	return l.Launch(ctx, n, args, append(env, scenarioEnv+"="+scenario), os.Args[0])
+}
+
+// Launch runs a program and returns what its ranks wrote.
+func (l Library) Launch(ctx context.Context, n int, args, env []string, program ...string) (string, error) {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	defer stop()
-	cmd := exec.CommandContext(ctx, l.Exec, l.args(n, os.Args[0])...)
-	cmd.Env = append(os.Environ(), append(l.Env(), append(env, scenarioEnv+"="+scenario)...)...)
-	cmd.WaitDelay = 5 * time.Second
+	cmd := l.launcher().Command(n, append(l.Env(), env...), args, program...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := mpilaunch.Run(ctx, cmd, 5*time.Second)
 	return out.String(), err
 }
 
-// Env is what a launcher and its ranks need on a machine with fewer processors than ranks, also for root.
-func (l Library) Env() []string {
-	return []string{
-		"ISTHMUS_MPI=" + l.Lib,
-		"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "PRTE_ALLOW_RUN_AS_ROOT=1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-		"OMPI_MCA_rmaps_base_oversubscribe=1", "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe",
-		"OMPI_MCA_btl_base_warn_component_unused=0", "UCX_WARN_UNUSED_ENV_VARS=n",
+func (l Library) launcher() mpilaunch.Launcher {
+	family := mpilaunch.MPICH
+	if l.Family == "openmpi" {
+		family = mpilaunch.OpenMPI
 	}
+	return mpilaunch.Launcher{Path: l.Exec, Family: family}
 }
 
-func (l Library) args(n int, program string) []string {
-	args := []string{"-n", fmt.Sprint(n)}
-	if l.Family == "openmpi" {
-		args = append(args, "--oversubscribe", "--bind-to", "none")
+// Env is what the ranks need.
+func (l Library) Env() []string {
+	return []string{"ISTHMUS_MPI=" + l.Lib, "UCX_WARN_UNUSED_ENV_VARS=n"}
+}
+
+// Times is how often a test of something random is done: once where short tests are asked for, a hundred times where
+// ISTHMUS_MPI_LONG is set.
+func Times() int {
+	switch {
+	case os.Getenv("ISTHMUS_MPI_LONG") != "":
+		return 100
+	case testing.Short():
+		return 1
 	}
-	return append(args, program)
+	return 5
 }
 
 // Quiet drops the chatter of launchers from what the ranks wrote.
