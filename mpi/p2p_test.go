@@ -283,7 +283,7 @@ func lostRequest(ctx context.Context, w *mpi.World) error {
 		default:
 		}
 	})
-	defer isthmus.SetReporter(old)
+	defer func() { isthmus.SetReporter(old) }()
 	func() {
 		if _, err := mpi.Irecv(c, make([]float64, 1<<12), peer, 8); err != nil {
 			panic(err)

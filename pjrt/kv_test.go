@@ -82,7 +82,7 @@ func reports(f func()) []isthmus.Report {
 		defer mu.Unlock()
 		got = append(got, r)
 	})
-	defer isthmus.SetReporter(before)
+	defer func() { isthmus.SetReporter(before) }()
 	f()
 	mu.Lock()
 	defer mu.Unlock()

@@ -74,10 +74,7 @@ func TestP15UnknownOrders(t *testing.T) {
 		f.Close()
 	}
 	p, f := fake(t, func(f *pjrtfake.Fake) { f.Minor = 81 })
-	var missing []string
-	for _, m := range p.Missing() {
-		missing = append(missing, m)
-	}
+	missing := p.Missing()
 	if len(missing) != 1 || missing[0] != "PJRT_Client_UpdateGlobalProcessInfo" {
 		t.Errorf("0.81 lacks %v", missing)
 	}

@@ -123,7 +123,8 @@ func clientChecks() []check {
 			}
 		}},
 		{"client.topology", "the client has a topology, the same each time", func(t *probe) {
-			t.want(t.topology() == t.topology(), "two calls give two topologies, and the client owns them")
+			first := t.topology()
+			t.want(t.topology() == first, "two calls give two topologies, and the client owns them")
 		}},
 		{"client.process-infos", "information on the processes is taken", func(t *probe) {
 			p := pjrtc.ProcessInfo{}

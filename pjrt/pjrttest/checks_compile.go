@@ -38,7 +38,8 @@ func compileChecks() []check {
 			t.after(func() { quiet(t, &pjrtc.LoadedExecutableDestroyArgs{Executable: a.Executable}) })
 		}},
 		{"compile.twice", "one program compiles twice to two executables", func(t *probe) {
-			t.want(t.compile(addProgram) != t.compile(addProgram), "they are the same object")
+			first := t.compile(addProgram)
+			t.want(t.compile(addProgram) != first, "they are the same object")
 		}},
 		wrong("garbage", "text that is no program is an error", "mlir", "this is no program", one),
 		wrong("empty", "an empty program is an error", "mlir", "", one),

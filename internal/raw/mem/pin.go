@@ -36,6 +36,7 @@ func Borrow[T any](s []T) Addr {
 		// What could be stored here cannot be on a stack, which a callback into Go may move.
 		// SAFETY: nothing is accessed.
 		borrowed = unsafe.Pointer(unsafe.SliceData(s))
+		_ = borrowed
 	}
 	return AddrOf(s)
 }

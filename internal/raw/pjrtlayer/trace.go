@@ -49,7 +49,6 @@ type tracer struct {
 	ids    map[object]uint64
 	lanes  map[uintptr]int
 	flows  map[uint64]bool // events whose end is not in the trace yet
-	next   uint64
 	event  layer.Kind
 	first  bool
 	line   []byte
@@ -150,8 +149,9 @@ func (t *tracer) add(r *record) {
 		return
 	}
 	full := t.now
-	t.now, _ = t.free.Get().([]record)
-	if t.now == nil {
+	if c, ok := t.free.Get().(*[]record); ok {
+		t.now = *c
+	} else {
 		t.now = make([]record, 0, chunkRecords)
 	}
 	t.chunks <- full // in order, so under the lock
@@ -181,7 +181,8 @@ func (t *tracer) write() {
 			t.record(&chunk[i])
 		}
 		t.flush()
-		t.free.Put(chunk[:0])
+		chunk = chunk[:0]
+		t.free.Put(&chunk)
 	}
 	t.put("\n]}\n")
 	t.flush()
