@@ -1,0 +1,134 @@
+package mpi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// patient is a sequence of calls that may wait for other processes and that have no form that is started and tested. It
+// has the memory that the calls use. When the caller gives up, a goroutine goes on waiting, and what the calls hold is
+// held until they have ended.
+type patient struct {
+	world *World
+	op    string
+	f     *call.Frame
+	left  bool   // a goroutine has the frame
+	held  func() // ends what is held when a call that was left has ended
+}
+
+// newPatient makes a sequence of calls. Its end is called once.
+func (w *World) newPatient(op string, held func()) *patient {
+	return &patient{world: w, op: op, f: call.Get(), held: held}
+}
+
+// end gives everything back, unless a call goes on.
+func (p *patient) end() {
+	if p.left {
+		return
+	}
+	p.f.Put()
+	if p.held != nil {
+		p.held()
+	}
+}
+
+// do makes one call. When ctx ends first, the call goes on and p is left to it.
+func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
+	if p.left {
+		return fmt.Errorf("mpi: %s: a call before this one was given up: %w", p.op, context.Cause(ctx))
+	}
+	if ctx.Done() == nil {
+		return p.world.do(p.f, p.op, fn, args...)
+	}
+	over := make(chan error, 1)
+	go func() { over <- p.world.do(p.f, p.op, fn, args...) }()
+	select {
+	case err := <-over:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-over:
+		return err // both at once: what the library did counts
+	default:
+	}
+	p.left = true
+	f, held := p.f, p.held
+	go func() {
+		<-over
+		f.Put()
+		if held != nil {
+			held()
+		}
+	}()
+	return fmt.Errorf("mpi: %s: %w", p.op, context.Cause(ctx))
+}
+
+// closing is how long the end of an epoch may last after its context has ended: it has to be closed whatever happened in
+// it, and the other processes may need a moment to come.
+const closing = 2 * time.Second
+
+// overtime is ctx, and some time after it.
+func overtime(ctx context.Context) (context.Context, func()) {
+	if ctx.Done() == nil {
+		return ctx, func() {}
+	}
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(closing, func() { cancel(context.Cause(ctx)) })
+	})
+	return out, func() { stop(); cancel(nil) }
+}
+
+// int64s is space for n C integers of 64 bits in a frame, which are as wide as MPI_Aint, MPI_Offset and the widest handle,
+// and their address.
+func int64s(f *call.Frame, n int) ([]int64, uintptr, error) {
+	s, err := call.Slice[int64](f, max(n, 1))
+	if err != nil {
+		return nil, 0, err
+	}
+	return s, uintptr(mem.AddrOf(s)), nil
+}
+
+// freeHandle calls a function that frees the object whose handle lies at an address.
+func (w *World) freeHandle(op string, fn mpic.Func, h mpic.Handle) error {
+	f := call.Get()
+	defer f.Put()
+	c, err := call.New[uint64](f)
+	if err != nil {
+		return err
+	}
+	*c = uint64(h)
+	return w.do(f, op, fn, uintptr(mem.AddrOfPtr(c)))
+}
+
+// lendTo makes an operation on c that is not started and that b is lent to. Without an error it has c in use.
+func lendTo[T any](c *Comm, op string, b []T, use ffi.Access) (*operation, error) {
+	if _, err := c.use(op); err != nil {
+		return nil, err
+	}
+	o, err := c.newOperation(op)
+	if err != nil {
+		c.owned.Done()
+		return nil, err
+	}
+	if o.loans[0], err = ffi.LendSlice(b, use); err != nil {
+		o.drop()
+		return nil, fmt.Errorf("mpi: %s: %w", op, err)
+	}
+	return o, nil
+}
+
+// countOf checks a number of elements: MPI's functions without _c take a C int.
+func countOf(op string, n int) (int, error) {
+	if n > 1<<31-1 {
+		return 0, bounds(op, "%d elements; use at most 2147483647 at once", n)
+	}
+	return n, nil
+}
