@@ -313,7 +313,7 @@ func (w *Win[T]) group(op string, ranks []int) (g mpic.Handle, free func(), err 
 	if len(ranks) == 0 {
 		return g, func() {}, nil // MPI_GROUP_EMPTY
 	}
-	return g, func() { _ = x.world.freeHandle(op, mpic.FnGroupFree, g) }, nil
+	return g, func() { _ = x.world.free(op, mpic.FnGroupFree, g) }, nil
 }
 
 // shut lets no operation in any more and waits for those of requests. What it returns runs when the epoch is closed.

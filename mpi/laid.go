@@ -24,7 +24,7 @@ func laid[T any](c *Comm, b []T, l *Layout[T], n int, m message) (*operation, er
 	if m.recv {
 		use = ffi.Exclusive
 	}
-	o, err := lendTo(c, m.op, b, use)
+	o, err := lendOn(c, m.op, b, use)
 	if err != nil {
 		return nil, err
 	}

@@ -399,17 +399,14 @@ func Unpack[T any](packed []byte, b []T, l *Layout[T], n int) error {
 	w := l.core.world
 	f := call.Get()
 	defer f.Put()
-	size, at, err := int32s(f, 2)
+	_, at, err := int32s(f, 2)
 	if err != nil {
 		return err
 	}
-	c := uintptr(w.lib.ABI.CommWorld)
 	if _, err := countOf(op, len(packed)); err != nil {
 		return err
 	}
-	if err := w.do(f, op, mpic.FnPackSize, cint(n), uintptr(h), c, at); err != nil {
-		return err
-	}
+	c := uintptr(w.lib.ABI.CommWorld)
 	// Some libraries read past the end of what they are given; the data alone has at least this many bytes.
 	if need := n * l.core.size * l.core.dt.dense(); len(packed) < need {
 		return bounds(op, "%d bytes, want %d", len(packed), need)

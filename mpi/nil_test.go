@@ -9,7 +9,7 @@ import (
 
 // No method panics on a nil or a zero value, whatever it is given.
 func TestNilAndZero(t *testing.T) {
-	op, relation := mpi.Op(0), mpi.Relation(0)
-	niltest.Methods(t, &mpi.Comm{}, &mpi.Error{}, &mpi.Group{}, &mpi.Hints{}, &mpi.Key[int]{}, &mpi.Persistent[int]{}, &mpi.Request[int]{},
-		&mpi.UserOp[int]{}, &op, &relation)
+	op, relation, mode := mpi.Op(0), mpi.Relation(0), mpi.LockMode(0)
+	niltest.Methods(t, &mpi.Comm{}, &mpi.Epoch[int]{}, &mpi.Error{}, &mpi.Group{}, &mpi.Hints{}, &mpi.Key[int]{}, &mpi.Layout[int]{}, &mpi.Persistent[int]{}, &mpi.Request[int]{},
+		&mpi.UserOp[int]{}, &mpi.Win[int]{}, &op, &relation, &mode)
 }

@@ -96,20 +96,8 @@ func int64s(f *call.Frame, n int) ([]int64, uintptr, error) {
 	return s, uintptr(mem.AddrOf(s)), nil
 }
 
-// freeHandle calls a function that frees the object whose handle lies at an address.
-func (w *World) freeHandle(op string, fn mpic.Func, h mpic.Handle) error {
-	f := call.Get()
-	defer f.Put()
-	c, err := call.New[uint64](f)
-	if err != nil {
-		return err
-	}
-	*c = uint64(h)
-	return w.do(f, op, fn, uintptr(mem.AddrOfPtr(c)))
-}
-
-// lendTo makes an operation on c that is not started and that b is lent to. Without an error it has c in use.
-func lendTo[T any](c *Comm, op string, b []T, use ffi.Access) (*operation, error) {
+// lendOn makes an operation on c that is not started and that b is lent to. Without an error it has c in use.
+func lendOn[T any](c *Comm, op string, b []T, use ffi.Access) (*operation, error) {
 	if _, err := c.use(op); err != nil {
 		return nil, err
 	}

@@ -336,7 +336,7 @@ func (e *Epoch[T]) request(a access, b []T, use ffi.Access, fn mpic.Func) (*Requ
 	if use == ffi.Exclusive && e.x.dt.bools {
 		return nil, fmt.Errorf("mpi: %s: elements with bools: %w; use Get", a.op, isthmus.ErrUnsupported)
 	}
-	o, err := lendTo(e.x.comm, a.op, b, use)
+	o, err := lendOn(e.x.comm, a.op, b, use)
 	if err != nil {
 		return nil, err
 	}

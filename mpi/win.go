@@ -180,7 +180,7 @@ func (x *window) make(ctx context.Context, p *patient, h mpic.Handle, from suppl
 	}
 	loan := x.loan
 	class := &ffi.Class[mpic.Handle]{Name: "mpi.Win", Destroy: func(h mpic.Handle) error {
-		err := w.freeHandle("close a window", mpic.FnWinFree, h)
+		err := w.free("close a window", mpic.FnWinFree, h)
 		if err == nil {
 			loan.Return()
 		}

@@ -179,7 +179,7 @@ func (w *World) init(want ThreadLevel) error {
 
 // begin makes what every program needs, and compares the number of processes with what the launcher says.
 func (w *World) begin() error {
-	class := &ffi.Class[*mpic.Library]{Name: "mpi.World", Destroy: func(*mpic.Library) error { return w.finalize() }, Backstop: ffi.BackstopReport}
+	class := &ffi.Class[*mpic.Library]{Name: "mpi.World", Destroy: func(*mpic.Library) error { return errors.Join(w.freeTypes(), w.finalize()) }, Backstop: ffi.BackstopReport}
 	if err := w.owned.Init(class, w.lib); err != nil {
 		return err
 	}
@@ -249,20 +249,33 @@ func (w *World) Close(ctx context.Context) error {
 	if err := w.reaper.drain(ctx, w.timeout); err != nil {
 		return err
 	}
-	if err := w.freeTypes(); err != nil {
-		return err
-	}
-	for _, c := range []*Comm{w.self, w.comm} {
+	for _, c := range []*Comm{w.comm, w.self} {
 		if c != nil {
 			if err := c.owned.Close(); err != nil {
 				if open := w.reaper.open(8); open != nil {
 					err = fmt.Errorf("%w; requests under way: %s", err, strings.Join(open, ", "))
 				}
-				return err
+				return errors.Join(err, w.reopen())
 			}
 		}
 	}
-	return w.owned.Close()
+	err := w.owned.Close()
+	if errors.Is(err, isthmus.ErrBusy) {
+		return errors.Join(err, w.reopen()) // something else is open: all goes on
+	}
+	return err
+}
+
+// reopen opens the communicators of MPI's own again, after a Close that was refused.
+func (w *World) reopen() error {
+	var err error
+	for c, h := range map[*Comm]mpic.Handle{w.comm: w.lib.ABI.CommWorld, w.self: w.lib.ABI.CommSelf} {
+		if c != nil && !c.owned.Live() {
+			class := &ffi.Class[mpic.Handle]{Name: c.name, Destroy: func(mpic.Handle) error { return nil }, Backstop: ffi.BackstopReport}
+			err = errors.Join(err, c.owned.Init(class, h, &w.owned))
+		}
+	}
+	return err
 }
 
 // finalize is the end of MPI. It may hang in a library whose peers are gone: then it is left behind.
