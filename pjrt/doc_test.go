@@ -8,7 +8,6 @@ import (
 	"go/parser"
 	"go/token"
 	"log"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,44 +17,6 @@ import (
 	"github.com/isthmus-ffi/isthmus/dtype"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
-
-// Example runs a program on the device of a plugin.
-func Example() {
-	ctx := context.Background()
-	plugin, err := pjrt.Load(os.Getenv("ISTHMUS_PJRT_CPU"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	client, err := plugin.NewClient(ctx, pjrt.ClientOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-	exe, err := client.Compile(ctx, pjrt.MLIR(`
-		func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
-			%0 = stablehlo.add %x, %y : tensor<4xf32>
-			return %0 : tensor<4xf32>
-		}`), pjrt.CompileOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer exe.Close()
-	x, err := pjrt.Put(ctx, client.Device(), []float32{1, 2, 3, 4}, 4)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer x.Close()
-	out, err := exe.Execute(ctx, []*pjrt.Buffer{x, x}, pjrt.ExecuteOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer out[0].Close()
-	y, err := pjrt.Get[float32](ctx, out[0])
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(out[0].Type(), y) // tensor<4xf32> [2 4 6 8]
-}
 
 // TestP34EverythingIsDocumented looks at every exported name of the package.
 func TestP34EverythingIsDocumented(t *testing.T) {
