@@ -30,14 +30,15 @@ type Library struct {
 	Family string // openmpi or mpich
 }
 
-const scenarioEnv = "ISTHMUS_MPI_SCENARIO"
+// ScenarioEnv names the scenario to a rank.
+const ScenarioEnv = "ISTHMUS_MPI_SCENARIO"
 
 // Scenario is what each rank runs. An error fails the test.
 type Scenario func(ctx context.Context, w *mpi.World) error
 
 // Main runs the scenario of a rank, or the tests. raw scenarios open MPI themselves.
 func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx context.Context) error) {
-	name := os.Getenv(scenarioEnv)
+	name := os.Getenv(ScenarioEnv)
 	if name == "" {
 		os.Exit(m.Run())
 	}
@@ -144,7 +145,7 @@ func (l Library) Start(ctx context.Context, n int, scenario string, env ...strin
 
 // StartWith is Start with arguments of the launcher's own.
 func (l Library) StartWith(ctx context.Context, n int, scenario string, args []string, env ...string) (string, error) {
-	return l.Launch(ctx, n, args, append(env, scenarioEnv+"="+scenario), os.Args[0])
+	return l.Launch(ctx, n, args, append(env, ScenarioEnv+"="+scenario), os.Args[0])
 }
 
 // Launch runs a program and returns what its ranks wrote.
