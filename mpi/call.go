@@ -66,7 +66,17 @@ func (w *World) run(f *call.Frame, fn mpic.Func, args ...uintptr) int32 {
 		return -1
 	}
 	w.go1(s)
+	if x := s.Thrown(); x != nil {
+		_ = w.threw(fn.String(), x)
+	}
 	return s.Failed()
+}
+
+// threw is the error for an exception of the library's. It is reported too, since not all callers pass errors on.
+func (w *World) threw(op string, x *isthmus.Exception) error {
+	err := fmt.Errorf("mpi: %s: the library threw a %w; what it was doing is half done: end the process", op, x)
+	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemException, Object: isthmus.Object{Kind: "mpi.World"}, Err: err})
+	return err
 }
 
 // do is run with the error that the code means.
@@ -79,6 +89,9 @@ func (w *World) do(f *call.Frame, op string, fn mpic.Func, args ...uintptr) erro
 		return fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	w.go1(s)
+	if x := s.Thrown(); x != nil {
+		return w.threw(op, x)
+	}
 	if code := s.Failed(); code != 0 {
 		return w.failure(op, code)
 	}

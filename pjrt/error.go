@@ -118,9 +118,14 @@ func (p *Plugin) outcome(f *call.Frame, op string, e pjrtc.Ptr[pjrtc.Error]) err
 	return nil
 }
 
-// threw is the error for an exception. What the call was given may still be in the plugin's hands.
+// threw is the error for an exception. What the call was given may still be in the plugin's hands. A plugin's first one is
+// reported too, since some callers do without what they asked for, and do not pass errors on.
 func (p *Plugin) threw(op string, x *isthmus.Exception) error {
-	return fmt.Errorf("pjrt: %s: the plugin %s threw a %w; what it was doing is half done, and its client is suspect: close what was made from it and make another", op, p.name, x)
+	err := fmt.Errorf("pjrt: %s: the plugin %s threw a %w; what it was doing is half done, and its client is suspect: close what was made from it and make another", op, p.name, x)
+	if p.suspect.CompareAndSwap(false, true) {
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemException, Object: isthmus.Object{Kind: "pjrt.Plugin"}, Err: err})
+	}
+	return err
 }
 
 // suspect reports whether a call ended with an exception, so that nobody knows what of its arguments the plugin still
@@ -173,7 +178,7 @@ func (p *Plugin) errorMessage(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (string, 
 	a.Error = e
 	pjrtc.Call(p.table, f, a)
 	if x := f.Thrown(); x != nil {
-		return "", fmt.Errorf("reading the message: %w", x)
+		return "", p.threw("error message", x)
 	}
 	return text(a.Message, a.MessageSize), nil
 }
@@ -192,7 +197,7 @@ func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error
 	a.Error = e
 	second := pjrtc.Call(p.table, f, a)
 	if x := f.Thrown(); x != nil {
-		return Unknown, fmt.Errorf("reading the code: %w", x)
+		return Unknown, p.threw("error code", x)
 	}
 	if second != 0 {
 		if second != e {

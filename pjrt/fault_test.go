@@ -29,12 +29,17 @@ type world struct {
 	point  string
 	kind   pjrtfake.Fault
 	before map[string]int
+	front  func(*pjrtc.Table) *pjrtc.Table // what stands before the plugin
+	armed  func()                          // what else happens when the fault is armed
 	closes []func() error
 }
 
 // arm makes the fault happen from here on.
 func (w *world) arm() {
 	w.before = w.f.Called()
+	if w.armed != nil {
+		w.armed()
+	}
 	if w.kind != pjrtfake.NoFault {
 		w.f.Inject(w.point, w.kind, w.cancel)
 	}
@@ -56,6 +61,9 @@ type unprepared struct{ error }
 func (w *world) plugin() (*pjrt.Plugin, error) {
 	table, err := w.f.Table()
 	w.must(err)
+	if w.front != nil {
+		table = w.front(table)
+	}
 	w.p, err = pjrt.FromTable("fake", table)
 	return w.p, err
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -19,6 +20,7 @@ import (
 // Plugin is a loaded PJRT plugin. It lives as long as the process: native libraries of this kind cannot be unloaded
 // safely. It is safe for concurrent use.
 type Plugin struct {
+	suspect    atomic.Bool // it threw an exception
 	name       string
 	table      *pjrtc.Table
 	chain      []pjrtc.Link

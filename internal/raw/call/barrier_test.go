@@ -51,7 +51,7 @@ func nothingLeft(t *testing.T, lib ctest.Lib) {
 	}
 }
 
-func TestBarrierTellsWhatWasThrown(t *testing.T) {
+func TestM18BarrierTellsWhatWasThrown(t *testing.T) {
 	lib := throwing(t)
 	runtime.LockOSThread() // what C++ counts, it counts for the thread
 	defer runtime.UnlockOSThread()
@@ -136,9 +136,9 @@ func TestBarrierTellsWhatWasThrown(t *testing.T) {
 	nothingLeft(t, lib)
 }
 
-// TestBarrierInside: an exception above a Go callback ends at the call that Go made there, and the native code below the
+// TestM18BarrierInside: an exception above a Go callback ends at the call that Go made there, and the native code below the
 // callback goes on, and throws one of its own.
-func TestBarrierInside(t *testing.T) {
+func TestM18BarrierInside(t *testing.T) {
 	lib := throwing(t)
 	around, kind := lib.Fn("throw_around"), lib.Fn("throw_kind")
 	s, err := cb.Serve(cb.Shape{Args: 2, User: 1}, cb.Handler{Serve: func(a *cb.Args) uintptr {
@@ -166,8 +166,8 @@ func TestBarrierInside(t *testing.T) {
 	nothingLeft(t, lib)
 }
 
-// TestBarrierTellsSomebody: what nobody asks for is reported.
-func TestBarrierTellsSomebody(t *testing.T) {
+// TestM18BarrierTellsSomebody: what nobody asks for is reported.
+func TestM18BarrierTellsSomebody(t *testing.T) {
 	lib := throwing(t)
 	var mu sync.Mutex
 	var got []isthmus.Report
@@ -199,9 +199,9 @@ func TestBarrierTellsSomebody(t *testing.T) {
 	nothingLeft(t, lib)
 }
 
-// TestBarrierHammer throws from all goroutines while the collector runs, and looks at what is left: of exceptions, of
+// TestM18BarrierHammer throws from all goroutines while the collector runs, and looks at what is left: of exceptions, of
 // frames, and of memory.
-func TestBarrierHammer(t *testing.T) {
+func TestM18BarrierHammer(t *testing.T) {
 	lib := throwing(t)
 	each := 12500
 	if testing.Short() || runtime.GOARCH != "amd64" {
