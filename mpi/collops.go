@@ -15,6 +15,9 @@ func barrier(c *Comm) collective {
 func bcast[T any](c *Comm, b []T, root int) collective {
 	k := collect[T](c, kind{"broadcast", mpic.FnIbcast, mpic.FnBcastInit})
 	isRoot, other, r := k.role(root)
+	if k.err == nil && c.remote > 0 && c.world.lib.Family == mpic.MPICH {
+		return bcastScattered(k, b, isRoot, other, r)
+	}
 	var at uintptr
 	switch {
 	case isRoot:
@@ -23,6 +26,26 @@ func bcast[T any](c *Comm, b []T, root int) collective {
 		at = lend(&k, b, ffi.Exclusive)
 	}
 	k.arg(at, k.count(len(b)), k.typ(), r)
+	return k
+}
+
+// bcastScattered is a broadcast to the other side of an intercommunicator, made of a scatter of the same block to all:
+// MPI_Ibcast of MPICH 4.0 gives the other side what its own process with the root's rank has.
+func bcastScattered[T any](k collective, b []T, isRoot, other bool, r uintptr) collective {
+	k.now, k.init = mpic.FnIscatterv, mpic.FnScattervInit
+	var s, d, counts, offsets uintptr
+	switch {
+	case isRoot:
+		blocks := Blocks{Counts: make([]int, k.c.remote), Offsets: make([]int, k.c.remote)}
+		for i := range blocks.Counts {
+			blocks.Counts[i] = len(b)
+		}
+		counts, offsets = k.layout("send", blocks, k.c.remote, len(b), false)
+		s = lend(&k, b, ffi.Shared)
+	case other:
+		d = lend(&k, b, ffi.Exclusive)
+	}
+	k.arg(s, counts, offsets, k.typ(), d, k.count(len(b)), k.typ(), r)
 	return k
 }
 
@@ -41,6 +64,9 @@ func reduceTo[T any](c *Comm, send, recv []T, op Reduction, root int) collective
 		s, d = pair(&k, send, recv, same(send, recv))
 	case isRoot:
 		d = lend(&k, recv, ffi.Exclusive)
+		if k.err == nil {
+			s = k.o.request() // is not read, but MPICH refuses none
+		}
 	case other:
 		s = lend(&k, send, ffi.Shared)
 	}
