@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ var collScenarios = map[string]mpitest.Scenario{
 	"grids":       grids,
 	"attributes":  attributesAndHints,
 	"persistent":  persistent,
+	"tools":       tools,
+	"spawn":       spawn,
+	"connect":     connect,
 }
 
 func TestCollectives(t *testing.T) {
@@ -53,7 +57,24 @@ func TestGroups(t *testing.T)               { mpitest.Run(t, 3, "groups") }
 func TestTopologies(t *testing.T)           { mpitest.Run(t, 4, "grids") }
 func TestAttributesAndHints(t *testing.T)   { mpitest.Run(t, 2, "attributes") }
 func TestPersistentCollective(t *testing.T) { mpitest.Run(t, 2, "persistent") }
-func TestImmediateCollective(t *testing.T)  { mpitest.Run(t, 3, "immediate") }
+func TestTools(t *testing.T)                { mpitest.Run(t, 1, "tools") }
+func TestSpawn(t *testing.T)                { dynamic(t, "spawn") }
+func TestConnect(t *testing.T)              { dynamic(t, "connect") }
+
+// dynamic runs a scenario with the libraries that start and meet processes on this kind of machine: MPICH's UCX cannot
+// open a port before its version 5, and Open MPI's launcher waits for processors that are not there.
+func dynamic(t *testing.T, scenario string) {
+	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+		if l.Name == "mpich" || (l.Family == "openmpi" && scenario == "spawn") || !strings.HasSuffix(l.Name, "-abi") && scenario == "connect" && l.Family == "mpich" {
+			t.Skipf("%s does not %s here", l.Name, scenario)
+		}
+		if out, err := l.Start(t.Context(), 2, scenario); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+func TestImmediateCollective(t *testing.T) { mpitest.Run(t, 3, "immediate") }
 
 // number is what the tests reduce: every process knows what every other one has.
 type number interface {

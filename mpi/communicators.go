@@ -17,11 +17,12 @@ type making struct {
 	fn       mpic.Func
 	// args writes the arguments but the last, where the library puts the communicator.
 	args func(f *call.Frame, h uintptr) ([]uintptr, error)
-	last uintptr // an argument after it, if more
 	more bool
-	kind commKind
-	done func() // when the call has returned
-	topo func(c *Comm) error
+	// after gives an argument after it, if more.
+	after func(f *call.Frame) (uintptr, error)
+	kind  commKind
+	done  func() // when the call has returned
+	topo  func(c *Comm) error
 }
 
 // create makes the call, which blocks in the library until all processes have come, on a goroutine of its own. When ctx
@@ -81,7 +82,11 @@ func (w *World) make(m making, h uintptr) (*Comm, error) {
 	}
 	args = append(args, uintptr(mem.AddrOfPtr(cell)))
 	if m.more {
-		args = append(args, m.last)
+		last, err := m.after(f)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, last)
 	}
 	if err := w.do(f, m.op, m.fn, args...); err != nil {
 		return nil, err

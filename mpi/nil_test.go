@@ -11,5 +11,5 @@ import (
 func TestNilAndZero(t *testing.T) {
 	op, relation, mode := mpi.Op(0), mpi.Relation(0), mpi.LockMode(0)
 	niltest.Methods(t, &mpi.Comm{}, &mpi.Epoch[int]{}, &mpi.Error{}, &mpi.Group{}, &mpi.Hints{}, &mpi.Key[int]{}, &mpi.Layout[int]{}, &mpi.Persistent[int]{}, &mpi.Request[int]{},
-		&mpi.UserOp[int]{}, &mpi.Win[int]{}, &op, &relation, &mode)
+		&mpi.Tools{}, &mpi.UserOp[int]{}, &mpi.Win[int]{}, &op, &relation, &mode)
 }

@@ -73,7 +73,12 @@ type World struct {
 	idle     idle                     // operations to be used again
 	types    sync.Map                 // reflect.Type -> *datatype
 	recent   atomic.Pointer[datatype] // the one that was asked for last
-	tagLimit atomic.Int64             // the largest tag, 0 until it was asked for
+	parent   struct {                 // what has spawned this process
+		mu    sync.Mutex
+		asked bool
+		comm  *Comm
+	}
+	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
 }
 
 // environment is what libraries read when they are loaded or initialised, where the user has not said otherwise.
