@@ -26,8 +26,9 @@ type Client struct {
 	reaper   ffi.Reaper
 	kv       ffi.Owned[uint64] // the session with the key-value store; the client is its child
 	views    bool              // the plugin lets buffers in host memory be read in place
-	tried    sync.Once
-	trial    error // why layouts of the caller's cannot be put
+	trying   sync.Mutex
+	tried    bool  // whether layouts of the caller's were tried; under trying
+	trial    error // why they cannot be put
 }
 
 // ClientOptions says how to make a client. The zero value asks for the plugin's defaults.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/leaktest"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
@@ -323,5 +324,52 @@ func TestP15MissingFunctions(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestP24GivenUpRead gives up on copies to the host whose event does not fire: the destination stays lent until it does.
+func TestP24GivenUpRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		slot pjrtc.Slot
+		size int
+		get  func(context.Context, *pjrt.Buffer, []byte) error
+	}{
+		"get": {pjrtc.SlotBufferToHostBuffer, 16, func(ctx context.Context, b *pjrt.Buffer, dst []byte) error { return b.GetBytes(ctx, dst) }},
+		"raw": {pjrtc.SlotBufferCopyRawToHost, 8, func(ctx context.Context, b *pjrt.Buffer, dst []byte) error { return b.GetRaw(ctx, dst, 4) }},
+		"laid": {pjrtc.SlotBufferToHostBuffer, 16, func(ctx context.Context, b *pjrt.Buffer, dst []byte) error {
+			return b.GetBytesWith(ctx, dst, pjrt.ColumnMajor(2))
+		}},
+		"empty": {pjrtc.SlotBufferCopyRawToHost, 0, func(ctx context.Context, b *pjrt.Buffer, dst []byte) error { return b.GetRaw(ctx, dst, 16) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, f := fakeClient(t, func(f *pjrtfake.Fake) { f.OnCPU = false })
+			b, err := pjrt.Put(t.Context(), client.Device(), []float32{1, 2, 3, 4}, 2, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := make([]byte, c.size)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			f.Inject(c.slot.String(), pjrtfake.NeverEvent, cancel)
+			err = c.get(ctx, b, dst)
+			if c.size == 0 { // nothing is copied
+				want(t, "read nothing", err, nil)
+				f.Disarm()
+				want(t, "close", b.Close(), nil)
+				return
+			}
+			want(t, "read", err, context.Canceled)
+			_, err = ffi.Lend(dst, ffi.Shared)
+			want(t, "the destination", err, isthmus.ErrBorrowed)
+			want(t, "close", b.Close(), isthmus.ErrBusy)
+			f.Disarm()
+			f.Quiet()
+			for errors.Is(b.Close(), isthmus.ErrBusy) {
+				runtime.Gosched()
+			}
+			l, err := ffi.Lend(dst, ffi.Exclusive)
+			want(t, "the destination afterwards", err, nil)
+			l.Return()
+		})
 	}
 }

@@ -179,10 +179,7 @@ func allJourneys() map[string]func(*world) error {
 
 // endless are the waits that nobody can give up, as their functions say.
 var endless = map[string]bool{
-	"get PJRT_Buffer_ToHostBuffer":                            true, // the copy after the wait for the content
 	"execute without a context PJRT_LoadedExecutable_Execute": true,
-	"raw PJRT_Buffer_CopyRawToHost":                           true,
-	"put with layouts PJRT_Buffer_ToHostBuffer":               true,
 }
 
 // kept are functions whose failure leaves memory with the plugin for ever, as they say: the tests' end would miss it.

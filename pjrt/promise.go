@@ -223,7 +223,8 @@ func setter(set func(pjrtc.ErrorCode, string) error) func(struct{}) error {
 }
 
 // GetRaw copies n bytes from offset off of the buffer's own memory, as the device lays it out, into dst. Calls
-// PJRT_Buffer_CopyRawToHost. Errors: [isthmus.ErrBounds] outside [Buffer.SizeOnDevice].
+// PJRT_Buffer_CopyRawToHost. When ctx ends, see [Buffer.GetBytes]. Errors: [isthmus.ErrBounds] outside
+// [Buffer.SizeOnDevice].
 func (b *Buffer) GetRaw(ctx context.Context, dst []byte, off int) error {
 	const op = "get raw"
 	if b == nil {
@@ -249,19 +250,18 @@ func (b *Buffer) GetRaw(ctx context.Context, dst []byte, off int) error {
 		return nil
 	}
 	p := b.client.plugin
-	var pin mem.Pin
-	defer pin.Unpin()
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.BufferCopyRawToHostArgs](f)
 	if err != nil {
 		return err
 	}
-	a.Buffer, a.Dst, a.Offset, a.TransferSize = h, pjrtc.Addr(mem.PinSlice(&pin, dst)), int64(off), int64(len(dst))
-	if err := do(p, f, op, a); err != nil {
-		return err
-	}
-	return p.finish(f, op, a.Event)
+	a.Buffer, a.Offset, a.TransferSize = h, int64(off), int64(len(dst))
+	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
+		a.Dst = at
+		err := do(p, f, op, a)
+		return a.Event, err
+	})
 }
 
 // within checks a part of the buffer's memory on its device.

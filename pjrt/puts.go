@@ -212,22 +212,28 @@ func (b *Buffer) putLaid(d *Device, t Type, data []byte, before int, host Layout
 // of 2026-06) notes the layout and copies the bytes as they come, so that another tensor comes back. It is tried once,
 // with six bytes.
 func (c *Client) arranges(ctx context.Context, d *Device) error {
-	c.tried.Do(func() {
+	c.trying.Lock()
+	defer c.trying.Unlock()
+	if !c.tried {
 		const n = 6
 		t, col := Type{dtype.U8, []int{2, 3}}, ColumnMajor(2)
 		in, out := []byte{1, 2, 3, 4, 5, 6}, make([]byte, n)
 		b := &Buffer{}
 		_, err := b.putLaid(d, t, in, 0, RowMajor(2), PutOptions{Device: &col}, nil)
 		if err == nil {
-			err = errors.Join(b.GetBytes(context.WithoutCancel(ctx), out), b.Close())
+			// Later, because a copy that was given up has the buffer still.
+			err = errors.Join(b.GetBytes(ctx, out), b.owned.CloseLater())
+		}
+		if err != nil && ctx.Err() != nil {
+			return err // which says nothing of the plugin
 		}
 		if err == nil && !slices.Equal(in, out) {
 			err = fmt.Errorf("%s notes a layout and does not arrange the data: %w; leave the layout to the device", c.plugin, isthmus.ErrUnsupported)
 		}
-		if c.trial = err; err != nil {
+		if c.tried, c.trial = true, err; err != nil {
 			c.trial = fmt.Errorf("pjrt: put: %w", err)
 		}
-	})
+	}
 	return c.trial
 }
 
@@ -243,8 +249,8 @@ func forward(t Type, strides []int) []int {
 }
 
 // GetBytesWith copies a buffer to the host in a layout of the caller's choice, into exactly [Layout.Size] bytes. It is for
-// column-major arrays, parts of larger ones, and tiles. Bytes between the elements are not touched. When ctx ends
-// while the content is not there yet, nothing is written to dst, then or later. Calls PJRT_Buffer_ToHostBuffer.
+// column-major arrays, parts of larger ones, and tiles. Bytes between the elements are not touched. When ctx ends,
+// see [Buffer.GetBytes]. Calls PJRT_Buffer_ToHostBuffer.
 func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 	const op = "get"
 	if b == nil {
@@ -286,8 +292,6 @@ func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 		return nil
 	}
 	p := b.client.plugin
-	var pin mem.Pin
-	defer pin.Unpin()
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
@@ -297,11 +301,12 @@ func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 	if a.HostLayout, err = o.toNative(f, op); err != nil {
 		return err
 	}
-	a.Src, a.Dst, a.DstSize = h, pjrtc.Addr(mem.PinSlice(&pin, dst)), uint64(len(dst))
-	if err := do(p, f, op, a); err != nil {
-		return err
-	}
-	return p.finish(f, op, a.Event)
+	a.Src, a.DstSize = h, uint64(len(dst))
+	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
+		a.Dst = at
+		err := do(p, f, op, a)
+		return a.Event, err
+	})
 }
 
 // GetWith is [GetInto] in a layout of the caller's choice, see [Buffer.GetBytesWith]. Its strides are bytes.

@@ -277,8 +277,7 @@ func Get[T Element](ctx context.Context, b *Buffer) ([]T, error) {
 	return dst, nil
 }
 
-// GetInto is Get into memory of the caller's, of exactly the buffer's length. When ctx ends while the content is not
-// there yet, nothing is written to dst, then or later.
+// GetInto is Get into memory of the caller's, of exactly the buffer's length. When ctx ends, see [Buffer.GetBytes].
 func GetInto[T Element](ctx context.Context, b *Buffer, dst []T) error {
 	if b == nil {
 		return invalid("get", "no buffer")
@@ -314,7 +313,9 @@ func (b *Buffer) Bytes(ctx context.Context) ([]byte, error) {
 }
 
 // GetBytes is Bytes into memory of the caller's, of exactly the buffer's size. When ctx ends while the content is not
-// there yet, nothing is written to dst, then or later.
+// there yet, nothing is written to dst, then or later. When it ends while the plugin copies, dst stays lent (see
+// [ffi.Loan]) and the buffer cannot be closed until the plugin says that it is done; do not touch dst then. Errors:
+// [isthmus.ErrBorrowed] when ctx can end and dst is lent already.
 func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	const op = "get"
 	if b == nil {
@@ -352,8 +353,10 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 			return err
 		}
 	}
-	var pin mem.Pin
-	defer pin.Unpin()
+	if len(dst) == 0 {
+		// Null asks for the size alone: an empty tensor is copied nowhere.
+		return nil
+	}
 	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
 	if err != nil {
 		return err
@@ -362,14 +365,46 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	if a.HostLayout, err = rowMajor(f, len(b.typ.Dims)); err != nil {
 		return err
 	}
-	if a.Dst = pjrtc.Addr(mem.PinSlice(&pin, dst)); a.Dst == 0 {
-		// Null asks for the size alone: an empty tensor is copied nowhere.
-		return nil
+	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
+		a.Dst = at
+		err := do(p, f, op, a)
+		return a.Event, err
+	})
+}
+
+// transfer has start begin a copy of the buffer's content to dst, and waits until it is done. When ctx ends first, dst
+// stays lent to the plugin, and the buffer open, until the plugin says that it is done, which may be never.
+//
+// Preconditions: dst is not empty; a use of b is held.
+func (b *Buffer) transfer(ctx context.Context, op string, f *call.Frame, dst []byte, start func(pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error)) error {
+	p := b.client.plugin
+	if ctx.Done() == nil {
+		var pin mem.Pin
+		defer pin.Unpin()
+		h, err := start(pjrtc.Addr(mem.PinSlice(&pin, dst)))
+		if err != nil {
+			return err
+		}
+		return p.finish(f, op, h)
 	}
-	if err := do(p, f, op, a); err != nil {
+	loan, err := ffi.Lend(dst, ffi.Exclusive)
+	if err != nil {
+		return fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	h, err := start(pjrtc.Addr(mem.AddrOf(dst)))
+	if err != nil {
+		loan.Return()
 		return err
 	}
-	return p.finish(f, op, a.Event)
+	e, err := p.workEvent(op, h, []*ffi.Loan{loan}, &b.owned)
+	if err != nil {
+		return err
+	}
+	err = e.Wait(ctx)
+	if cerr := e.Close(); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	return err
 }
 
 // rowMajor writes the dense row-major layout into the frame, where it lives as long as the call. A tensor of rank 0 or
