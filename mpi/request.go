@@ -66,6 +66,7 @@ type block struct {
 	counts call.Step // of what was received; after test
 	status [40]byte
 	req    [8]byte
+	handle uint64 // of a message that is received
 	flag   int32
 	count  int32
 }

@@ -1,0 +1,435 @@
+package mpi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// maxPosted is how many operations a scope starts in one crossing; what is posted beyond is started in further ones.
+const maxPosted = 8
+
+// scopeGrace is how long a scope that fails waits for operations that it has cancelled.
+const scopeGrace = 5 * time.Second
+
+// Ops are the operations of a scope. One goroutine posts to it; see [Scope].
+type Ops struct {
+	c       *Comm
+	h       mpic.Handle
+	frame   *call.Frame
+	block   *opsBlock
+	n       int // posted and not yet waited for
+	posted  [maxPosted]posted
+	started bool
+	left    bool
+	err     error
+}
+
+// idleOps is a scope to be used again.
+type idleOps struct{ one atomic.Pointer[Ops] }
+
+type posted struct {
+	lease  ffi.Lease
+	held   []byte
+	access ffi.Access
+	dt     *datatype
+	st     *Status
+	op     string
+	recv   bool
+	nobody bool
+}
+
+// opsBlock is what the library reads and writes.
+type opsBlock struct {
+	starts   [maxPosted]call.Step
+	counts   [maxPosted]call.Step
+	test     call.Step
+	statuses [maxPosted * 40]byte
+	reqs     [maxPosted * 8]byte
+	count    [maxPosted]int32
+	flag     int32
+}
+
+// Scope runs f, which posts operations on slices of the caller's memory with [PostSend] and [PostRecv], starts them and
+// returns when all are over: what is lent in a scope is back when it is left. The operations start together when f returns,
+// in one crossing into the library, or before at [Ops.Start] and [Ops.Wait], or when more than 8 are posted. It allocates
+// nothing.
+//
+// When f fails, panics or ends its goroutine, what was not started is forgotten; what was is cancelled and waited for. When
+// ctx ends, receives are cancelled. What the library does not let go of within 5 seconds stays lent: the scope is left
+// with an error that wraps [isthmus.ErrBorrowed] and names it, a report says so, and the memory is kept until the library
+// is done. A nil f is [isthmus.ErrInvalid].
+func Scope(ctx context.Context, c *Comm, f func(s *Ops) error) (err error) {
+	const op = "scope"
+	if f == nil || ctx == nil {
+		return invalid(op, "nil function or context")
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
+	}
+	h, err := c.use(op)
+	if err != nil {
+		return err
+	}
+	s, err := c.world.takeOps()
+	if err != nil {
+		c.owned.Done()
+		return err
+	}
+	s.c, s.h, s.n, s.started, s.left, s.err = c, h, 0, false, false, nil
+	finished := false
+	defer func() {
+		if !finished {
+			// f panicked or ended the goroutine, which goes on when the library has let go.
+			if lerr := s.leave(ctx); lerr != nil {
+				isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "mpi.Scope"}, Err: lerr})
+			}
+		}
+	}()
+	err = f(s)
+	finished = true
+	if err == nil {
+		err = s.err
+	}
+	if err == nil {
+		err = s.Wait(ctx)
+	}
+	if lerr := s.leave(ctx); lerr != nil {
+		return errors.Join(err, lerr)
+	}
+	return err
+}
+
+// PostSend posts a send of b to the process with rank to. b must not be written until the scope is left, or [Ops.Wait]
+// has returned nil. Errors are those of [Send]; the scope fails with the first one, whoever looks at it. Calls MPI_Isend.
+func PostSend[T any](s *Ops, b []T, to, tag int) error {
+	return post(s, b, "send", mpic.FnIsend, to, tag, false, nil)
+}
+
+// PostRecv posts a receive into b from the process with rank from, or [AnySource]. b must not be touched until the scope is
+// left, or [Ops.Wait] has returned nil. st, which may be nil, then says what was received. Calls MPI_Irecv.
+func PostRecv[T any](s *Ops, b []T, from, tag int, st *Status) error {
+	return post(s, b, "receive", mpic.FnIrecv, from, tag, true, st)
+}
+
+func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv bool, st *Status) error {
+	if s == nil || s.c == nil || s.left {
+		return fmt.Errorf("mpi: %s: post in a scope that was left: %w", op, isthmus.ErrClosed)
+	}
+	if s.started || s.n == maxPosted {
+		// A new batch: the one before has to be over, since its places are used again.
+		if err := s.Wait(context.Background()); err != nil {
+			return s.fail(err)
+		}
+	}
+	w := s.c.world
+	dt, err := datatypeOf[T](w)
+	if err != nil {
+		return s.fail(fmt.Errorf("mpi: %s: %w", op, err))
+	}
+	if _, err := count(op, b); err != nil {
+		return s.fail(err)
+	}
+	peer, err := s.c.peer(op, rank, recv)
+	if err != nil {
+		return s.fail(err)
+	}
+	label, err := s.c.label(op, tag, recv)
+	if err != nil {
+		return s.fail(err)
+	}
+	p := &s.posted[s.n]
+	p.held, p.access, p.dt, p.st, p.op, p.recv, p.nobody = mem.Bytes(b), ffi.Shared, dt, st, op, recv, rank == ProcNull
+	if recv {
+		p.access = ffi.Exclusive
+	}
+	if err := s.free(p); err != nil {
+		p.held = nil
+		return s.fail(fmt.Errorf("mpi: %s: %w", op, err))
+	}
+	step := &s.block.starts[s.n]
+	step.Fn, _ = w.lib.Fn(fn) // both are there in every library that Open takes
+	a := &step.Args
+	a[0], a[1], a[2], a[3], a[4], a[5] = uintptr(mem.AddrOf(b)), cint(len(b)), uintptr(dt.h), peer, label, uintptr(s.h)
+	a[6] = uintptr(mem.AddrOf(s.block.reqs[:])) + uintptr(s.n)*w.lib.ABI.HandleSize
+	s.n++
+	return nil
+}
+
+// fail keeps the first error.
+func (s *Ops) fail(err error) error {
+	if s.err == nil {
+		s.err = err
+	}
+	return err
+}
+
+// free finds what is in the way of a buffer: among what is posted, and among what is lent in the process.
+func (s *Ops) free(p *posted) error {
+	start, end := mem.AddrOf(p.held), mem.AddrOf(p.held)+mem.Addr(len(p.held))
+	for i := range s.n {
+		q := &s.posted[i]
+		at := mem.AddrOf(q.held)
+		if len(p.held) > 0 && len(q.held) > 0 && start < at+mem.Addr(len(q.held)) && at < end && (p.recv || q.recv) {
+			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: isthmus.Object{Kind: fmt.Sprintf("mpi.Scope, its %s %d", q.op, i)}}
+		}
+	}
+	if s.c.world.strict() {
+		return p.lease.Take(p.held, p.access, p)
+	}
+	return ffi.Free(p.held, p.access)
+}
+
+// Object describes the operation.
+func (p *posted) Object() isthmus.Object { return isthmus.Object{Kind: "mpi.Scope, " + p.op} }
+
+// Start starts what was posted and looks after it once. It does not wait. Calls MPI_Testall.
+func (s *Ops) Start() error {
+	if s == nil || s.c == nil || s.left {
+		return fmt.Errorf("mpi: start: the scope was left: %w", isthmus.ErrClosed)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return s.begin(1)
+}
+
+// begin starts all that is posted, in one crossing, and tests it look times.
+func (s *Ops) begin(look int64) error {
+	if s.started || s.n == 0 {
+		return nil
+	}
+	w, b := s.c.world, s.block
+	for i := range s.n {
+		b.starts[i].Ret = 1<<32 - 1 // not reached
+		b.starts[i].Next = mem.AddrOfPtr(&b.starts[min(i+1, maxPosted-1)])
+	}
+	last := &b.starts[s.n-1]
+	last.Next = mem.AddrOfPtr(&b.test)
+	chain := &b.test
+	chain.Next = 0
+	for i := range s.n {
+		if p := &s.posted[i]; p.recv && p.st != nil {
+			c := &b.counts[i]
+			c.Args[0] = uintptr(mem.AddrOf(b.statuses[:])) + uintptr(i)*w.lib.ABI.StatusSize
+			c.Args[1], c.Next, c.Ret = uintptr(p.dt.h), 0, 0
+			chain.Next = mem.AddrOfPtr(c)
+			chain = c
+		}
+	}
+	b.test.Args[0], b.test.Spins, b.test.Ret, b.flag = cint(s.n), look, 0, 0
+	s.started = true
+	w.go1(&b.starts[0])
+	for i := range s.n {
+		if code := b.starts[i].Failed(); code != 0 {
+			// The library refused one, and has not seen those after it.
+			s.forget(i)
+			return s.fail(w.failure(s.posted[i].op, code))
+		}
+	}
+	return s.look()
+}
+
+// forget drops the posted operations from the i-th on, which the library has not.
+func (s *Ops) forget(i int) {
+	for j := i; j < s.n; j++ {
+		s.posted[j].lease.Return()
+		s.posted[j].held, s.posted[j].st = nil, nil
+	}
+	s.n = i
+	s.block.test.Args[0] = cint(i)
+	if i == 0 {
+		s.started = false
+		return
+	}
+	s.lendAll()
+}
+
+// lendAll puts the buffers of operations that are under way into the table of loans.
+func (s *Ops) lendAll() {
+	for i := range s.n {
+		if p := &s.posted[i]; len(p.held) > 0 && !p.lease.Out() {
+			_ = p.lease.TakeLate(p.held, p.access, p) // its arguments are right
+		}
+	}
+}
+
+// look takes what the test has found.
+func (s *Ops) look() error {
+	b := s.block
+	if code := b.test.Failed(); code != 0 {
+		return s.over(code)
+	}
+	if b.flag != 0 {
+		return s.over(0)
+	}
+	s.lendAll()
+	return nil
+}
+
+// over ends the batch: the library has none of its buffers any more.
+func (s *Ops) over(code int32) error {
+	w, b := s.c.world, s.block
+	var err error
+	for i := range s.n {
+		p := &s.posted[i]
+		p.lease.Return()
+		if p.recv && code == 0 && (p.st != nil || p.dt.bools) {
+			at := w.lib.ABI.Status(b.statuses[:], i)
+			got := int(b.count[i])
+			if p.dt.bools && err == nil {
+				err = p.dt.validate(p.op, p.held)
+			}
+			if p.st != nil {
+				if got == w.lib.ABI.Undefined || b.counts[i].Failed() != 0 {
+					got = -1
+				}
+				*p.st = Status{Source: at.Source, Tag: at.Tag, Count: got}
+				if p.nobody || at.Source == w.lib.ABI.ProcNull {
+					*p.st = Status{Source: ProcNull, Tag: AnyTag}
+				}
+			}
+		}
+		p.held, p.st, p.dt = nil, nil, nil
+	}
+	if code != 0 {
+		err = s.failure(code)
+	}
+	s.n, s.started = 0, false
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// failure is the error of a test of many: the first of theirs.
+func (s *Ops) failure(code int32) error {
+	w := s.c.world
+	for i := range s.n {
+		if e := w.lib.ABI.Status(s.block.statuses[:], i).Error; e != 0 && e != w.lib.ABI.ErrPending && e != w.lib.ABI.ErrInStatus {
+			f := call.Get()
+			class, err := call.New[int32](f)
+			ok := err == nil && w.run(f, mpic.FnErrorClass, cint(e), uintptr(mem.AddrOfPtr(class))) == 0 && int(*class) == w.lib.ABI.ErrInStatus
+			f.Put()
+			if !ok {
+				return w.failure(s.posted[i].op, int32(e))
+			}
+		}
+	}
+	return w.failure("scope", code)
+}
+
+// Wait starts what was posted and returns when all is over: the slices may be used again, and more may be posted. When ctx
+// ends, receives are cancelled, and the scope fails. It must not be called by two goroutines.
+func (s *Ops) Wait(ctx context.Context) error {
+	if s == nil || s.c == nil || s.left {
+		return fmt.Errorf("mpi: wait: the scope was left: %w", isthmus.ErrClosed)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.begin(spins); err != nil {
+		return err
+	}
+	return s.finish(ctx)
+}
+
+// finish waits for what was started.
+func (s *Ops) finish(ctx context.Context) error {
+	var p patience
+	for s.started {
+		s.block.test.Spins = spins
+		s.c.world.go1(&s.block.test)
+		if err := s.look(); err != nil || !s.started {
+			return err
+		}
+		if err := p.pause(ctx); err != nil {
+			return s.fail(fmt.Errorf("mpi: scope: %w", err))
+		}
+	}
+	return nil
+}
+
+// leave ends the scope. What is still under way is cancelled and waited for, and given to a goroutine that keeps it if it
+// does not end.
+func (s *Ops) leave(ctx context.Context) error {
+	s.left = true
+	c := s.c
+	if !s.started {
+		s.forget(0)
+		s.release()
+		return nil
+	}
+	f := call.Get()
+	for i := range s.n {
+		if s.posted[i].recv {
+			c.world.run(f, mpic.FnCancel, s.block.starts[i].Args[6])
+		}
+	}
+	f.Put()
+	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), scopeGrace)
+	defer stop()
+	err := s.finish(limit)
+	if !s.started {
+		s.release()
+		return nil // the scope's own error says what went wrong
+	}
+	var out []string
+	for i := range s.n {
+		out = append(out, fmt.Sprintf("%s of %d bytes", s.posted[i].op, len(s.posted[i].held)))
+	}
+	err = fmt.Errorf("mpi: leave scope: the library still has %q: %w: %w; the memory stays lent until it is done", out, isthmus.ErrBorrowed, err)
+	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "mpi.Scope"}, Err: err})
+	go func() { // the communicator stays in use meanwhile, so that MPI is not ended under it
+		_ = s.finish(context.Background())
+		s.release()
+	}()
+	return err
+}
+
+// release gives the scope's parts back.
+func (s *Ops) release() {
+	c := s.c
+	s.c = nil
+	c.owned.Done()
+	w := c.world
+	if w.scopes.one.CompareAndSwap(nil, s) {
+		return
+	}
+	s.frame.Put()
+	s.frame, s.block = nil, nil
+}
+
+// takeOps gives an idle scope.
+func (w *World) takeOps() (*Ops, error) {
+	if s := w.scopes.one.Swap(nil); s != nil {
+		return s, nil
+	}
+	s := &Ops{frame: call.Get()}
+	var err error
+	if s.block, err = call.New[opsBlock](s.frame); err != nil {
+		s.frame.Put()
+		return nil, err
+	}
+	b := s.block
+	if err := w.step(&b.test, mpic.FnTestall, 0, uintptr(mem.AddrOf(b.reqs[:])), uintptr(mem.AddrOfPtr(&b.flag)), uintptr(mem.AddrOf(b.statuses[:]))); err != nil {
+		s.frame.Put()
+		return nil, err
+	}
+	b.test.Flag = mem.AddrOfPtr(&b.flag)
+	for i := range b.counts {
+		if err := w.step(&b.counts[i], mpic.FnGetCount, 0, 0, uintptr(mem.AddrOfPtr(&b.count[i]))); err != nil {
+			s.frame.Put()
+			return nil, err
+		}
+	}
+	return s, nil
+}
