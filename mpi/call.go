@@ -113,20 +113,28 @@ func cint(n int) uintptr { return uintptr(uint32(int32(n))) }
 // spins is how often a wait looks before it lets others run: some 10 microseconds.
 const spins = 200
 
-// patience paces a wait: looks in C, then Gosched, then sleeps that grow. With more ranks than cores the one that sleeps
+// patience paces a wait: looks in C, then Gosched, then sched_yield, then sleeps that grow. With more ranks than cores the one that sleeps
 // lets the others come to where they are waited for.
-type patience struct{ round int }
+type patience struct {
+	round int
+	roomy bool // there is a processor for each process: nobody has to be let in soon
+}
+
+// patience is how to wait in this World.
+func (w *World) patience() patience {
+	return patience{roomy: w.comm != nil && w.comm.size <= runtime.NumCPU()}
+}
 
 // pause lets others run. It returns the context's error when it has ended.
 func (p *patience) pause(ctx context.Context) error {
 	p.round++
 	switch {
-	case p.round <= 4:
+	case p.round <= 4, p.roomy && p.round <= 32:
 		runtime.Gosched()
-	case p.round <= 8:
+	case p.round <= 64: // a large message takes some 100 microseconds: who sleeps meanwhile is late
 		osYield()
 	default:
-		d := min(50*time.Microsecond<<min((p.round-8)/64, 5), time.Millisecond)
+		d := min(50*time.Microsecond<<min((p.round-64)/64, 5), time.Millisecond)
 		if done := ctx.Done(); done != nil && p.round&63 == 0 {
 			select {
 			case <-done:

@@ -115,7 +115,7 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 	if o == nil {
 		return nil, Status{}, invalid("wait", "no request")
 	}
-	var p patience
+	p := o.world.patience()
 	for {
 		o.mu.Lock()
 		if !o.out {

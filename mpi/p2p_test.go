@@ -45,7 +45,7 @@ func TestTypes(t *testing.T)            { mpitest.Run(t, 2, "types") }
 func TestI01OwnedRequests(t *testing.T) { mpitest.Run(t, 2, "owned") }
 func TestErrors(t *testing.T)           { mpitest.Run(t, 2, "errors") }
 func TestDeadline(t *testing.T)         { mpitest.Run(t, 2, "deadline") }
-func TestLostRequest(t *testing.T)      { mpitest.Run(t, 2, "lost") }
+func TestI03LostRequest(t *testing.T)   { mpitest.Run(t, 2, "lost") }
 func TestThreads(t *testing.T)          { mpitest.Run(t, 2, "threads") }
 func TestSendRecv(t *testing.T)         { mpitest.Run(t, 3, "sendrecv") }
 func TestBorrowed(t *testing.T)         { mpitest.Run(t, 2, "borrowed") }

@@ -225,7 +225,7 @@ func (o *operation) finish(err error) {
 
 // wait waits until the operation is over or ctx ends.
 func (o *operation) wait(ctx context.Context) error {
-	var p patience
+	p := o.world.patience()
 	for {
 		o.mu.Lock()
 		o.poll(spins)

@@ -344,7 +344,7 @@ func (s *Ops) Wait(ctx context.Context) error {
 
 // finish waits for what was started.
 func (s *Ops) finish(ctx context.Context) error {
-	var p patience
+	p := s.c.world.patience()
 	for s.started {
 		s.block.test.Spins = spins
 		s.c.world.go1(&s.block.test)

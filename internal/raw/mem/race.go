@@ -24,6 +24,7 @@ func (w *Watch) Begin(b []byte, write bool) {
 	}
 	token := new(byte)
 	w.token = token
+	// SAFETY: owner: the caller, which keeps b until End; bounds: b's; thread: any. The memory is not accessed.
 	p, n := unsafe.Pointer(unsafe.SliceData(b)), len(b)
 	made := make(chan struct{})
 	go nativeAccess(p, n, write, token, made)
@@ -33,9 +34,10 @@ func (w *Watch) Begin(b []byte, write bool) {
 }
 
 // nativeAccess stands for the access that native code makes: it is one of the two stacks of a report.
+//
+// SAFETY: owner: whoever lends the memory, which is alive until End; bounds: n bytes from p; the detector looks at its own
+// records and not at the memory; thread: any.
 func nativeAccess(p unsafe.Pointer, n int, write bool, token *byte, made chan struct{}) {
-	// SAFETY: owner: whoever lends the memory, which is alive until End; bounds: n bytes from p; the detector looks at its
-	// own records and not at the memory.
 	if write {
 		runtime.RaceWriteRange(p, n)
 	} else {
