@@ -17,7 +17,7 @@ import (
 
 func init() {
 	for name, f := range map[string]mpitest.Scenario{
-		"scope": scope, "scopefails": scopeFails, "buf": buf, "sets": sets, "probe": probes, "persistent": persistent, "reuse": reuse, "allocs": allocs,
+		"scope": scope, "scopefails": scopeFails, "buf": buf, "sets": sets, "probe": probes, "repeated": repeated, "reuse": reuse, "allocs": allocs,
 		"pressure": pressure, "crime": crime, "legal": legal,
 	} {
 		scenarios[name] = f
@@ -29,7 +29,7 @@ func TestI02ScopeFails(t *testing.T)          { mpitest.Run(t, 2, "scopefails") 
 func TestI05BufIsLentOrMine(t *testing.T)     { mpitest.Run(t, 2, "buf") }
 func TestI04Sets(t *testing.T)                { mpitest.Run(t, 2, "sets") }
 func TestI04Probe(t *testing.T)               { mpitest.Run(t, 2, "probe") }
-func TestI04Persistent(t *testing.T)          { mpitest.Run(t, 2, "persistent") }
+func TestI04Persistent(t *testing.T)          { mpitest.Run(t, 2, "repeated") }
 func TestI01RequestStartsAgain(t *testing.T)  { mpitest.Run(t, 2, "reuse") }
 func TestI07NothingIsAllocated(t *testing.T)  { mpitest.Run(t, 2, "allocs") }
 func TestI08CollectorLeavesLent(t *testing.T) { mpitest.Run(t, 2, "pressure") }
@@ -402,7 +402,7 @@ func probes(ctx context.Context, w *mpi.World) error {
 	return errors.Join(m.Close(), m.Close())
 }
 
-func persistent(ctx context.Context, w *mpi.World) error {
+func repeated(ctx context.Context, w *mpi.World) error {
 	c := w.Comm()
 	peer := 1 - c.Rank()
 	out, in := make([]int64, 100), make([]int64, 100)
