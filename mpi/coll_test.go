@@ -61,8 +61,9 @@ func TestTools(t *testing.T)                { mpitest.Run(t, 1, "tools") }
 func TestSpawn(t *testing.T)                { dynamic(t, "spawn") }
 func TestConnect(t *testing.T)              { dynamic(t, "connect") }
 
-// dynamic runs a scenario with the libraries that start and meet processes on this kind of machine: MPICH's UCX cannot
-// open a port before its version 5, and Open MPI's launcher waits for processors that are not there.
+// dynamic runs a scenario with the libraries that it was seen to work with. Not looked into yet: MPI_Open_port fails in
+// MPICH 4.0.2, and in 5.0.2 by its native interface though not by the standard one; MPI_Comm_spawn fails in MPICH 4.0.2;
+// the spawn scenario hangs with Open MPI, whose fault or ours is not known.
 func dynamic(t *testing.T, scenario string) {
 	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
 		if l.Name == "mpich" || (l.Family == "openmpi" && scenario == "spawn") || !strings.HasSuffix(l.Name, "-abi") && scenario == "connect" && l.Family == "mpich" {

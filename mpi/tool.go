@@ -165,7 +165,7 @@ func (t *Tools) list(op string, num mpic.Func, read func(w *World, f *call.Frame
 // Read is the value of a variable that is bound to no object. Calls MPI_T_cvar_read or MPI_T_pvar_read.
 //
 // Errors: [isthmus.ErrUnsupported] for a variable of an object, or of a type that is no number or text; and for the
-// performance variables of Open MPI, some of which fault.
+// performance variables of Open MPI, one of which was seen to fault in 4.1.
 func (t *Tools) Read(v Variable) (out Value, err error) {
 	err = t.access("read "+v.Name, v, func(w *World, f *call.Frame, session, h uintptr, buf []byte, size int) error {
 		var err error
@@ -263,7 +263,7 @@ func (t *Tools) access(op string, v Variable, use func(w *World, f *call.Frame, 
 	return t.with(op, func(w *World, f *call.Frame) (err error) {
 		size := w.toolSize(v.datatype)
 		if !v.control && w.lib.Family == mpic.OpenMPI {
-			return fmt.Errorf("mpi: %s: Open MPI reads performance variables of parts that are not in use, and faults: %w", op, isthmus.ErrUnsupported)
+			return fmt.Errorf("mpi: %s: performance variables of Open MPI are not read, one of them faulted: %w", op, isthmus.ErrUnsupported)
 		}
 		if v.Name == "" || v.bound || size == 0 {
 			return fmt.Errorf("mpi: %s: a variable of an object, or of another type than numbers and texts: %w", op, isthmus.ErrUnsupported)
