@@ -41,7 +41,7 @@ func TestI01RaceDetectorSeesLentMemory(t *testing.T) {
 	}
 	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
 		out, err := l.Start(t.Context(), 2, "crime")
-		if err == nil || !strings.Contains(out, "DATA RACE") || !strings.Contains(out, "own_test.go") || !strings.Contains(out, "nativeAccess") {
+		if err == nil || !strings.Contains(out, "DATA RACE") || !strings.Contains(out, "own_test.go") || !strings.Contains(out, "mem.(*Watch).Begin") {
 			t.Errorf("the crime was not found: %v\n%s", err, out)
 		}
 		if out, err := l.Start(t.Context(), 2, "legal"); err != nil || strings.Contains(out, "DATA RACE") {
