@@ -372,9 +372,16 @@ func (c *Call) revive() {
 // After enters what a call did.
 func (e *Engine) After(c *Call, failed bool) {
 	c.release()
-	if failed {
+	switch {
+	case failed && !c.Func.Spent:
 		c.revive()
-	} else {
+	case failed:
+		for i := range c.Func.Ops {
+			if o := c.objs[i]; o != nil && c.Func.Ops[i].Act == Destroy {
+				e.drop(o)
+			}
+		}
+	default:
 		for i := range c.Func.Ops {
 			switch op := &c.Func.Ops[i]; op.Act {
 			case Delete:

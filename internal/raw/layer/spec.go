@@ -53,6 +53,7 @@ type Func struct {
 	Size  uintptr // of the argument struct, which begins with its size; 0 for one that does not
 	Least uintptr // the size that the objects in it need at least
 	Void  bool    // it returns nothing
+	Spent bool    // what it destroys is gone when it fails too
 	// Records says that the call makes, ends or deletes objects, so that the place that makes it is worth knowing.
 	Records bool
 	Ops     []Op
@@ -137,6 +138,10 @@ func (s *Spec) parse(name string, words []string, layout func(string) (Struct, b
 		f.Size, f.Least = args.Size, 8
 	}
 	for _, w := range words {
+		if w == "spent" {
+			f.Spent = true
+			continue
+		}
 		if w == "void" {
 			f.Void = true
 			continue
