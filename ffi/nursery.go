@@ -2,6 +2,7 @@ package ffi
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -43,8 +44,40 @@ func (o *Owned[H]) guard(c *Class[H]) {
 		return
 	}
 	if o.st.watch.CompareAndSwap(unwatched, young) {
-		c.young.add(o)
+		nurseryOf[H](&c.young).add(o)
 	}
+}
+
+// nurseries are those of the process, by number from 1. A class has the number only: what a cleanup's argument leads to
+// is kept alive by it, an owner's state leads to its class, and a nursery leads to owners and all that they belong to.
+var nurseries struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]any]
+}
+
+// nurseryOf returns the nursery with that number, and makes one for the number 0.
+func nurseryOf[H any](number *atomic.Uint32) *nursery[H] {
+	n := number.Load()
+	if n == 0 {
+		n = newNursery[H](number)
+	}
+	return (*nurseries.all.Load())[n-1].(*nursery[H])
+}
+
+func newNursery[H any](number *atomic.Uint32) uint32 {
+	nurseries.mu.Lock()
+	defer nurseries.mu.Unlock()
+	if n := number.Load(); n != 0 {
+		return n
+	}
+	var all []any
+	if p := nurseries.all.Load(); p != nil {
+		all = append(all, *p...)
+	}
+	all = append(all, &nursery[H]{})
+	nurseries.all.Store(&all)
+	number.Store(uint32(len(all)))
+	return uint32(len(all))
 }
 
 // hire has the garbage collector watch o.

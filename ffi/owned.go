@@ -39,7 +39,7 @@ type Class[H any] struct {
 	// 300 ns. A forgotten object is noticed one garbage collection later.
 	Brief bool
 
-	young nursery[H]
+	young atomic.Uint32 // the number of its nursery, 0 until it has one
 }
 
 // Owned owns one native object: a handle H and the duty to destroy it. Embed it by value, call [Owned.Init] when

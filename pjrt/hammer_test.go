@@ -88,6 +88,7 @@ type generation struct {
 	c    *pjrt.Client
 	x    atomic.Pointer[pjrt.Executable]
 	args [4]atomic.Pointer[pjrt.Buffer]
+	dead atomic.Bool // it is being closed: who has put something in closes it
 }
 
 func (h *hammer) fail(what string, err error) bool {
@@ -121,6 +122,9 @@ func (h *hammer) program(g *generation) {
 	x, err := g.c.Compile(context.Background(), pjrt.MLIR(add), pjrt.CompileOptions{})
 	if !h.fail("compile", err) {
 		h.end(1, "close program", swap(&g.x, x))
+		if g.dead.Load() {
+			h.end(1, "close program", swap(&g.x, nil))
+		}
 	}
 }
 
@@ -128,6 +132,9 @@ func (h *hammer) put(g *generation, i int) {
 	b, err := pjrt.Put(context.Background(), g.c.Device(), []float32{1, 2, 3, 4}, 4)
 	if !h.fail("put", err) {
 		h.end(0, "close buffer", swap(&g.args[i], b))
+		if g.dead.Load() {
+			h.end(0, "close buffer", swap(&g.args[i], nil))
+		}
 	}
 }
 
@@ -161,6 +168,7 @@ func (h *hammer) end(kind int, what string, v closer) {
 
 // shut closes a client and all that belongs to it.
 func (h *hammer) shut(g *generation) {
+	g.dead.Store(true)
 	for i := range g.args {
 		h.end(0, "close buffer", swap(&g.args[i], nil))
 	}

@@ -36,8 +36,9 @@ func relieve(d *Device, err error, again func() error) error {
 
 // collect runs the garbage collector and waits until the cleanups that it found have run.
 func collect() {
-	// The first collection finds what is forgotten, the second what only that kept alive.
-	for range 2 {
+	// The first collection empties the nurseries of young owners, the next finds what is forgotten, and each one after
+	// that what only the one before kept alive.
+	for range 4 {
 		done := make(chan struct{})
 		mark := new([16]byte)
 		runtime.AddCleanup(mark, func(c chan struct{}) { close(c) }, done)
