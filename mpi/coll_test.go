@@ -553,7 +553,7 @@ func userOp(ctx context.Context, w *mpi.World) error {
 			told.Add(1)
 		}
 	})
-	defer isthmus.SetReporter(before)
+	defer func() { isthmus.SetReporter(before) }()
 	bad, err := mpi.NewOp(w, func(_, _ []int32) { panic("no") }, true)
 	if err != nil {
 		return err

@@ -331,16 +331,6 @@ func (l *layout) disjoint(n int) bool {
 	return true
 }
 
-// ascending reports whether the layout has its elements in the order of memory, each once, as the view of a file needs it.
-func (l *layout) ascending() bool {
-	for i := 1; i < len(l.runs); i++ {
-		if l.runs[i-1].at+l.runs[i-1].n > l.runs[i].at {
-			return false
-		}
-	}
-	return l.lo >= 0 && l.extent >= l.hi-l.lower
-}
-
 // Pack copies what n of l in a row select of b into bytes that [Unpack] of any process with this library takes apart.
 // Calls MPI_Pack_size and MPI_Pack.
 func Pack[T any](b []T, l *Layout[T], n int) ([]byte, error) {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus"
-	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
 
@@ -211,10 +210,4 @@ func (r *Request[T]) String() string {
 		state = "over"
 	}
 	return fmt.Sprintf("mpi.Request(%s, %s)", o.op, state)
-}
-
-// section lends its memory to operations one level down.
-type section struct {
-	loan  *ffi.Loan
-	users atomic.Int32
 }

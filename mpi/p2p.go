@@ -20,7 +20,6 @@ type message struct {
 	look  int64      // how often to look for its end in the crossing that starts it
 	owned bool       // by a Request
 	use   *operation // of a Request that starts again; nil takes an idle one
-	by    *section   // that has the buffer
 }
 
 // start lends b and starts the operation. With an error the library has nothing of b.
@@ -71,8 +70,6 @@ func lendTo[T any](o *operation, b []T, m message) error {
 	}
 	var err error
 	switch {
-	case m.by != nil:
-		o.by = m.by
 	case m.look > 0 && !o.world.strict():
 		err = ffi.Free(o.held, o.access)
 	default:

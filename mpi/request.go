@@ -39,7 +39,6 @@ type operation struct {
 	lease  ffi.Lease    // of the buffer, while the library has it after the crossing that started it
 	held   []byte       // the buffer, until the operation is over
 	access ffi.Access   // to it
-	by     *section     // that lends the buffer, instead of the lease
 	site   isthmus.Site // that started it, for a Request
 	stays  bool         // has its frame for good and is used again
 	asked  bool         // to be cancelled
@@ -122,7 +121,7 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 	if look > 0 {
 		o.look() // nobody else knows of the operation yet
 	}
-	if !o.over && o.held != nil && !o.lease.Out() && o.by == nil {
+	if !o.over && o.held != nil && !o.lease.Out() {
 		// It was free before the call, and the library has it now.
 		return o.lease.TakeLate(o.held, o.access, o)
 	}
@@ -158,10 +157,6 @@ func (o *operation) letGo() {
 		}
 	}
 	o.lease.Return()
-	if o.by != nil {
-		o.by.users.Add(-1)
-		o.by = nil
-	}
 	o.held, o.into = nil, nil
 	o.comm.owned.Done()
 	if !o.stays {

@@ -175,7 +175,7 @@ func ExampleExecutable_Start() {
 	defer second.Close()
 	outs := must(second.Outputs(ctx))
 	defer outs[0].Close()
-	err := second.Wait(ctx)
+	err := errors.Join(first.Wait(ctx), second.Wait(ctx))
 	fmt.Println(must(pjrt.Get[float32](ctx, outs[0])), err)
 	// Output: [4 8 12] <nil>
 }

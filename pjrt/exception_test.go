@@ -146,6 +146,8 @@ func TestM18ExceptionAtEveryFunction(t *testing.T) {
 }
 
 // throwing is a journey through a plugin one function of which throws once it is armed.
+//
+//lint:ignore ST1008 the journey's error is what the test is about
 func throwing(t *testing.T, w thrower, j func(*world) error, s pjrtc.Slot, kind int, after bool) (err error, reports []isthmus.Report) {
 	t.Helper()
 	log, before := &leaktest.Log{}, w.thrown()

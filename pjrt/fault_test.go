@@ -103,16 +103,10 @@ func (w *world) buffer() *pjrt.Buffer {
 	return b
 }
 
-// hold keeps what a journey got; its error is passed on.
-func hold[T interface{ Close() error }](w *world, v T, err error) error {
-	if err == nil {
-		w.later(v.Close)
-	}
-	return err
-}
-
 // travel does a journey in a world of its own and closes all. It returns the journey's error, that of closing, how
 // often the fault could spoil something, and which functions were called once it was armed.
+//
+//lint:ignore ST1008 the journey's error is what the test is about
 func travel(t testing.TB, j func(*world) error, point string, kind pjrtfake.Fault, set func(*pjrtfake.Fake)) (err, closing error, injected int, called map[string]int) {
 	t.Helper()
 	leaktest.Capture(t)

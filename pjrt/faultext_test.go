@@ -30,6 +30,7 @@ func TestP06ExtensionFaults(t *testing.T) {
 			b, err := pjrt.Put(context.Background(), cl.Device(), []float32{1}, 1)
 			w.must(err)
 			w.later(b.Close)
+			w.later(func() error { return pjrt.EndNoData(w.p) })
 			w.arm()
 			return c.use(extWorld{t: quiet{w.t}, f: w.f, p: w.p, c: cl, x: x, b: b})
 		}

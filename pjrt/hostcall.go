@@ -93,6 +93,17 @@ func (r *run) options(opt *pjrtc.ExecuteOptions, params int, o *ExecuteOptions) 
 	const op = "execute"
 	f := r.f
 	opt.SetSize()
+	for field, set := range map[string]bool{
+		"context": o.Context != nil, "call_location": o.CallLocation != "", "num_tasks": len(o.Tasks) > 0,
+		"use_major_to_minor_data_layout_for_callbacks": o.RowMajor,
+	} {
+		if !set {
+			continue
+		}
+		if err := r.x.client.plugin.lacksField("PJRT_ExecuteOptions." + field); err != nil {
+			return fmt.Errorf("pjrt: %s: %w", op, err)
+		}
+	}
 	opt.LaunchId, opt.UseMajorToMinorDataLayoutForCallbacks = o.LaunchID, o.RowMajor
 	if len(o.Keep) > 0 {
 		keep, err := call.Slice[int64](f, len(o.Keep))

@@ -176,7 +176,7 @@ func TestM18BarrierTellsSomebody(t *testing.T) {
 		defer mu.Unlock()
 		got = append(got, r)
 	})
-	defer isthmus.SetReporter(before)
+	defer func() { isthmus.SetReporter(before) }()
 	if r := call.Call1(lib.Fn("throw_kind"), 1); r != 0 {
 		t.Errorf("Call1 = %#x, want 0", r)
 	}
