@@ -149,7 +149,7 @@ func (x *window) agree(ctx context.Context, p *patient, h mpic.Handle, mine int6
 }
 
 // line is what allocated parts are multiples of. Parts of processes follow one another in shared memory: no two should be
-// in one cache line, and MPICH 4.0 mistakes where a part begins that follows one of an odd size.
+// in one cache line, and with MPICH 4.0.2 data for a part behind one of an odd size landed in another part.
 const line = 64
 
 // make has the library make the window and returns where this process's part is.
