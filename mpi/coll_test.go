@@ -431,27 +431,32 @@ func collWrong(ctx context.Context, w *mpi.World) error {
 	}
 	// Two goroutines at once: one of them waits for rank 1, which waits for a message.
 	if c.Rank() == 0 {
-		first := make(chan error)
+		first := make(chan error, 1)
 		go func() { first <- mpi.Barrier(ctx, c) }()
 		for {
-			err := mpi.Bcast(ended, c, b, 0)
+			r, err := mpi.Ibarrier(c)
 			if errors.Is(err, isthmus.ErrBusy) {
-				break
+				break // as it must be while the other goroutine waits
 			}
-			if !errors.Is(err, context.Canceled) {
+			if err != nil {
 				return fmt.Errorf("a second collective operation: %v", err)
 			}
-			runtime.Gosched()
-			if r, err := mpi.Ibarrier(c); err == nil {
-				// The other goroutine has not begun: this one counts, and rank 1 does one more.
-				if err := mpi.Send(ctx, c, []byte{1}, 1, 1); err != nil {
-					return err
+			// The other goroutine has not begun: this one counts, and rank 1 does one more.
+			if err := mpi.Send(ctx, c, []byte{1}, 1, 1); err != nil {
+				return err
+			}
+			if _, _, err := r.Wait(ctx); err != nil {
+				return err
+			}
+			select {
+			case err := <-first:
+				if !errors.Is(err, isthmus.ErrBusy) {
+					return fmt.Errorf("a barrier that rank 1 was not in: %v", err)
 				}
-				if _, _, err := r.Wait(ctx); err != nil {
-					return err
-				}
-			} else if errors.Is(err, isthmus.ErrBusy) {
-				break
+				// It came while this one was being started, and was refused: try again.
+				go func() { first <- mpi.Barrier(ctx, c) }()
+			default:
+				runtime.Gosched()
 			}
 		}
 		if err := mpi.Send(ctx, c, []byte{0}, 1, 1); err != nil {
