@@ -33,15 +33,16 @@ type kind struct {
 // the rest.
 type collective struct {
 	kind
-	c    *Comm
-	h    mpic.Handle
-	o    *operation
-	dt   *datatype
-	user *userCore // the reduction, when it is a UserOp
-	args [call.MaxStepArgs]uintptr
-	n    int
-	idle bool // this process neither sends nor receives
-	err  error
+	c     *Comm
+	h     mpic.Handle
+	o     *operation
+	dt    *datatype
+	user  *userCore // the reduction, when it is a UserOp
+	args  [call.MaxStepArgs]uintptr
+	n     int
+	idle  bool // this process neither sends nor receives
+	idles int  // the count that it gives all the same
+	err   error
 }
 
 // collect opens the communicator for a collective operation on elements of T.
@@ -199,7 +200,7 @@ func reduce[T any](k *collective, n int, op Reduction) (count, dt, h uintptr) {
 		k.fail(bounds(k.op, "%d elements; reduce at most %d at once", n, math.MaxInt32/r.per))
 	}
 	if k.idle {
-		n = 0
+		n = k.idles
 	}
 	return cint(n * r.per), uintptr(r.dt), uintptr(r.op)
 }
@@ -332,9 +333,21 @@ func (k *collective) count(n int) uintptr {
 		k.fail(bounds(k.op, "%d elements; send at most 2147483647 at once", n))
 	}
 	if k.idle {
-		return 0
+		n = k.idles
 	}
 	return cint(n)
+}
+
+// silent sets the count of a process that has no part in what n elements are sent, or, with unknown, some. The standard says
+// that the count does not matter there; Open MPI forgets an operation of none at once and numbers only the others, so that
+// the processes would not agree about the next one's number, and wait for ever.
+func (k *collective) silent(n int, unknown bool) {
+	if k.err != nil || !k.idle || k.c.world.lib.Family != mpic.OpenMPI {
+		return
+	}
+	if k.idles = n; unknown {
+		k.idles = 1
+	}
 }
 
 // typ is the element's datatype.

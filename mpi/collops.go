@@ -15,6 +15,7 @@ func barrier(c *Comm) collective {
 func bcast[T any](c *Comm, b []T, root int) collective {
 	k := collect[T](c, kind{"broadcast", mpic.FnIbcast, mpic.FnBcastInit})
 	isRoot, other, r := k.role(root)
+	k.silent(len(b), b == nil)
 	if k.err == nil && c.remote > 0 && c.world.lib.Family == mpic.MPICH {
 		return bcastScattered(k, b, isRoot, other, r)
 	}
@@ -56,6 +57,7 @@ func reduceTo[T any](c *Comm, send, recv []T, op Reduction, root int) collective
 	if isRoot && !other {
 		size = len(recv)
 	}
+	k.silent(size, send == nil)
 	n, dt, h := reduce[T](&k, size, op)
 	var s, d uintptr
 	switch {

@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -108,6 +109,10 @@ func (w *World) OpenPort(hints *Hints) (string, error) {
 		return "", err
 	}
 	if err := w.onPort(op, func() error { return w.do(f, op, mpic.FnOpenPort, ih, uintptr(mem.AddrOf(text))) }); err != nil {
+		var lib *Error
+		if errors.As(err, &lib) && strings.Contains(lib.Msg, "no space for port_name") {
+			err = fmt.Errorf("%w; a name lists the transports, so start with fewer, such as UCX_TLS=tcp,self", err)
+		}
 		return "", err
 	}
 	return mem.CString(mem.AddrOf(text), maxPortName), nil

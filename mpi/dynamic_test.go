@@ -5,10 +5,105 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"testing"
+	"time"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/mpi"
+	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
+
+// TestSpawn holds what each library does: all but Debian's MPICH 4.0 start processes; that one refuses, C programs too
+// (docs/found.md), which is an error and no wait.
+func TestSpawn(t *testing.T) {
+	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+		var env []string
+		if l.Name == "mpich" {
+			env = []string{refuses + "=Error in spawn call"}
+		}
+		if out, err := l.Start(t.Context(), 2, "spawn", env...); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+// TestConnect is TestSpawn for ports. MPICH with UCX has none in 4.0, and in 5.0 its native interface has room for the
+// names of few transports only.
+func TestConnect(t *testing.T) {
+	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+		start := func(env ...string) {
+			if out, err := l.Start(t.Context(), 2, "connect", env...); err != nil {
+				t.Errorf("with %q: %v\n%s", env, err, out)
+			}
+		}
+		switch {
+		case l.Name == "mpich":
+			start(refuses + "=not supported with ucx")
+		case l.Family == "mpich" && !strings.HasSuffix(l.Name, "-abi"):
+			start(refuses + "=UCX_TLS=tcp,self")
+			start("UCX_TLS=tcp,self")
+		default:
+			start()
+		}
+	})
+}
+
+// refuses names the environment variable with what a library is known to say instead of doing it.
+const refuses = "ISTHMUS_MPI_REFUSES"
+
+// refused is the end of a scenario that a library is known to refuse: an error of its own that says why.
+func refused(err error) error {
+	var lib *mpi.Error
+	if !errors.As(err, &lib) || lib.Class != mpi.ErrOther || !strings.Contains(strings.ReplaceAll(err.Error(), "currently ", ""), os.Getenv(refuses)) {
+		return fmt.Errorf("want the library's error with %q, found %v", os.Getenv(refuses), err)
+	}
+	return nil
+}
+
+// TestNobodyMeets accepts where nobody connects, and connects where nobody accepts: the deadline ends both.
+func TestNobodyMeets(t *testing.T) {
+	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+		for _, what := range []string{"accept", "connect"} {
+			out, _ := l.Start(t.Context(), 1, "unmet", "UNMET="+what, "UCX_TLS=tcp,self") // MPI is not finalised: the launcher complains
+			if !strings.Contains(out, "unmet: in time") {
+				t.Errorf("%s: %s", what, out)
+			}
+		}
+	})
+}
+
+// unmet waits for a program that does not exist.
+func unmet(ctx context.Context) error {
+	w, err := mpi.Open(ctx, mpi.Options{})
+	if err != nil {
+		return err
+	}
+	port, err := w.OpenPort(nil)
+	if err != nil {
+		fmt.Println("unmet: in time: there are no ports:", err)
+		return w.Close(ctx)
+	}
+	short, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer stop()
+	meet := w.Self().Accept
+	if os.Getenv("UNMET") == "connect" {
+		meet = w.Self().Connect
+	}
+	begun := time.Now()
+	other, err := meet(short, 0, port, nil)
+	if other != nil || err == nil || time.Since(begun) > 20*time.Second {
+		return fmt.Errorf("met %v, %v, after %v", other, err, time.Since(begun))
+	}
+	fmt.Println("unmet: in time:", err)
+	// The library is in the call still, so it cannot be closed.
+	if errors.Is(err, context.DeadlineExceeded) {
+		if cerr := w.Close(ctx); !errors.Is(cerr, isthmus.ErrBusy) {
+			return fmt.Errorf("closed during a call: %v", cerr)
+		}
+	}
+	return nil
+}
 
 // spawned is the argument of a process that the scenario spawn starts.
 const spawned = "an argument"
@@ -43,6 +138,9 @@ func spawn(ctx context.Context, w *mpi.World) error {
 		}
 	}
 	kids, err := c.Spawn(ctx, 0, os.Args[0], []string{spawned}, 2, nil)
+	if os.Getenv(refuses) != "" {
+		return refused(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,6 +170,9 @@ func connect(ctx context.Context, w *mpi.World) error {
 		if err != nil {
 			return err
 		}
+		if st.Count == 0 {
+			return nil // there are no ports
+		}
 		other, err := self.Connect(ctx, 0, string(b[:st.Count]), nil)
 		if err != nil {
 			return err
@@ -82,6 +183,9 @@ func connect(ctx context.Context, w *mpi.World) error {
 		return other.Close()
 	}
 	port, err := w.OpenPort(nil)
+	if os.Getenv(refuses) != "" {
+		return errors.Join(refused(err), mpi.Send(ctx, c, []byte{}, 1, 0))
+	}
 	if err != nil {
 		return err
 	}

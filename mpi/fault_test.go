@@ -22,6 +22,7 @@ var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": faul
 var raw = map[string]func(context.Context) error{
 	"bereaved": bereaved,
 	"twice":    twice,
+	"unmet":    unmet,
 }
 
 func TestMisuse(t *testing.T)      { mpitest.Run(t, 2, "misuse") }
