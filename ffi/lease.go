@@ -63,14 +63,16 @@ func (l *Lease) take(b []byte, a Access, by Borrower, strict bool) error {
 	}
 	var err *BorrowedError
 	if conflict != nil {
-		err = &BorrowedError{Bytes: len(b), Want: a, Have: conflict.access, By: conflict.object()}
+		err = conflict.refuse(len(b), a)
 	}
 	loans.mu.Unlock()
 	if err != nil {
 		st.bytes, st.by = nil, nil
 		return err
 	}
-	st.watch.Begin(b, a == Exclusive)
+	if a != reserved {
+		st.watch.Begin(b, a == Exclusive)
+	}
 	return nil
 }
 
@@ -80,11 +82,11 @@ func (l *Lease) Return() {
 		return
 	}
 	st := &l.st
+	st.watch.End() // before the memory is free: the next borrower's access comes after it
 	loans.mu.Lock()
 	st.exit()
 	loans.mu.Unlock()
 	st.bytes, st.by = nil, nil
-	st.watch.End()
 }
 
 // Out reports whether the lease is out.
@@ -99,7 +101,7 @@ func Free(b []byte, a Access) error {
 	loans.mu.Lock()
 	defer loans.mu.Unlock()
 	if c := loans.root.find(start, start+uintptr(len(b)), a); c != nil {
-		return &BorrowedError{Bytes: len(b), Want: a, Have: c.access, By: c.object()}
+		return c.refuse(len(b), a)
 	}
 	return nil
 }

@@ -21,14 +21,19 @@ const (
 	Exclusive
 	// held memory stays where it is and is not touched, so it is in nobody's way.
 	held
+	// reserved memory is a writer's [Section]: only what lies wholly inside it may be lent, to whoever the writer passes
+	// its slice to.
+	reserved
+	// browsed memory is a reader's section.
+	browsed
 )
 
 // String returns shared or exclusive.
 func (a Access) String() string {
 	switch a {
-	case Shared:
+	case Shared, browsed:
 		return "shared"
-	case Exclusive:
+	case Exclusive, reserved:
 		return "exclusive"
 	case held:
 		return "held"
@@ -139,7 +144,7 @@ func lend(b []byte, a Access, owner *node) (*Loan, error) {
 	}
 	var err *BorrowedError
 	if conflict != nil {
-		err = &BorrowedError{Bytes: len(b), Want: a, Have: conflict.access, By: conflict.object()}
+		err = conflict.refuse(len(b), a)
 	}
 	loans.mu.Unlock()
 	if err != nil {
@@ -230,13 +235,13 @@ func (l *Loan) Return() {
 		return
 	}
 	st.back = true
+	st.watch.End() // before the memory is free: the next borrower's access comes after it
 	if len(st.bytes) > 0 && st.access != held {
 		loans.mu.Lock()
 		st.exit()
 		loans.mu.Unlock()
 	}
 	st.bytes = nil
-	st.watch.End()
 	st.pin.Unpin()
 	st.entry.Leave()
 	if st.owner != nil {
@@ -297,12 +302,31 @@ func Lent() int {
 	return loans.root.count()
 }
 
+// refuse is the error for whoever wants n bytes that the loan excludes. The table's lock is held.
+func (st *lent) refuse(n int, a Access) *BorrowedError {
+	return &BorrowedError{Bytes: n, Want: a.public(), Have: st.access.public(), By: st.object(), At: isthmus.Here()}
+}
+
+// public is the access as callers know it.
+func (a Access) public() Access {
+	switch a {
+	case reserved:
+		return Exclusive
+	case browsed:
+		return Shared
+	}
+	return a
+}
+
+func (a Access) reads() bool { return a == Shared || a == browsed }
+
 // BorrowedError says which loan is in the way of another. It is [isthmus.ErrBorrowed].
 type BorrowedError struct {
 	Bytes int            // the size asked for
 	Want  Access         // the access asked for
 	Have  Access         // the access of the loan in the way
 	By    isthmus.Object // the loan in the way
+	At    isthmus.Site   // where it was asked for
 }
 
 // Error names both sides.
@@ -310,7 +334,11 @@ func (e *BorrowedError) Error() string {
 	if e == nil {
 		return "<nil>"
 	}
-	return fmt.Sprintf("ffi: lend %d bytes %s: %v: overlaps the %s %s; return that first", e.Bytes, e.Want, isthmus.ErrBorrowed, e.Have, e.By)
+	at := ""
+	if e.At.Known() {
+		at = " at " + e.At.String()
+	}
+	return fmt.Sprintf("ffi: lend %d bytes %s%s: %v: overlaps the %s %s; return that first", e.Bytes, e.Want, at, isthmus.ErrBorrowed, e.Have, e.By)
 }
 
 // Unwrap returns [isthmus.ErrBorrowed].
@@ -418,10 +446,19 @@ func (st *lent) find(start, end uintptr, a Access) *lent {
 	if st.start >= end {
 		return nil
 	}
-	if st.end > start && (a == Exclusive || st.access == Exclusive) {
+	if st.end > start && st.excludes(start, end, a) {
 		return st
 	}
 	return st.right.find(start, end, a)
+}
+
+// excludes reports whether the loan, which overlaps [start,end), excludes access a to it.
+func (st *lent) excludes(start, end uintptr, a Access) bool {
+	if a.reads() && st.access.reads() {
+		return false
+	}
+	passedOn := st.access == reserved && (a == Shared || a == Exclusive) && start >= st.start && end <= st.end
+	return !passedOn
 }
 
 func (st *lent) count() int {

@@ -24,7 +24,7 @@ func TestNilAndZero(t *testing.T) {
 	}
 	access := ffi.Access(0)
 	niltest.Methods(t, &access, &ffi.Arena{}, &ffi.ArenaPool{}, &ffi.BorrowedError{}, &ffi.BusyError{}, &ffi.Callback{},
-		&ffi.Event{}, &ffi.Lease{}, &ffi.Library{}, &ffi.Loan{}, &ffi.Owned[int]{}, &ffi.Reaper{}, &ffi.Region{}, &ffi.Scope{}, &ffi.Symbol{})
+		&ffi.Event{}, &ffi.Lease{}, &ffi.Library{}, &ffi.Loan{}, &ffi.Owned[int]{}, &ffi.Reaper{}, &ffi.Region{}, &ffi.Scope{}, &ffi.Section[byte]{}, &ffi.Symbol{})
 }
 
 // A nil event answers as one that failed, and nothing takes it for the end of native work.
