@@ -49,7 +49,8 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 	}
 	o.dt, o.nobody = dt, m.peer == ProcNull
 	if err = lendTo(o, b, m); err == nil {
-		err = o.begin(m.fn, m.look, uintptr(o.address), cint(len(b)), uintptr(dt.h), peer, tag, uintptr(h), o.request())
+		n, typ := dt.args(len(b), m.recv)
+		err = o.begin(m.fn, m.look, uintptr(o.address), n, typ, peer, tag, uintptr(h), o.request())
 	}
 	if err != nil && m.use == nil {
 		o.recycle()
@@ -148,7 +149,7 @@ func sendAs[T any](ctx context.Context, c *Comm, b []T, to, tag int, op string, 
 // Recv receives into b a message of the process with rank from, or [AnySource], with the tag, or [AnyTag]. The message
 // may be shorter than b: the status says how long it is. Calls MPI_Irecv and MPI_Test.
 //
-// Errors: as for [Send]; [ErrTruncate] for a message that is longer than b.
+// Errors: as for [Send]; [ErrTruncate] for a message that is longer than b; [ErrType] for one that ends within an element.
 func Recv[T any](ctx context.Context, c *Comm, b []T, from, tag int) (Status, error) {
 	const op = "receive"
 	if ctx.Err() != nil {

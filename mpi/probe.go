@@ -180,7 +180,8 @@ func (m *Message[T]) Recv(ctx context.Context, b []T) (Status, error) {
 		return Status{}, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	o.block.handle = uint64(h)
-	err = o.begin(mpic.FnImrecv, spins, uintptr(o.address), cint(len(b)), uintptr(o.dt.h), uintptr(mem.AddrOfPtr(&o.block.handle)), o.request())
+	n, typ := o.dt.args(len(b), true)
+	err = o.begin(mpic.FnImrecv, spins, uintptr(o.address), n, typ, uintptr(mem.AddrOfPtr(&o.block.handle)), o.request())
 	if err != nil {
 		o.recycle()
 		return Status{}, err

@@ -69,7 +69,8 @@ func prepareAgain[T any](c *Comm, b []T, m message) (*Repeat[T], error) {
 	// The library keeps the address, and uses it between Start and the end only. The slice is on the heap: the Repeat
 	// has it.
 	p := &Repeat[T]{o: o, buf: b}
-	if err := w.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), cint(len(b)), uintptr(dt.h), peer, tag, uintptr(h), o.request()); err != nil {
+	n, typ := dt.args(len(b), m.recv)
+	if err := w.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), n, typ, peer, tag, uintptr(h), o.request()); err != nil {
 		o.frame.Put()
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 type Status struct {
 	Source    int // the rank that sent it
 	Tag       int
-	Count     int  // elements; -1 where it is no whole number of them
+	Count     int  // elements; -1, with an error, where it is no whole number of them
 	Cancelled bool // it was not received
 }
 
@@ -200,10 +200,12 @@ func (o *operation) finish(err error) {
 			}
 			f.Put()
 		}
-		if !o.gone && b.counts.Failed() == 0 && int(b.count) != w.lib.ABI.Undefined {
-			o.got = int(b.count)
+		if !o.gone && b.counts.Failed() == 0 {
+			if o.got = int(b.count); o.got == w.lib.ABI.Undefined {
+				o.got, err = -1, o.dt.partial(o.op)
+			}
 		}
-		if o.dt.bools && !o.gone && o.got > 0 {
+		if o.dt.bools && !o.gone && o.got > 0 && err == nil {
 			o.lease.Return() // the library is done with what is looked at now
 			err = o.dt.validate(o.op, o.into[:min(len(o.into), o.got*o.dt.size)])
 		}

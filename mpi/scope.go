@@ -158,7 +158,8 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 	step := &s.block.starts[s.n]
 	step.Fn, _ = w.lib.Fn(fn) // both are there in every library that Open takes
 	a := &step.Args
-	a[0], a[1], a[2], a[3], a[4], a[5] = uintptr(mem.AddrOf(b)), cint(len(b)), uintptr(dt.h), peer, label, uintptr(s.h)
+	n, typ := dt.args(len(b), recv)
+	a[0], a[1], a[2], a[3], a[4], a[5] = uintptr(mem.AddrOf(b)), n, typ, peer, label, uintptr(s.h)
 	a[6] = uintptr(mem.AddrOf(s.block.reqs[:])) + uintptr(s.n)*w.lib.ABI.HandleSize
 	s.n++
 	return nil
@@ -289,8 +290,14 @@ func (s *Ops) over(code int32) error {
 				err = p.dt.validate(p.op, p.held)
 			}
 			if p.st != nil {
-				if got == w.lib.ABI.Undefined || b.counts[i].Failed() != 0 {
+				if b.counts[i].Failed() != 0 {
 					got = -1
+				}
+				if got == w.lib.ABI.Undefined {
+					got = -1
+					if err == nil {
+						err = p.dt.partial(p.op)
+					}
 				}
 				*p.st = Status{Source: at.Source, Tag: at.Tag, Count: got}
 				if p.nobody || at.Source == w.lib.ABI.ProcNull {
