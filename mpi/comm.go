@@ -148,16 +148,25 @@ func (c *Comm) Close() error {
 
 // use opens the communicator for one operation.
 func (c *Comm) use(op string) (mpic.Handle, error) {
+	h, err := c.useBroken(op)
+	if err != nil {
+		return 0, err
+	}
+	if c.poisoned.Load() {
+		c.owned.Done()
+		return 0, fmt.Errorf("mpi: %s: %s: a collective operation on it was given up, so its processes no longer agree on what comes next: %w; close it", op, c, isthmus.ErrInvalid)
+	}
+	return h, nil
+}
+
+// useBroken is use for what repairs a communicator.
+func (c *Comm) useBroken(op string) (mpic.Handle, error) {
 	if c == nil || c.world == nil {
 		return 0, invalid(op, "no communicator")
 	}
 	h, err := c.owned.Use()
 	if err != nil {
 		return 0, fmt.Errorf("mpi: %s: %s: %w", op, c, err)
-	}
-	if c.poisoned.Load() {
-		c.owned.Done()
-		return 0, fmt.Errorf("mpi: %s: %s: a collective operation on it was given up, so its processes no longer agree on what comes next: %w; close it", op, c, isthmus.ErrInvalid)
 	}
 	return h, nil
 }

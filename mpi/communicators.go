@@ -21,6 +21,7 @@ type making struct {
 	// after gives an argument after it, if more.
 	after func(f *call.Frame) (uintptr, error)
 	kind  commKind
+	rest  bool   // what is made is for those who are left: c need not work any more
 	done  func() // when the call has returned
 	topo  func(c *Comm) error
 }
@@ -32,7 +33,11 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 	if m.done == nil {
 		m.done = func() {}
 	}
-	h, err := c.use(m.op)
+	use := c.use
+	if m.rest {
+		use = c.useBroken
+	}
+	h, err := use(m.op)
 	if err != nil {
 		m.done()
 		return nil, err

@@ -40,6 +40,13 @@ const (
 	ErrProcAborted Class = "MPI_ERR_PROC_ABORTED"
 )
 
+// The error classes of libraries that survive a process: see [Comm.Shrink].
+const (
+	ErrProcFailed        Class = "MPI_ERR_PROC_FAILED"         // a process that takes part is gone
+	ErrProcFailedPending Class = "MPI_ERR_PROC_FAILED_PENDING" // a receive from any process could be from one that is gone
+	ErrRevoked           Class = "MPI_ERR_REVOKED"             // the communicator was revoked
+)
+
 // Error returns the name.
 func (c Class) Error() string { return string(c) }
 
@@ -98,6 +105,8 @@ func (w *World) failure(op string, code int32) error {
 	out := &Error{Op: op, Code: int(code), Class: ErrUnknown}
 	if class, err := call.New[int32](f); err == nil && w.run(f, mpic.FnErrorClass, uintptr(uint32(code)), uintptr(mem.AddrOfPtr(class))) == 0 {
 		if name := w.lib.ABI.ClassName(int(*class)); name != "" {
+			out.Class = Class(name)
+		} else if name := w.lib.FaultClass(int(*class)); name != "" {
 			out.Class = Class(name)
 		}
 	}

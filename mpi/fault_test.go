@@ -16,13 +16,14 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
-var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault}
+var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault, "mortal": mortal}
 
 // raw scenarios open MPI themselves.
 var raw = map[string]func(context.Context) error{
-	"bereaved": bereaved,
-	"twice":    twice,
-	"unmet":    unmet,
+	"bereaved":  bereaved,
+	"twice":     twice,
+	"unmet":     unmet,
+	"survivors": survivors,
 }
 
 func TestMisuse(t *testing.T)      { mpitest.Run(t, 2, "misuse") }

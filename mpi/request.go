@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type operation struct {
 	site   isthmus.Site // that started it, for a Request
 	stays  bool         // has its frame for good and is used again
 	asked  bool         // to be cancelled
+	lost   error        // why the library was asked to give it up: a process is gone
 	alone  bool         // nobody but the reaper knows it
 
 	mu   sync.Mutex
@@ -179,11 +181,31 @@ func (o *operation) poll(n int64) {
 func (o *operation) look() {
 	b := o.block
 	if code := b.test.Failed(); code != 0 {
-		o.finish(o.world.failure(o.op, code))
+		err := o.world.failure(o.op, code)
+		if !errors.Is(err, ErrProcFailedPending) {
+			o.finish(err)
+			return
+		}
+		o.bereave(err)
 		return
 	}
 	if b.flag != 0 {
 		o.finish(nil)
+	}
+}
+
+// bereave gives up a receive from any process that could be from one that is gone. The library has the buffer until it says
+// that the receive is over, by the same error.
+func (o *operation) bereave(err error) {
+	f := call.Get()
+	defer f.Put()
+	switch {
+	case o.lost == nil:
+		o.lost, o.asked = err, true
+		o.world.run(f, mpic.FnCancel, o.request())
+	case o.block.flag != 0:
+		o.world.run(f, mpic.FnRequestFree, o.request())
+		o.finish(err)
 	}
 }
 
@@ -212,6 +234,9 @@ func (o *operation) finish(err error) {
 	}
 	if o.ended != nil {
 		err = o.ended(err)
+	}
+	if o.gone && o.lost != nil {
+		err = o.lost
 	}
 	o.err, o.over = err, true
 	o.letGo()
@@ -294,7 +319,7 @@ func (c *Comm) take(op string) (*operation, error) {
 // renew makes an operation that is over ready for the next.
 func (o *operation) renew(c *Comm, op string) {
 	o.comm, o.op = c, op
-	o.over, o.err, o.got, o.gone, o.asked, o.nobody, o.done = false, nil, 0, false, false, false, nil
+	o.over, o.err, o.got, o.gone, o.asked, o.lost, o.nobody, o.done = false, nil, 0, false, false, nil, false, nil
 }
 
 // recycle takes back an operation that is over and that nobody else knows.

@@ -34,7 +34,7 @@ type Library struct {
 	Version string // what MPI_Get_library_version says
 	Family  Family
 
-	fns [NumFuncs]call.Fn
+	fns [numAll]call.Fn
 	lib *dl.Library
 }
 
@@ -123,6 +123,7 @@ func Open(paths ...string) (*Library, error) {
 	if err := l.identify(); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Path, err)
 	}
+	l.extend(d.Symbol)
 	for _, f := range []Func{FnInitThread, FnInitialized, FnFinalize, FnFinalized, FnCommRank, FnCommSize, FnErrorClass, FnErrorString, FnCommSetErrhandler, FnIsend, FnIrecv, FnTest, FnTestall, FnCancel, FnRequestFree} {
 		if !l.Has(f) {
 			return nil, fmt.Errorf("%s: no function %v: %w; is it an MPI library?", l.Path, f, isthmus.ErrInvalid)
@@ -225,7 +226,7 @@ func (l *Library) loadVariables() error {
 }
 
 // Has reports whether the library has the function.
-func (l *Library) Has(f Func) bool { return l != nil && f >= 0 && f < NumFuncs && l.fns[f] != 0 }
+func (l *Library) Has(f Func) bool { return l != nil && f >= 0 && f < numAll && l.fns[f] != 0 }
 
 // Fn is the function's address. Errors: [isthmus.ErrUnsupported] with the name of the function and of the library.
 func (l *Library) Fn(f Func) (call.Fn, error) {
@@ -244,16 +245,22 @@ func (l *Library) name() string {
 
 // String returns the C name of f.
 func (f Func) String() string {
-	if f < 0 || f >= NumFuncs {
+	if f < 0 || f >= numAll {
 		return fmt.Sprintf("Func(%d)", int(f))
+	}
+	if f >= NumFuncs {
+		return extensions[f-NumFuncs].name
 	}
 	return functions[f].name
 }
 
 // Params is how many arguments f takes.
 func (f Func) Params() int {
-	if f < 0 || f >= NumFuncs {
+	if f < 0 || f >= numAll {
 		return 0
+	}
+	if f >= NumFuncs {
+		return extensions[f-NumFuncs].params
 	}
 	return functions[f].params
 }
