@@ -111,6 +111,9 @@ func (d *Device) newBuffer(ordinal, memory int, t stablehlo.Type) (*Buffer, erro
 	if ordinal < 0 || ordinal >= d.devices {
 		return nil, fmt.Errorf("device: buffer: device %d of %d: %w", ordinal, d.devices, isthmus.ErrInvalid)
 	}
+	if !d.here(ordinal) {
+		return nil, fmt.Errorf("device: buffer: device %d belongs to another process; this one has device %d: %w", ordinal, d.own(), isthmus.ErrInvalid)
+	}
 	if err := checkType(t); err != nil {
 		return nil, fmt.Errorf("device: buffer: %w", err)
 	}

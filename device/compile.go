@@ -56,7 +56,9 @@ type Executable struct {
 	options  CompileOptions
 	print    string
 	what     string // what an execution is called in errors
-	on       []int  // the devices, replica by replica; nil for a portable one
+	on       []int  // the devices of this process, replica by replica; nil for a portable one
+	all      []int  // the devices of all processes
+	joined   bool   // it runs in several processes
 	stats    Stats
 	params   []stablehlo.Type
 	results  []stablehlo.Type
@@ -89,10 +91,14 @@ func (d *Device) Compile(ctx context.Context, code []byte, o CompileOptions) (*E
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("device: %s: %w", what, context.Cause(ctx))
 	}
-	if err := o.complete(d.devices); err != nil {
+	if err := o.complete(d.devices, d.own()); err != nil {
 		return nil, err
 	}
-	x := &Executable{device: d, code: slices.Clone(code), options: o}
+	x := &Executable{device: d, code: slices.Clone(code), options: o, all: slices.Concat(o.Assignment...)}
+	x.joined = d.peers != nil && len(x.all) > 1
+	if d.peers != nil && !o.Portable && !slices.Contains(x.all, d.own()) {
+		return nil, fmt.Errorf("device: %s: the program is for the devices %v; this process has device %d of %d: %w", what, x.all, d.own(), d.devices, isthmus.ErrInvalid)
+	}
 	var err error
 	if x.module, err = stablehlo.Parse(x.code, stablehlo.Options{TestOps: o.TestOps}); err != nil {
 		return nil, fmt.Errorf("device: %s: %w", what, err)
@@ -117,18 +123,26 @@ func (d *Device) Compile(ctx context.Context, code []byte, o CompileOptions) (*E
 		return nil, stopped(ctx, what+": "+x.name, err)
 	}
 	x.print, x.what = x.hash(), "execute: "+x.name
-	if !o.Portable {
-		x.on = slices.Concat(o.Assignment...)
+	switch {
+	case o.Portable:
+	case d.peers != nil:
+		x.on = []int{d.own()}
+	default:
+		x.on = x.all
 	}
 	return x, nil
 }
 
 // complete fills in the defaults and refuses what cannot be.
-func (o *CompileOptions) complete(devices int) error {
+// own is the only device of this process, or -1.
+func (o *CompileOptions) complete(devices, own int) error {
 	o.Replicas, o.Partitions = max(o.Replicas, 1), max(o.Partitions, 1)
 	n := o.Replicas * o.Partitions
 	if o.Replicas > maxProcesses || o.Partitions > maxProcesses || n > devices {
 		return fmt.Errorf("device: compile: %d replicas of %d partitions for %d devices: %w; make a client with more devices", o.Replicas, o.Partitions, devices, isthmus.ErrInvalid)
+	}
+	if o.Assignment == nil && n == 1 && own >= 0 {
+		o.Assignment = [][]int{{own}}
 	}
 	if o.Assignment == nil {
 		for r := range o.Replicas {
@@ -202,11 +216,11 @@ func (x *Executable) plan(ctx context.Context) error {
 	switch {
 	case x.device.oracle || o.Evaluator:
 		return nil
-	case o.Replicas*o.Partitions > 1:
+	case o.Replicas*o.Partitions > 1 && !x.joined:
 		x.stats.Why = fmt.Sprintf("%d replicas of %d partitions", o.Replicas, o.Partitions)
 		return nil
 	}
-	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}, Extern: x.extern})
+	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}, Extern: x.extern, Joined: x.joined})
 	if errors.Is(err, plan.ErrUnsupported) {
 		x.stats.Why = err.Error()
 		return nil
@@ -218,7 +232,7 @@ func (x *Executable) plan(ctx context.Context) error {
 	x.program = p
 	x.stats.Engine, x.stats.Operations, x.stats.Steps, x.stats.Evaluated = "plan", s.Operations, s.Steps, s.Evaluated
 	x.stats.Temporary, x.stats.Constants = s.Arena, s.Constants
-	x.light = s.Steps <= lightSteps && s.Arena+x.stats.Arguments+x.stats.Results <= lightBytes && !heavy(x.module)
+	x.light = s.Steps <= lightSteps && s.Arena+x.stats.Arguments+x.stats.Results <= lightBytes && !heavy(x.module) && !x.joined
 	return nil
 }
 
@@ -325,8 +339,16 @@ func (x *Executable) Alias(i int) int {
 	return x.alias[i]
 }
 
-// Devices are the devices that the executable runs on, replica by replica. None for a portable one. They must not be
-// changed.
+// Assigned are the devices that the executable runs on, replica by replica, of all processes. They must not be changed.
+func (x *Executable) Assigned() []int {
+	if x == nil {
+		return nil
+	}
+	return x.all
+}
+
+// Devices are the devices of this process that the executable runs on, replica by replica. None for a portable one. They
+// must not be changed.
 func (x *Executable) Devices() []int {
 	if x == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 )
 
@@ -27,6 +28,10 @@ type Options struct {
 	// Evaluator runs every program by the plain evaluator: slow, and the oracle that the planned executor is tested
 	// against.
 	Evaluator bool
+	// Peers are other processes of the operating system that run programs together with this one, such as those of
+	// package mpi/mpicoll: each has one device, and Devices says nothing. All make and execute the same executables in
+	// the same order. nil is this process alone. The caller closes them after the device.
+	Peers eval.Peers
 }
 
 // maxDevices bounds Options.Devices.
@@ -38,6 +43,7 @@ type Device struct {
 	pool    *kernel.Pool
 	devices int
 	oracle  bool
+	peers   eval.Peers // nil: this process has all devices
 
 	ctx    context.Context // done when the device closes
 	cancel context.CancelCauseFunc
@@ -54,6 +60,11 @@ func New(o Options) (*Device, error) {
 	if o.MemoryLimit < 0 || o.Workers < 0 || o.Devices < 0 || o.Devices > maxDevices {
 		return nil, fmt.Errorf("device: new: memory limit %d, %d workers, %d devices: %w", o.MemoryLimit, o.Workers, o.Devices, isthmus.ErrInvalid)
 	}
+	if o.Peers != nil {
+		if o.Devices = o.Peers.Processes(); o.Devices < 1 || o.Devices > maxDevices || o.Peers.Process() < 0 || o.Peers.Process() >= o.Devices {
+			return nil, fmt.Errorf("device: new: process %d of %d: %w", o.Peers.Process(), o.Devices, isthmus.ErrInvalid)
+		}
+	}
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = installed()
 	}
@@ -61,7 +72,7 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device: new: %w", err)
 	}
-	d := &Device{store: s, pool: kernel.NewPool(o.Workers), devices: max(o.Devices, 1), oracle: o.Evaluator}
+	d := &Device{store: s, pool: kernel.NewPool(o.Workers), devices: max(o.Devices, 1), oracle: o.Evaluator, peers: o.Peers}
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	return d, nil
 }
@@ -73,6 +84,25 @@ func (d *Device) Devices() int {
 	}
 	return d.devices
 }
+
+// Process is the number of this process among the device's [Options.Peers], and of the one device that it has; 0 without.
+func (d *Device) Process() int {
+	if d == nil || d.peers == nil {
+		return 0
+	}
+	return d.peers.Process()
+}
+
+// own is the one device of this process where others have the rest; -1 where it has all.
+func (d *Device) own() int {
+	if d.peers == nil {
+		return -1
+	}
+	return d.peers.Process()
+}
+
+// here reports whether a device belongs to this process.
+func (d *Device) here(device int) bool { return d.peers == nil || device == d.peers.Process() }
 
 // Workers is how many goroutines compute at a time.
 func (d *Device) Workers() int {

@@ -54,6 +54,7 @@ type run struct {
 	out     [][]*Buffer
 	done    *ffi.Event
 	hosts   *pjrtserve.HostTransfers
+	link    eval.Link // to the other processes of the program; nil without
 	ctx     context.Context
 	stop    func()
 }
@@ -80,6 +81,9 @@ func (x *Executable) Execute(ctx context.Context, args [][]*Buffer, o ExecuteOpt
 	err := r.check(o)
 	if err == nil {
 		err = r.claim()
+	}
+	if err == nil && x.joined {
+		r.link = d.peers.Begin(x.print)
 	}
 	if err == nil && x.dynamic {
 		// The sizes of the results show only when they are there.
@@ -315,6 +319,9 @@ type result struct {
 // compute waits for the arguments and runs the program. A panic of an executor is an error: no input may end the
 // process.
 func (r *run) compute() (results [][]result, err error) {
+	if r.link != nil {
+		defer func() { r.link.End(err) }()
+	}
 	before := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(before)
 	defer func() {
@@ -336,10 +343,25 @@ func (r *run) compute() (results [][]result, err error) {
 	if r.ctx.Err() != nil {
 		return nil, r.ctx.Err()
 	}
-	if r.x.program != nil {
-		return r.planned()
+	ctx := r.ctx
+	if r.link != nil {
+		if ctx, err = r.link.Enter(ctx); err != nil {
+			return nil, err
+		}
+		o := r.x.options
+		ctx = eval.Join(ctx, eval.Place{
+			Replicas: o.Replicas, Partitions: o.Partitions, Process: slices.Index(r.x.all, r.x.device.own()), Ranks: r.x.all, Link: r.link,
+		})
 	}
-	return r.evaluated()
+	if r.x.program != nil {
+		results, err = r.planned(ctx)
+	} else {
+		results, err = r.evaluated(ctx)
+	}
+	if err != nil && ctx.Err() != nil && r.ctx.Err() == nil {
+		err = context.Cause(ctx) // another process has failed
+	}
+	return results, err
 }
 
 // steal takes the memory of a donated argument if nobody else uses it; nil otherwise.
@@ -396,7 +418,7 @@ func (m *memory) disown(data []byte) *block {
 }
 
 // planned runs the planned program.
-func (r *run) planned() ([][]result, error) {
+func (r *run) planned(ctx context.Context) ([][]result, error) {
 	x := r.x
 	m := &memory{store: x.device.store, name: x.what}
 	defer func() {
@@ -418,7 +440,7 @@ func (r *run) planned() ([][]result, error) {
 		args[i].Data = b.block.data
 		b.mu.Unlock()
 	}
-	outs, err := x.program.Run(r.ctx, args, m)
+	outs, err := x.program.Run(ctx, args, m)
 	if err != nil {
 		return nil, err
 	}
@@ -438,7 +460,7 @@ func (r *run) planned() ([][]result, error) {
 }
 
 // evaluated runs the program by the evaluator, one process a device.
-func (r *run) evaluated() ([][]result, error) {
+func (r *run) evaluated(ctx context.Context) ([][]result, error) {
 	x, o := r.x, r.x.options
 	programs := make([][]eval.Program, o.Replicas)
 	for p, list := range r.args {
@@ -465,13 +487,13 @@ func (r *run) evaluated() ([][]result, error) {
 	}
 	var values [][]eval.Value
 	if len(r.args) == 1 {
-		out, err := eval.Run(r.ctx, x.module, x.main, programs[0][0].Args, opts)
+		out, err := eval.Run(ctx, x.module, x.main, programs[0][0].Args, opts)
 		if err != nil {
 			return nil, limited(err)
 		}
 		values = [][]eval.Value{out}
 	} else {
-		out, err := eval.RunParallel(r.ctx, x.module, programs, nil, opts)
+		out, err := eval.RunParallel(ctx, x.module, programs, nil, opts)
 		if err != nil {
 			return nil, limited(err)
 		}

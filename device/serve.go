@@ -104,10 +104,14 @@ func (b *backend) Topology(options []pjrtserve.Value) ([]pjrtserve.DeviceInfo, e
 	if o.Devices < 0 || o.Devices > maxDevices {
 		return nil, fmt.Errorf("device: %d devices: %w", o.Devices, isthmus.ErrInvalid)
 	}
-	return describe(max(o.Devices, 1)), nil
+	if o.Peers != nil {
+		return describe(o.Peers.Processes(), true), nil
+	}
+	return describe(max(o.Devices, 1), false), nil
 }
 
-func describe(n int) []pjrtserve.DeviceInfo {
+// describe describes n devices, each of another process if spread.
+func describe(n int, spread bool) []pjrtserve.DeviceInfo {
 	list := make([]pjrtserve.DeviceInfo, n)
 	for i := range list {
 		list[i] = pjrtserve.DeviceInfo{
@@ -116,6 +120,10 @@ func describe(n int) []pjrtserve.DeviceInfo {
 			Long:       fmt.Sprintf("embedded device %d of %d, in process, on %s", i, n, runtime.GOARCH),
 			Attributes: []pjrtserve.Value{{Name: "coords", Value: []int64{int64(i)}}},
 		}
+		if spread {
+			list[i].Process = i
+			list[i].Long = fmt.Sprintf("embedded device of process %d of %d, on %s", i, n, runtime.GOARCH)
+		}
 	}
 	return list
 }
@@ -123,7 +131,9 @@ func describe(n int) []pjrtserve.DeviceInfo {
 // client is a device as a function table serves it.
 type client struct{ d *Device }
 
-func (c *client) Devices() []pjrtserve.DeviceInfo { return describe(c.d.devices) }
+func (c *client) Devices() []pjrtserve.DeviceInfo { return describe(c.d.devices, c.d.peers != nil) }
+
+func (c *client) Process() int { return c.d.Process() }
 
 func (b *backend) Memories() []pjrtserve.MemoryInfo {
 	return []pjrtserve.MemoryInfo{{Kind: pjrtserve.DefaultMemory, Short: "DEVICE"}, {Kind: "unpinned_host", Short: "UNPINNED_HOST"}}
@@ -200,6 +210,7 @@ func (e *executable) Name() string        { return e.x.name }
 func (e *executable) Fingerprint() string { return e.x.print }
 func (e *executable) Donated() []bool     { return e.x.donated }
 func (e *executable) Devices() []int      { return e.x.Devices() }
+func (e *executable) Assigned() []int     { return e.x.Assigned() }
 func (e *executable) Replicas() int       { return e.x.options.Replicas }
 func (e *executable) Partitions() int     { return e.x.options.Partitions }
 func (e *executable) Code() []byte        { return e.x.code }

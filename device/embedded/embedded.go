@@ -5,8 +5,11 @@
 package embedded
 
 import (
+	"fmt"
+	"reflect"
 	"sync"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/device"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
@@ -21,6 +24,9 @@ var plugins sync.Map // device.Options -> func() (*pjrt.Plugin, error)
 // client's options device_count, memory_limit, workers and evaluator go over them. The same options give the same
 // plugin, so that asking again costs nothing.
 func Plugin(o device.Options) (*pjrt.Plugin, error) {
+	if o.Peers != nil && !reflect.TypeOf(o.Peers).Comparable() {
+		return nil, fmt.Errorf("embedded: peers of type %T, which is not comparable; give a pointer: %w", o.Peers, isthmus.ErrInvalid)
+	}
 	once, _ := plugins.LoadOrStore(o, sync.OnceValues(func() (*pjrt.Plugin, error) {
 		t, err := device.Table(o)
 		if err != nil {

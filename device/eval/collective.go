@@ -7,28 +7,28 @@ import (
 	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
-// meet finds the process's group and exchanges values with it. ok is false where the process is in no group.
-func (r *runner) meet(op *stablehlo.Op, how func(a *stablehlo.CollectiveAttr) grouping, values []Value) (
-	a *stablehlo.CollectiveAttr, group []process, all map[process][]Value, err error,
-) {
+// group finds the process's group; nil where it is in none.
+func (r *runner) group(op *stablehlo.Op, how func(a *stablehlo.CollectiveAttr) grouping) (a *stablehlo.CollectiveAttr, group []process, err error) {
 	a, ok := op.Attr.(*stablehlo.CollectiveAttr)
 	if !ok {
-		return nil, nil, nil, fmt.Errorf("has no attributes")
+		return nil, nil, fmt.Errorf("has no attributes")
 	}
 	if a.MeshGroups != nil {
-		return nil, nil, nil, fmt.Errorf("replica groups by mesh axes: %w; write the groups as a matrix", ErrUnsupported)
+		return nil, nil, fmt.Errorf("replica groups by mesh axes: %w; write the groups as a matrix", ErrUnsupported)
 	}
 	groups, err := r.grid.groups(how(a), a.Groups)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	i := slices.IndexFunc(groups, func(g []process) bool { return slices.Contains(g, r.id) })
 	if i < 0 {
-		return a, nil, nil, nil
+		return a, nil, nil
 	}
-	all, err = r.rendezvous(op, groups[i], values)
-	return a, groups[i], all, err
+	return a, groups[i], nil
 }
+
+// remote reports whether the members of group are in several processes of the operating system.
+func (r *runner) remote(group []process) bool { return r.grid.link != nil && len(group) > 1 }
 
 // byReduction is how all_gather, all_reduce and reduce_scatter form groups.
 func byReduction(a *stablehlo.CollectiveAttr) grouping {
@@ -68,13 +68,18 @@ func column(group []process, all map[process][]Value, i int) ([]*Tensor, error) 
 }
 
 func allGather(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
-	a, group, all, err := r.meet(op, byReduction, in)
+	a, group, err := r.group(op, byReduction)
 	if err != nil {
 		return nil, err
 	}
 	if group == nil {
 		return nil, errNoGroup
 	}
+	all, done, err := r.gather(op, group, in)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	outs := make([]Value, len(in))
 	for i := range in {
 		ts, err := column(group, all, i)
@@ -90,19 +95,17 @@ func allGather(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, erro
 	return outs, nil
 }
 
-// fold reduces the operands of all processes, in the order of their ids, by op's region.
-func (r *runner) fold(op *stablehlo.Op, group []process, all map[process][]Value, i int, f *frame) (*Tensor, error) {
-	group = slices.Clone(group)
-	slices.SortFunc(group, func(a, b process) int {
-		if a.replica != b.replica {
-			return a.replica - b.replica
-		}
-		return a.partition - b.partition
-	})
+// foldAll reduces operand i of all processes, in the order of their ids.
+func (r *runner) foldAll(op *stablehlo.Op, group []process, all map[process][]Value, i int, f *frame) (*Tensor, error) {
 	ts, err := column(group, all, i)
 	if err != nil {
 		return nil, err
 	}
+	return r.fold(op, inOrder(group, ts), f)
+}
+
+// fold reduces tensors of one type in their order by op's region.
+func (r *runner) fold(op *stablehlo.Op, ts []*Tensor, f *frame) (*Tensor, error) {
 	b, err := region(op, 0, 2)
 	if err != nil {
 		return nil, err
@@ -144,16 +147,41 @@ func (r *runner) fold(op *stablehlo.Op, group []process, all map[process][]Value
 }
 
 func allReduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
-	_, group, all, err := r.meet(op, byReduction, in)
+	_, group, err := r.group(op, byReduction)
 	if err != nil {
 		return nil, err
 	}
 	if group == nil {
 		return nil, errNoGroup
 	}
+	sums, err := r.totals(op, group, in, f)
+	if err != nil {
+		return nil, err
+	}
 	outs := make([]Value, len(in))
+	for i, sum := range sums {
+		outs[i] = sum
+	}
+	return outs, nil
+}
+
+// totals reduces every operand of all members.
+func (r *runner) totals(op *stablehlo.Op, group []process, in []Value, f *frame) ([]*Tensor, error) {
+	outs := make([]*Tensor, len(in))
+	var all map[process][]Value
+	var err error
+	if !r.remote(group) {
+		if all, err = r.rendezvous(op, group, in); err != nil {
+			return nil, err
+		}
+	}
 	for i := range in {
-		if outs[i], err = r.fold(op, group, all, i, f); err != nil {
+		if all != nil {
+			outs[i], err = r.foldAll(op, group, all, i, f)
+		} else {
+			outs[i], err = r.total(op, group, in, i, f)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +194,7 @@ func collectiveReduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Valu
 	if len(in) < n {
 		return nil, fmt.Errorf("has %d operands for %d results", len(in), n)
 	}
-	_, group, all, err := r.meet(op, byReduction, in)
+	_, group, err := r.group(op, byReduction)
 	if err != nil {
 		return nil, err
 	}
@@ -174,18 +202,21 @@ func collectiveReduce(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Valu
 	if err != nil || group == nil {
 		return outs, err
 	}
-	for i := range n {
+	sums, err := r.totals(op, group, in[:n], f)
+	if err != nil {
+		return nil, err
+	}
+	for i, sum := range sums {
 		root, err := rootOf(group, in, n, i)
 		if err != nil {
 			return nil, err
 		}
 		if root != r.id {
+			release(sum)
 			continue
 		}
 		release(outs[i])
-		if outs[i], err = r.fold(op, group, all, i, f); err != nil {
-			return nil, err
-		}
+		outs[i] = sum
 	}
 	return outs, nil
 }
@@ -223,8 +254,26 @@ func (r *runner) part(op *stablehlo.Op, t *Tensor, d int64, k, n int) (*Tensor, 
 	return out, nil
 }
 
+// split cuts t along dimension d, one piece for each of n members.
+func (r *runner) split(op *stablehlo.Op, t *Tensor, d int64, n int) ([]*Tensor, error) {
+	parts := make([]*Tensor, n)
+	var err error
+	for k := range parts {
+		if parts[k], err = r.part(op, t, d, k, n); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+func releaseAll(ts []*Tensor) {
+	for _, t := range ts {
+		release(t)
+	}
+}
+
 func reduceScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, error) {
-	a, group, all, err := r.meet(op, byReduction, in)
+	a, group, err := r.group(op, byReduction)
 	if err != nil {
 		return nil, err
 	}
@@ -232,11 +281,32 @@ func reduceScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, 
 		return nil, errNoGroup
 	}
 	outs := make([]Value, len(in))
-	for i := range in {
-		sum, err := r.fold(op, group, all, i, f)
+	if r.remote(group) {
+		ts, err := tensors(in)
 		if err != nil {
 			return nil, err
 		}
+		for i, t := range ts {
+			parts, err := r.split(op, t, a.Dim, len(group))
+			if err != nil {
+				return nil, err
+			}
+			mine, err := r.swap(op, group, in[i:i+1], parts)
+			if err != nil {
+				return nil, err
+			}
+			if outs[i], err = r.fold(op, inOrder(group, mine), f); err != nil {
+				return nil, err
+			}
+			releaseAll(parts)
+		}
+		return outs, nil
+	}
+	sums, err := r.totals(op, group, in, f)
+	if err != nil {
+		return nil, err
+	}
+	for i, sum := range sums {
 		if outs[i], err = r.part(op, sum, a.Dim, slices.Index(group, r.id), len(group)); err != nil {
 			return nil, err
 		}
@@ -246,34 +316,54 @@ func reduceScatter(r *runner, op *stablehlo.Op, in []Value, f *frame) ([]Value, 
 }
 
 func allToAll(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
-	a, group, all, err := r.meet(op, byChannel, in)
+	a, group, err := r.group(op, byChannel)
 	if err != nil {
 		return nil, err
 	}
 	if group == nil {
 		return nil, errNoGroup
 	}
+	if int(a.SplitCount) != len(group) {
+		return nil, fmt.Errorf("splits in %d for a group of %d", a.SplitCount, len(group))
+	}
+	var all map[process][]Value
+	if !r.remote(group) {
+		if all, err = r.rendezvous(op, group, in); err != nil {
+			return nil, err
+		}
+	}
 	me := slices.Index(group, r.id)
 	outs := make([]Value, len(in))
 	for i := range in {
-		ts, err := column(group, all, i)
-		if err != nil {
-			return nil, err
-		}
-		parts := make([]*Tensor, len(ts))
-		for k, t := range ts {
-			if parts[k], err = r.part(op, t, a.SplitDim, me, int(a.SplitCount)); err != nil {
+		parts := make([]*Tensor, len(group))
+		if all == nil {
+			t, ok := in[i].(*Tensor)
+			if !ok {
+				return nil, fmt.Errorf("operand %d is not a tensor", i)
+			}
+			pieces, err := r.split(op, t, a.SplitDim, len(group))
+			if err != nil {
 				return nil, err
 			}
+			if parts, err = r.swap(op, group, in[i:i+1], pieces); err != nil {
+				return nil, err
+			}
+			defer releaseAll(pieces)
+		} else {
+			ts, err := column(group, all, i)
+			if err != nil {
+				return nil, err
+			}
+			for k, t := range ts {
+				if parts[k], err = r.part(op, t, a.SplitDim, me, len(group)); err != nil {
+					return nil, err
+				}
+			}
+			defer releaseAll(parts)
 		}
-		out, err := r.concat(op, i, parts, int(a.ConcatDim))
-		if err != nil {
+		if outs[i], err = r.concat(op, i, parts, int(a.ConcatDim)); err != nil {
 			return nil, err
 		}
-		for _, p := range parts {
-			release(p)
-		}
-		outs[i] = out
 	}
 	return outs, nil
 }
@@ -296,7 +386,7 @@ func (r *runner) zeros(op *stablehlo.Op, in []Value) ([]Value, error) {
 }
 
 func collectiveBroadcast(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
-	_, group, all, err := r.meet(op, byChannel, in)
+	_, group, err := r.group(op, byChannel)
 	if err != nil {
 		return nil, err
 	}
@@ -304,17 +394,50 @@ func collectiveBroadcast(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]V
 		return r.zeros(op, in)
 	}
 	n := len(op.Results)
+	var all map[process][]Value
+	if !r.remote(group) {
+		if all, err = r.rendezvous(op, group, in); err != nil {
+			return nil, err
+		}
+	}
 	outs := make([]Value, n)
 	for i := range n {
 		root, err := rootOf(group, in, n, i)
 		if err != nil {
 			return nil, err
 		}
+		if all == nil {
+			if outs[i], err = r.spread(op, group, in, i, root); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if outs[i], err = r.received(op, i, all[root]); err != nil {
 			return nil, err
 		}
 	}
 	return outs, nil
+}
+
+// spread gives operand i of the root to the others, which are elsewhere.
+func (r *runner) spread(op *stablehlo.Op, group []process, in []Value, i int, root process) (Value, error) {
+	v, err := r.received(op, i, in)
+	if err != nil {
+		return nil, err
+	}
+	data := v.(*Tensor).Data
+	to, from := make([][]byte, len(group)), make([][]byte, len(group))
+	for k, p := range group {
+		switch {
+		case r.id == root:
+			to[k] = data
+		case p == root:
+			from[k] = data
+		}
+	}
+	m := r.meeting(op, group, in)
+	m.What += fmt.Sprintf(", result %d of %d", i, r.grid.number(root))
+	return v, r.grid.link.Exchange(r.ctx, m, to, from)
 }
 
 func collectivePermute(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
@@ -330,6 +453,7 @@ func collectivePermute(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Val
 		return nil, err
 	}
 	var outs []Value
+	var neighbours [][]process // the pairs that this process is in, where the other is elsewhere
 	for _, pair := range pairs {
 		if len(pair) != 2 {
 			return nil, fmt.Errorf("source_target_pairs must be pairs")
@@ -344,6 +468,10 @@ func collectivePermute(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Val
 			}
 			continue
 		}
+		if r.grid.link != nil {
+			neighbours = append(neighbours, pair)
+			continue
+		}
 		all, err := r.rendezvous(op, pair, in)
 		if err != nil {
 			return nil, err
@@ -354,8 +482,59 @@ func collectivePermute(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Val
 			}
 		}
 	}
+	if neighbours != nil {
+		if outs, err = r.permute(op, neighbours, in, outs); err != nil {
+			return nil, err
+		}
+	}
 	if outs == nil {
 		return r.zeros(op, in)
+	}
+	return outs, nil
+}
+
+// permute exchanges the operands with all neighbours at once.
+func (r *runner) permute(op *stablehlo.Op, pairs [][]process, in, outs []Value) ([]Value, error) {
+	for i := range op.Results {
+		t, ok := in[i].(*Tensor)
+		if !ok {
+			return nil, fmt.Errorf("operand %d is not a tensor", i)
+		}
+		var group []process
+		var to, from [][]byte
+		var got []byte
+		meet := func(p process) int {
+			k := slices.Index(group, p)
+			if k < 0 {
+				k = len(group)
+				group, to, from = append(group, p), append(to, nil), append(from, nil)
+			}
+			return k
+		}
+		for _, pair := range pairs {
+			if pair[0] == r.id {
+				to[meet(pair[1])] = append([]byte{}, t.Data...) // not nil: nil is nothing to send
+			} else {
+				got = make([]byte, len(t.Data))
+				from[meet(pair[0])] = got
+			}
+		}
+		m := r.meeting(op, group, in)
+		if err := r.grid.link.Exchange(r.ctx, m, to, from); err != nil {
+			return nil, err
+		}
+		if got == nil {
+			continue
+		}
+		if outs == nil {
+			outs = make([]Value, len(op.Results))
+		}
+		out, err := r.out(op, i, t.Type.Dims)
+		if err != nil {
+			return nil, err
+		}
+		copy(out.Data, got)
+		outs[i] = out
 	}
 	return outs, nil
 }

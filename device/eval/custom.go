@@ -151,7 +151,13 @@ func (r *runner) runParallel(op *stablehlo.Op, a *stablehlo.CustomCallAttr, in [
 			feed = append(feed, fn)
 		}
 	}
-	results, err := runGrid(r.ctx, r.module, programs, feed, r.opts, r.mem)
+	var results [][][]Value
+	var err error
+	if p, ok := r.ctx.Value(placeKey{}).(Place); ok && p.Link != nil && len(programs) > 0 && p.Replicas*p.Partitions == len(programs)*len(programs[0]) {
+		results, err = r.across(op, programs, p.Link, p.Process)
+	} else {
+		results, err = runGrid(r.ctx, r.module, programs, feed, r.opts, r.mem)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,8 @@ func (s *Stats) record(mem *memory, r *runner) {
 	}
 }
 
-// Run calls fn of module m with args as one process, replica 0 and partition 0. It returns fn's results.
+// Run calls fn of module m with args as one process, replica 0 and partition 0 if ctx does not say another by [Join]. It
+// returns fn's results.
 //
 // The run stops with ctx's error soon after ctx is done. An error of an operation is an [*Error]; under it may be a
 // [*MemoryError] or a [*CheckError].
@@ -109,7 +110,8 @@ func Run(
 	}
 	defer guard(&err)
 	mem := &memory{limit: opts.MemoryLimit}
-	r := newRunner(ctx, m, &opts, mem, newGrid(1, 1), process{})
+	g, id := joined(ctx)
+	r := newRunner(ctx, m, &opts, mem, g, id)
 	results, err = r.call(fn, args)
 	opts.Stats.record(mem, r)
 	return results, err

@@ -21,6 +21,8 @@ type grid struct {
 	channels map[int64]chan []Value
 	feed     []*stablehlo.Func    // what infeed runs, in order
 	probes   map[string][]*Tensor // what passed each interpreter.probe
+	link     Link                 // to the other processes, where they are not in this one; nil otherwise
+	ranks    []int                // their numbers for the link; nil: the same
 }
 
 // meeting is one rendezvous: it is complete when every member has brought its values.

@@ -13,7 +13,8 @@ func Op(
 	opts Options,
 ) (results []Value, err error) {
 	defer guard(&err)
-	r := newRunner(ctx, m, &opts, &memory{limit: opts.MemoryLimit}, newGrid(1, 1), process{})
+	g, id := joined(ctx)
+	r := newRunner(ctx, m, &opts, &memory{limit: opts.MemoryLimit}, g, id)
 	results, err = r.run(op, args, &frame{values: captures})
 	if err != nil {
 		return nil, &Error{op, err}

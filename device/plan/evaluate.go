@@ -73,7 +73,7 @@ func expanded(lit *stablehlo.Literal, t stablehlo.Type) []byte {
 // fold computes an instruction whose operands are all constants, if it is small. An elementwise operation of splats is
 // computed once.
 func (l *lowering) fold(i *inst, results []*stablehlo.Value) []*value {
-	if i.kind == stablehlo.CustomCall || i.kind == stablehlo.Composite || len(i.captures) > 0 || i.kind == stablehlo.RNGBitGenerator {
+	if between(i.kind) || i.kind == stablehlo.CustomCall || i.kind == stablehlo.Composite || len(i.captures) > 0 || i.kind == stablehlo.RNGBitGenerator {
 		return nil
 	}
 	n, splats := int64(0), len(i.in) > 0 && len(results) == 1 && elementwise(i.kind)

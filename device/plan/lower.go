@@ -19,6 +19,7 @@ const maxFold = 1 << 16
 type lowering struct {
 	ctx    context.Context
 	module *stablehlo.Module
+	joined bool // operations between processes are evaluated
 	count  int
 	depth  int
 	shared map[string]*inst // by key: instructions of the blocks that are open, for sharing equal ones
@@ -150,8 +151,11 @@ func (l *lowering) op(b *block, sc *scope, op *stablehlo.Op) error {
 	case stablehlo.While, stablehlo.If, stablehlo.Case:
 		return l.control(b, sc, op, in)
 	case stablehlo.AllGather, stablehlo.AllReduce, stablehlo.AllToAll, stablehlo.CollectiveBroadcast,
-		stablehlo.CollectivePermute, stablehlo.ReduceScatter, stablehlo.PartitionID, stablehlo.ReplicaID,
-		stablehlo.Infeed, stablehlo.Outfeed, stablehlo.Recv, stablehlo.Send, stablehlo.AsyncStart, stablehlo.AsyncDone,
+		stablehlo.CollectivePermute, stablehlo.CollectiveReduce, stablehlo.ReduceScatter, stablehlo.PartitionID, stablehlo.ReplicaID:
+		if !l.joined {
+			return unsupported(op, "it is left to the evaluator")
+		}
+	case stablehlo.Infeed, stablehlo.Outfeed, stablehlo.Recv, stablehlo.Send, stablehlo.AsyncStart, stablehlo.AsyncDone,
 		stablehlo.AfterAll, stablehlo.TupleOp, stablehlo.GetTupleElement, stablehlo.RNG:
 		return unsupported(op, "it is left to the evaluator")
 	case stablehlo.Constant:
@@ -319,7 +323,7 @@ func (l *lowering) emit(b *block, i *inst, results []*stablehlo.Value) []*value 
 
 // key is equal for instructions that compute the same; empty for those that are not compared.
 func (l *lowering) key(i *inst, results []*stablehlo.Value) string {
-	if len(i.op.Regions) > 0 || i.kind == stablehlo.CustomCall || i.kind == stablehlo.RNGBitGenerator {
+	if len(i.op.Regions) > 0 || between(i.kind) || i.kind == stablehlo.CustomCall || i.kind == stablehlo.RNGBitGenerator {
 		return ""
 	}
 	var s strings.Builder
@@ -344,6 +348,16 @@ func (l *lowering) key(i *inst, results []*stablehlo.Value) string {
 		fmt.Fprintf(&s, " %+v", a)
 	}
 	return s.String()
+}
+
+// between reports whether an operation is one between processes, or depends on which this is.
+func between(k stablehlo.Kind) bool {
+	switch k {
+	case stablehlo.AllGather, stablehlo.AllReduce, stablehlo.AllToAll, stablehlo.CollectiveBroadcast, stablehlo.CollectivePermute,
+		stablehlo.CollectiveReduce, stablehlo.ReduceScatter, stablehlo.PartitionID, stablehlo.ReplicaID:
+		return true
+	}
+	return false
 }
 
 func (l *lowering) id(v *value) int {

@@ -46,6 +46,9 @@ type Options struct {
 	Workers Pool
 	// Extern are functions for single custom_call operations of the program.
 	Extern map[*stablehlo.Op]eval.CustomCall
+	// Joined says that the program runs in several processes of the operating system: the context of each run has been
+	// given to it by [eval.Join]. Otherwise operations between processes are [ErrUnsupported].
+	Joined bool
 }
 
 // Pool runs f(0) to f(n-1), on as many goroutines as it has, and returns when all have returned.
@@ -100,7 +103,7 @@ func Compile(ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, opts 
 	if opts.Workers == nil {
 		opts.Workers = serial{}
 	}
-	l := &lowering{ctx: ctx, module: m, shared: map[string]*inst{}}
+	l := &lowering{ctx: ctx, module: m, joined: opts.Joined, shared: map[string]*inst{}}
 	top, err := l.function(fn)
 	if err != nil {
 		return nil, err

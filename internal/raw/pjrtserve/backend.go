@@ -35,6 +35,7 @@ type DeviceInfo struct {
 	Short      string
 	Long       string
 	Attributes []Value
+	Process    int // that has it
 }
 
 // MemoryInfo describes a kind of memory.
@@ -51,7 +52,10 @@ type Type struct {
 
 // Client makes buffers and executables. Devices and memories are named by their numbers.
 type Client interface {
+	// Devices are those of all processes.
 	Devices() []DeviceInfo
+	// Process is this process's number: it can use those devices that have it.
+	Process() int
 	Compile(ctx context.Context, p Program, o CompileOptions) (Executable, error)
 	// NewBuffer makes a buffer without content. The caller fills data, then calls done, once.
 	NewBuffer(device, memory int, t Type) (b Buffer, data []byte, done func(error), err error)
@@ -88,8 +92,10 @@ type Executable interface {
 	Params() []Type
 	Results() []Type
 	Donated() []bool
-	// Devices are those it runs on, replica by replica; none for a portable one.
+	// Devices are those of this process that it runs on, replica by replica; none for a portable one.
 	Devices() []int
+	// Assigned are those of all processes.
+	Assigned() []int
 	Replicas() int
 	Partitions() int
 	Stats() ExecutableStats

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -81,6 +82,9 @@ func (s *Server) newClient(options []Value) (h pjrtc.Ptr[pjrtc.Client], err erro
 		if d.h, err = give[pjrtc.Ptr[pjrtc.Device]](kindDevice, d); err != nil {
 			return 0, err
 		}
+		if !d.addressable() {
+			continue
+		}
 		for n, m := range s.backend.Memories() {
 			m, err := c.newMemory(d, n, m)
 			if err != nil {
@@ -95,6 +99,9 @@ func (s *Server) newClient(options []Value) (h pjrtc.Ptr[pjrtc.Client], err erro
 	}
 	return give[pjrtc.Ptr[pjrtc.Client]](kindClient, c)
 }
+
+// addressable reports whether this process can use the device.
+func (d *device) addressable() bool { return d.info.Process == d.client.backend.Process() }
 
 func (s *Server) newDescription(id int, info DeviceInfo) (*description, error) {
 	d := &description{id: id, DeviceInfo: info, memories: s.backend.Memories()}
@@ -158,6 +165,9 @@ func (c *client) place(dev pjrtc.Ptr[pjrtc.Device], m pjrtc.Ptr[pjrtc.Memory]) (
 	if d.client != c {
 		return 0, 0, invalid("the device belongs to another client")
 	}
+	if !d.addressable() {
+		return 0, 0, invalid("device %d belongs to process %d, this is process %d", d.id, d.info.Process, c.backend.Process())
+	}
 	return d.id, 0, nil
 }
 
@@ -207,16 +217,19 @@ func (s *shared) clientSlots() {
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientProcessIndexArgs) error {
-		_, err := getClient(a.Client)
-		a.ProcessIndex = 0
-		return err
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		a.ProcessIndex = int32(c.backend.Process())
+		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientDevicesArgs) error {
 		c, err := getClient(a.Client)
 		if err != nil {
 			return err
 		}
-		a.Devices, a.NumDevices, err = c.deviceList()
+		a.Devices, a.NumDevices, err = c.deviceList("devices", c.devices)
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientAddressableDevicesArgs) error {
@@ -224,15 +237,23 @@ func (s *shared) clientSlots() {
 		if err != nil {
 			return err
 		}
-		a.AddressableDevices, a.NumAddressableDevices, err = c.deviceList()
+		a.AddressableDevices, a.NumAddressableDevices, err = c.deviceList("addressable", c.addressable())
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientLookupDeviceArgs) (err error) {
-		a.Device, err = lookup(a.Client, a.Id)
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		a.Device, err = lookup(c.devices, a.Id)
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientLookupAddressableDeviceArgs) (err error) {
-		a.AddressableDevice, err = lookup(a.Client, a.LocalHardwareId)
+		c, err := getClient(a.Client)
+		if err != nil {
+			return err
+		}
+		a.AddressableDevice, err = lookup(c.addressable(), a.LocalHardwareId)
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.ClientAddressableMemoriesArgs) error {
@@ -269,6 +290,9 @@ func (s *shared) clientSlots() {
 		}
 		for i := range out {
 			out[i] = int32(i)
+		}
+		if own := c.addressable(); n == 1 && len(own) > 0 {
+			out[0] = int32(own[0].id)
 		}
 		return nil
 	})
@@ -314,10 +338,15 @@ func (s *shared) clientSlots() {
 	})
 }
 
-func (c *client) deviceList() (pjrtc.Ptr[pjrtc.Ptr[pjrtc.Device]], uint64, error) {
-	return array(&c.heap, "devices", func() []pjrtc.Ptr[pjrtc.Device] {
+// addressable are the devices that this process can use.
+func (c *client) addressable() []*device {
+	return slices.DeleteFunc(slices.Clone(c.devices), func(d *device) bool { return !d.addressable() })
+}
+
+func (c *client) deviceList(name string, devices []*device) (pjrtc.Ptr[pjrtc.Ptr[pjrtc.Device]], uint64, error) {
+	return array(&c.heap, name, func() []pjrtc.Ptr[pjrtc.Device] {
 		var all []pjrtc.Ptr[pjrtc.Device]
-		for _, d := range c.devices {
+		for _, d := range devices {
 			all = append(all, d.h)
 		}
 		return all
@@ -334,15 +363,11 @@ func memoryList(h *heap, memories []*memory) (pjrtc.Ptr[pjrtc.Ptr[pjrtc.Memory]]
 	})
 }
 
-func lookup(h pjrtc.Ptr[pjrtc.Client], id int32) (pjrtc.Ptr[pjrtc.Device], error) {
-	c, err := getClient(h)
-	if err != nil {
-		return 0, err
+func lookup(devices []*device, id int32) (pjrtc.Ptr[pjrtc.Device], error) {
+	if id < 0 || int(id) >= len(devices) {
+		return 0, fail(pjrtc.ErrorCodeINVALIDARGUMENT, "no device has the number %d; there are %d", id, len(devices))
 	}
-	if id < 0 || int(id) >= len(c.devices) {
-		return 0, fail(pjrtc.ErrorCodeINVALIDARGUMENT, "no device has the number %d; there are %d", id, len(c.devices))
-	}
-	return c.devices[id].h, nil
+	return devices[id].h, nil
 }
 
 // maxProgram bounds the code of a program.

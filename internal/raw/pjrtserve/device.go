@@ -2,6 +2,7 @@ package pjrtserve
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -33,9 +34,12 @@ func (s *shared) deviceSlots() {
 		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.DeviceDescriptionProcessIndexArgs) error {
-		_, err := getDescription(a.DeviceDescription)
-		a.ProcessIndex = 0
-		return err
+		d, err := getDescription(a.DeviceDescription)
+		if err != nil {
+			return err
+		}
+		a.ProcessIndex = int32(d.Process)
+		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.DeviceDescriptionAttributesArgs) error {
 		d, err := getDescription(a.DeviceDescription)
@@ -79,16 +83,20 @@ func (s *shared) deviceSlots() {
 		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.DeviceIsAddressableArgs) error {
-		_, err := getDevice(a.Device)
-		a.IsAddressable = err == nil
-		return err
+		d, err := getDevice(a.Device)
+		if err != nil {
+			return err
+		}
+		a.IsAddressable = d.addressable()
+		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.DeviceLocalHardwareIdArgs) error {
 		d, err := getDevice(a.Device)
 		if err != nil {
 			return err
 		}
-		a.LocalHardwareId = int32(d.id)
+		// Of another process's device nothing is known; XLA says -1 too.
+		a.LocalHardwareId = int32(slices.Index(d.client.addressable(), d))
 		return nil
 	})
 	on(s, func(_ *Server, a *pjrtc.DeviceAddressableMemoriesArgs) error {

@@ -70,7 +70,8 @@ func (s *shared) loadedSlots() {
 		}
 		a.AddressableDeviceLogicalIds, a.NumAddressableDeviceLogicalIds, err = array(&x.heap, "logical ids", func() []pjrtc.LogicalDeviceIds {
 			var ids []pjrtc.LogicalDeviceIds
-			for i := range x.b.Devices() {
+			for _, d := range x.b.Devices() {
+				i := slices.Index(x.b.Assigned(), d)
 				ids = append(ids, pjrtc.LogicalDeviceIds{Replica: int32(i / x.b.Partitions()), Partition: int32(i % x.b.Partitions())})
 			}
 			return ids
@@ -83,7 +84,7 @@ func (s *shared) loadedSlots() {
 			return err
 		}
 		a.SerializedBytes, a.SerializedBytesSize, a.SerializedDeviceAssignment, a.SerializedDeviceAssignmentDeleter, err = handOver[pjrtc.DeviceAssignmentSerialized](
-			writeAssignment(x.b.Replicas(), x.b.Partitions(), x.b.Devices()))
+			writeAssignment(x.b.Replicas(), x.b.Partitions(), x.b.Assigned()))
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.LoadedExecutableDeleteArgs) error {

@@ -32,6 +32,8 @@ func (b *broken) NewClient(o []pjrtserve.Value) (pjrtserve.Client, error) {
 
 func (*broken) Devices() []pjrtserve.DeviceInfo { return []pjrtserve.DeviceInfo{{Kind: "broken"}} }
 
+func (*broken) Process() int { return 0 }
+
 func (*broken) Memories() []pjrtserve.MemoryInfo            { return []pjrtserve.MemoryInfo{{Kind: "device"}} }
 func (*broken) Normalize(pjrtserve.Program) ([]byte, error) { panic("normalize") }
 func (*broken) Close() error                                { return nil }
