@@ -92,6 +92,9 @@ func (l *Lease) Return() {
 // Out reports whether the lease is out.
 func (l *Lease) Out() bool { return l != nil && l.st.bytes != nil }
 
+// AnyLent reports whether any memory of the process is lent. Where none is, [Free] has nothing to look for.
+func AnyLent() bool { return loans.out.Load() != 0 }
+
 // Free reports whether b could be lent with access a now, with the error that [Lend] would give. It lends nothing.
 func Free(b []byte, a Access) error {
 	if loans.out.Load() == 0 || len(b) == 0 {

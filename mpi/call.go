@@ -45,6 +45,16 @@ func (w *World) go1(s *call.Step) {
 	}
 }
 
+// short is go1 for calls that wait for nobody. Where processes share processors they may wait all the same, for the library's
+// own locks, or because the library lets others run.
+func (w *World) short(s *call.Step) {
+	if w.roomy && w.multiple {
+		s.RunShort()
+		return
+	}
+	w.go1(s)
+}
+
 // step prepares one call of a function that the library has.
 func (w *World) step(s *call.Step, f mpic.Func, args ...uintptr) error {
 	fn, err := w.lib.Fn(f)
@@ -55,7 +65,9 @@ func (w *World) step(s *call.Step, f mpic.Func, args ...uintptr) error {
 		return fmt.Errorf("%v with %d arguments: %w", f, len(args), isthmus.ErrBounds)
 	}
 	*s = call.Step{Fn: fn}
-	copy(s.Args[:], args)
+	if copy(s.Args[:], args) <= 6 {
+		s.Few = 1
+	}
 	return nil
 }
 
@@ -117,12 +129,12 @@ const spins = 200
 // lets the others come to where they are waited for.
 type patience struct {
 	round int
-	roomy bool // there is a processor for each process: nobody has to be let in soon
+	roomy bool
 }
 
 // patience is how to wait in this World.
 func (w *World) patience() patience {
-	return patience{roomy: w.comm != nil && w.comm.size <= runtime.NumCPU()}
+	return patience{roomy: w.roomy}
 }
 
 // pause lets others run. It returns the context's error when it has ended.

@@ -25,6 +25,8 @@ const (
 // closed.
 type Comm struct {
 	owned      ffi.Owned[mpic.Handle]
+	handle     mpic.Handle               // what owned owns; it is for who has the communicator in use
+	spare      atomic.Pointer[operation] // over, for the next blocking call; it has the communicator in use
 	world      *World
 	name       string
 	rank, size int
@@ -48,7 +50,7 @@ const (
 
 // newComm makes a Comm of a handle, whose errors it has returned.
 func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error) {
-	c := &Comm{world: w, name: name, predefined: kind == predefined}
+	c := &Comm{world: w, handle: h, name: name, predefined: kind == predefined}
 	f := call.Get()
 	defer f.Put()
 	if w.lib.Has(mpic.FnCommSetErrhandler) {
@@ -138,6 +140,7 @@ func (c *Comm) Close() error {
 	if c == nil || c.predefined {
 		return nil
 	}
+	c.unpark()
 	live := c.owned.Live()
 	err := c.owned.Close()
 	if live && !c.owned.Live() {

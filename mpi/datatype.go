@@ -20,6 +20,7 @@ type datatype struct {
 	bools bool // the value holds bools, which are validated when they arrive
 	made  bool // by us: freed when MPI ends
 	typ   reflect.Type
+	elem  any         // the *elem[T] of this datatype
 	bytes mpic.Handle // what it is received as, in bytes; 0: as itself
 }
 
@@ -51,6 +52,7 @@ func datatypeOf[T any](w *World) (*datatype, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.elem = &elem[T]{d}
 	if old, raced := w.types.LoadOrStore(t, d); raced {
 		if d.made {
 			_ = w.freeType(d.h)

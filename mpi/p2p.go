@@ -61,14 +61,7 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 // lendTo lends the buffer to the operation. What may be over when the crossing that starts it returns is only asked for:
 // nobody else can be let in between, and what is not over is lent then. It gives the operation up with an error.
 func lendTo[T any](o *operation, b []T, m message) error {
-	o.held, o.access, o.address = mem.Bytes(b), ffi.Shared, mem.AddrOf(b)
-	o.into = nil
-	if m.recv {
-		o.access, o.into = ffi.Exclusive, o.held
-		if o.into == nil {
-			o.into = []byte{}
-		}
-	}
+	o.hold(mem.Bytes(b), mem.AddrOf(b), m.recv)
 	var err error
 	switch {
 	case m.look > 0 && !o.world.strict():
@@ -81,6 +74,18 @@ func lendTo[T any](o *operation, b []T, m message) error {
 		return fmt.Errorf("mpi: %s: %w", o.op, err)
 	}
 	return nil
+}
+
+// hold notes the buffer of an operation.
+func (o *operation) hold(b []byte, at mem.Addr, recv bool) {
+	o.held, o.access, o.address, o.into = b, ffi.Shared, at, nil
+	if recv {
+		o.access, o.into = ffi.Exclusive, b
+		if b == nil {
+			o.into = []byte{}
+		}
+	}
+	o.brief = len(b) <= maxShort
 }
 
 // strict says that each buffer is lent before the library gets it: then another goroutine that uses it during the call is
@@ -138,11 +143,7 @@ func sendAs[T any](ctx context.Context, c *Comm, b []T, to, tag int, op string, 
 	if ctx.Err() != nil {
 		return fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
 	}
-	o, err := start(c, b, message{op: op, fn: fn, peer: to, tag: tag, look: spins})
-	if err != nil {
-		return err
-	}
-	_, err = complete(ctx, o, false)
+	_, err := blocking(ctx, c, b, message{op: op, fn: fn, peer: to, tag: tag, look: spins})
 	return err
 }
 
@@ -155,11 +156,7 @@ func Recv[T any](ctx context.Context, c *Comm, b []T, from, tag int) (Status, er
 	if ctx.Err() != nil {
 		return Status{}, fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
 	}
-	o, err := start(c, b, message{op: op, fn: mpic.FnIrecv, recv: true, peer: from, tag: tag, look: spins})
-	if err != nil {
-		return Status{}, err
-	}
-	return complete(ctx, o, true)
+	return blocking(ctx, c, b, message{op: op, fn: mpic.FnIrecv, recv: true, peer: from, tag: tag, look: spins})
 }
 
 // Isend starts to send b, which belongs to the request until it gives it back. Calls MPI_Isend.

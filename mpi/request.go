@@ -41,6 +41,8 @@ type operation struct {
 	held   []byte       // the buffer, until the operation is over
 	access ffi.Access   // to it
 	site   isthmus.Site // that started it, for a Request
+	elem   any          // the *elem[T] of the blocking calls that it is parked for
+	brief  bool         // starting it and looking after it are short calls
 	stays  bool         // has its frame for good and is used again
 	asked  bool         // to be cancelled
 	lost   error        // why the library was asked to give it up: a process is gone
@@ -115,7 +117,17 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 	if look > 0 {
 		b.start.Next, b.test.Spins = mem.AddrOfPtr(&b.test), look
 	}
-	o.world.go1(&b.start)
+	if o.brief {
+		o.world.short(&b.start)
+	} else {
+		o.world.go1(&b.start)
+	}
+	return o.began(look)
+}
+
+// began takes what the crossing that started the operation has found.
+func (o *operation) began(look int64) error {
+	b := o.block
 	if code := b.start.Failed(); code != 0 {
 		o.drop()
 		return o.world.failure(o.op, code)
@@ -173,7 +185,11 @@ func (o *operation) poll(n int64) {
 		return
 	}
 	o.block.test.Spins = n
-	o.world.go1(&o.block.test)
+	if o.brief {
+		o.world.short(&o.block.test)
+	} else {
+		o.world.go1(&o.block.test)
+	}
 	o.look()
 }
 
@@ -319,7 +335,7 @@ func (c *Comm) take(op string) (*operation, error) {
 // renew makes an operation that is over ready for the next.
 func (o *operation) renew(c *Comm, op string) {
 	o.comm, o.op = c, op
-	o.over, o.err, o.got, o.gone, o.asked, o.lost, o.nobody, o.done = false, nil, 0, false, false, nil, false, nil
+	o.over, o.err, o.got, o.gone, o.asked, o.lost, o.nobody, o.brief, o.done = false, nil, 0, false, false, nil, false, false, nil
 }
 
 // recycle takes back an operation that is over and that nobody else knows.

@@ -74,6 +74,8 @@ type World struct {
 	scopes   idleOps
 	types    sync.Map                 // reflect.Type -> *datatype
 	recent   atomic.Pointer[datatype] // the one that was asked for last
+	roomy    bool                     // there is a processor for each process of this machine: nobody has to be let in soon
+	multiple bool                     // any thread may call at any time
 	parent   struct {                 // what has spawned this process
 		mu    sync.Mutex
 		asked bool
@@ -197,6 +199,8 @@ func (w *World) begin() error {
 	if w.self, err = w.newComm(w.lib.ABI.CommSelf, "MPI_COMM_SELF", predefined); err != nil {
 		return err
 	}
+	w.multiple = !w.funneled && w.threads != ThreadSerialized
+	w.roomy = roomy(os.Getenv, w.comm.size)
 	if f, size, ok := mpic.Launched(os.Getenv); ok && size != "" {
 		if n, err := strconv.Atoi(size); err == nil && n != w.comm.size && w.comm.size == 1 {
 			return fmt.Errorf("mpi: open: the launcher of %s has started %d processes, and %s (%s) sees itself alone: %w; start the program with the mpiexec of its library",
@@ -257,6 +261,7 @@ func (w *World) Close(ctx context.Context) error {
 	}
 	for _, c := range []*Comm{w.comm, w.self} {
 		if c != nil {
+			c.unpark()
 			if err := c.owned.Close(); err != nil {
 				if open := w.reaper.open(8); open != nil {
 					err = fmt.Errorf("%w; requests under way: %s", err, strings.Join(open, ", "))

@@ -7,12 +7,14 @@ DATA ·stepsAddr(SB)/8, $steps(SB)
 
 // Runs on the thread's system stack in the System V convention: DI holds the first Step. The frame has room for the
 // eight arguments that go on the stack, and for the current step. A Step: fn 0, args 8..112, ret 120, flag 128,
-// spins 136, next 144, thrown 152.
+// spins 136, next 144, thrown 152, few 160.
 TEXT steps(SB), NOSPLIT, $80
 	MOVQ DI, 72(SP)
 
 loop:
 	MOVQ 72(SP), R11
+	CMPQ 160(R11), $0
+	JNE  regs
 	MOVQ 56(R11), AX
 	MOVQ AX, 0(SP)
 	MOVQ 64(R11), AX
@@ -29,6 +31,8 @@ loop:
 	MOVQ AX, 48(SP)
 	MOVQ 112(R11), AX
 	MOVQ AX, 56(SP)
+
+regs:
 	MOVQ 8(R11), DI
 	MOVQ 16(R11), SI
 	MOVQ 24(R11), DX

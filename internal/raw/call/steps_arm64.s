@@ -8,7 +8,7 @@ DATA ·stepsAddr(SB)/8, $steps(SB)
 // Runs on the thread's system stack in the AAPCS64 convention: R0 holds the first Step. The lowest 48 bytes of the frame
 // are the arguments that go on the stack, eight bytes each; Darwin packs smaller ones, so that there a function of more
 // than eight arguments must not have C ints among the rest. A Step: fn 0, args 8..112, ret 120, flag 128, spins 136,
-// next 144, thrown 152.
+// next 144, thrown 152, few 160.
 TEXT steps(SB), NOSPLIT|NOFRAME, $0
 	SUB  $80, RSP
 	STP  (R29, R30), 48(RSP)
@@ -17,6 +17,8 @@ TEXT steps(SB), NOSPLIT|NOFRAME, $0
 	MOVD R0, R19
 
 loop:
+	MOVD 160(R19), R9
+	CBNZ R9, regs
 	MOVD 72(R19), R9
 	MOVD R9, 0(RSP)
 	MOVD 80(R19), R9
@@ -29,6 +31,8 @@ loop:
 	MOVD R9, 32(RSP)
 	MOVD 112(R19), R9
 	MOVD R9, 40(RSP)
+
+regs:
 	LDP  8(R19), (R0, R1)
 	LDP  24(R19), (R2, R3)
 	LDP  40(R19), (R4, R5)

@@ -234,6 +234,7 @@ func Static(f any) (fn call.Fn, err error) {
 			err = fmt.Errorf("cb: static callback of type %T: %w: %v", f, isthmus.ErrInvalid, v)
 		}
 	}()
+	call.ExpectCallbacks()
 	return call.Fn(purego.NewCallback(f)), nil
 }
 

@@ -17,6 +17,7 @@ var wake = make(chan struct{}, 1)
 
 // signalFn is one purego callback for all signals: it does in Go what the assembly does elsewhere.
 var signalFn = sync.OnceValue(func() call.Fn {
+	call.ExpectCallbacks()
 	return call.Fn(purego.NewCallback(func(value, token uintptr) uintptr {
 		fire(value, uint64(token))
 		return 0

@@ -228,6 +228,9 @@ func (l *Library) loadVariables() error {
 // Has reports whether the library has the function.
 func (l *Library) Has(f Func) bool { return l != nil && f >= 0 && f < numAll && l.fns[f] != 0 }
 
+// Addr is the function's address, 0 when the library does not have it.
+func (l *Library) Addr(f Func) call.Fn { return l.fns[f] }
+
 // Fn is the function's address. Errors: [isthmus.ErrUnsupported] with the name of the function and of the library.
 func (l *Library) Fn(f Func) (call.Fn, error) {
 	if !l.Has(f) {
