@@ -24,8 +24,9 @@ type Buffer struct {
 	typ     Type
 	donated atomic.Bool
 	deleted atomic.Bool
-	viewing sync.Mutex // held while the buffer is read in place or its memory taken: plugins do not lock all of that
-	holds   int        // external references that last, under viewing
+	turn    sync.RWMutex // see claim
+	viewing sync.Mutex   // held while the buffer is read in place or its memory taken: plugins do not lock all of that
+	holds   int          // external references that last, under viewing
 }
 
 // take makes b the owner of a native buffer, which it destroys when that fails.

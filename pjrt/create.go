@@ -107,7 +107,9 @@ func (m *Memory) Failed(s Shape, err error) (*Buffer, error) {
 
 // Alias makes a buffer that stands for one that does not exist yet. Programs may be started with it; they wait until
 // the promise is fulfilled with a buffer of the same type in the same memory. Where the plugin takes that buffer's
-// memory, as XLA does, it is closed as one that an execution took. The caller closes the alias and the promise. Calls PJRT_Client_CreateAliasBuffer and, once, PJRT_Client_FulfillAliasBuffer.
+// memory, as XLA does, it is closed as one that an execution took; while an execution takes it, fulfilling is
+// [isthmus.ErrBusy]. The caller closes the alias and the promise. Calls PJRT_Client_CreateAliasBuffer and, once,
+// PJRT_Client_FulfillAliasBuffer.
 func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 	const op = "alias buffer"
 	h, err := m.use(op)
@@ -159,8 +161,10 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was closed while it was given"))
 			}
 			defer b.owned.Done()
-			b.viewing.Lock()
-			defer b.viewing.Unlock()
+			if err := b.lockMemory(op); err != nil {
+				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was in use while it was given"))
+			}
+			defer b.unlockMemory()
 			if err := b.free(op, h); err != nil {
 				return errors.Join(err, settle(0, pjrtc.ErrorCode(FailedPrecondition), "the buffer was taken or lent while it was given"))
 			}
@@ -209,8 +213,10 @@ func (m *Memory) fulfills(op string, t Type, b *Buffer) error {
 	if have, err := b.Memory(); err == nil && have != m {
 		return invalid(op, "the buffer is in %s, the alias in %s", have, m)
 	}
-	b.viewing.Lock()
-	defer b.viewing.Unlock()
+	if err := b.lockMemory(op); err != nil {
+		return err
+	}
+	defer b.unlockMemory()
 	return b.free(op, h)
 }
 
@@ -322,7 +328,7 @@ func (m *Memory) viewOf(h pjrtc.Ptr[pjrtc.Client], s Shape, data mem.Addr, host 
 
 // Bitcast makes a buffer with the same bytes as another type: same size, another element type, other dimensions. Where
 // the plugin takes the old buffer's memory for it, as XLA does, that one is closed as one that an execution took. Calls
-// PJRT_Buffer_Bitcast. Errors: [isthmus.ErrBounds] where the sizes differ.
+// PJRT_Buffer_Bitcast. Errors: [isthmus.ErrBounds] where the sizes differ; [isthmus.ErrBusy] while an execution takes b.
 func (b *Buffer) Bitcast(s Shape) (*Buffer, error) {
 	const op = "bitcast"
 	h, err := b.use(op)
@@ -343,8 +349,10 @@ func (b *Buffer) Bitcast(s Shape) (*Buffer, error) {
 	}
 	p := b.client.plugin
 	var out pjrtc.Ptr[pjrtc.Buffer]
-	b.viewing.Lock()
-	defer b.viewing.Unlock()
+	if err := b.lockMemory(op); err != nil {
+		return nil, err
+	}
+	defer b.unlockMemory()
 	err = ask(p, op, func(f *call.Frame, a *pjrtc.BufferBitcastArgs) (err error) {
 		a.Buffer = h
 		if a.ElementType, a.Dims, a.NumDims, err = p.nativeType(f, op, s.Type); err == nil {

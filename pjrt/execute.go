@@ -50,7 +50,8 @@ func (o *ExecuteOptions) plain() bool {
 // An argument that the program was compiled to reuse (see [Executable.Donated]) is closed by the call, unless Keep
 // names it. When ctx ends first, the execution goes on and what comes of it is destroyed; until then the executable
 // cannot be closed, and until the plugin has taken the arguments they cannot either. A context that cannot end costs
-// less: the plugin is called on the caller's own goroutine.
+// less: the plugin is called on the caller's own goroutine. An execution that takes the memory of an argument waits until
+// the plugin has taken the others that use it.
 //
 // Errors: the plugin's, also those of the running program; [isthmus.ErrInvalid] for a missing, extra or nil argument,
 // one of another client or device, and one of another type than the parameter; [isthmus.ErrClosed] for a closed or

@@ -12,8 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -27,6 +29,7 @@ type pit struct {
 	d, next *pjrt.Device
 	x, give *pjrt.Executable // give takes the memory of its first argument
 	b, with *pjrt.Buffer     // with is never ended
+	other   *pjrt.Buffer
 	e       *pjrt.Event
 	p       *pjrt.Promise[struct{}]
 	t       *pjrt.Topology
@@ -202,6 +205,9 @@ var pairOps = []pairOp{
 		return errors.Join(err, r.Wait(ctx), r.Close())
 	}},
 	{"donate", "buffer", false, func(ctx context.Context, w *pit) error { return executes(ctx, w.give, w.b, w.with) }},
+	{"donate with other", "buffer", false, func(ctx context.Context, w *pit) error { return executes(ctx, w.give, w.b, w.other) }},
+	{"donate other", "buffer", false, func(ctx context.Context, w *pit) error { return executes(ctx, w.give, w.other, w.b) }},
+	{"execute with other", "", false, func(ctx context.Context, w *pit) error { return executes(ctx, w.x, w.other, w.b) }},
 	{"optimized", "", true, tells(func(w *pit) (pjrt.Program, error) { return w.x.Optimized() })},
 	{"serialize", "", true, tells(func(w *pit) ([]byte, error) { return w.x.Serialize() })},
 	{"cost analysis", "", true, tells(func(w *pit) ([]pjrt.NamedValue, error) { return w.x.CostAnalysis() })},
@@ -315,6 +321,22 @@ var pairOps = []pairOp{
 // bufferOps is how many of them are on the buffer.
 var bufferOps = slices.IndexFunc(pairOps, func(o pairOp) bool { return o.name == "execute, may give up" })
 
+var (
+	// executions have the plugin take hold of several buffers, or of one twice.
+	executions = []string{
+		"execute", "execute, may give up", "execute and give up", "start", "execute with other",
+		"donate", "donate with other", "donate other",
+	}
+	// takers have the plugin take a buffer for good.
+	takers = []string{"donate", "donate with other", "donate other", "donate after", "bitcast", "alias", "delete"}
+)
+
+// tangle reports whether one operation may have what the other waits for, and the other way round.
+func tangle(a, b pairOp) bool {
+	is := slices.Contains[[]string]
+	return is(executions, a.name) && is(takers, b.name) || is(takers, a.name) && is(executions, b.name)
+}
+
 // pairTest has each two operations meet, from the pair with number first on, and prints which it does.
 type pairTest struct {
 	t      *testing.T
@@ -326,6 +348,7 @@ type pairTest struct {
 	topo   *pjrt.Topology
 	kept   []byte
 	rounds int
+	now    *[2]atomic.Pointer[string] // what is being done, nil for nothing
 }
 
 func (s *pairTest) open(ctx context.Context) {
@@ -352,7 +375,7 @@ func (s *pairTest) open(ctx context.Context) {
 
 func (s *pairTest) close() {
 	for _, v := range []closer{s.topo, s.with, s.x, s.give} {
-		if err := closeAtLast(v); err != nil {
+		if err := closeAtLast(s.t, v); err != nil {
 			s.t.Error(err)
 		}
 	}
@@ -364,8 +387,11 @@ func (s *pairTest) meet(a, b pairOp) {
 	ctx := context.Background()
 	ends := map[string]bool{a.ends: true, b.ends: true}
 	times, rounds := 8, s.rounds
-	if a.heavy || b.heavy {
+	switch {
+	case a.heavy || b.heavy:
 		times, rounds = 2, (rounds+3)/4
+	case tangle(a, b):
+		rounds *= 50
 	}
 	for range rounds {
 		if ends["client"] {
@@ -387,13 +413,18 @@ func (s *pairTest) meet(a, b pairOp) {
 		if w.b, err = pjrt.Put(ctx, w.d, []float32{1, 2, 3, 4}, 2, 2); err != nil {
 			s.t.Fatal(err)
 		}
+		if w.other, err = pjrt.Put(ctx, w.d, []float32{5, 6, 7, 8}, 2, 2); err != nil {
+			s.t.Fatal(err)
+		}
 		if w.e, w.p, err = s.c.NewEvent(); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
 			s.t.Fatal(err)
 		}
 		var ready, wg sync.WaitGroup
 		ready.Add(2)
-		for _, op := range []pairOp{a, b} {
+		for i, op := range []pairOp{a, b} {
+			s.now[i].Store(&op.name)
 			wg.Go(func() {
+				defer s.now[i].Store(nil)
 				ready.Done()
 				ready.Wait()
 				for range times {
@@ -406,12 +437,12 @@ func (s *pairTest) meet(a, b pairOp) {
 			})
 		}
 		wg.Wait()
-		ended := []closer{w.p, w.e, w.b}
+		ended := []closer{w.p, w.e, w.b, w.other}
 		if ends["program"] {
 			ended = append(ended, w.x)
 		}
 		for _, v := range ended {
-			if err := closeAtLast(v); err != nil {
+			if err := closeAtLast(s.t, v); err != nil {
 				s.t.Errorf("%s beside %s: close: %v", a.name, b.name, err)
 			}
 		}
@@ -421,14 +452,37 @@ func (s *pairTest) meet(a, b pairOp) {
 	}
 }
 
+// margin is how long before its end a test that hangs says so.
+const margin = 10 * time.Second
+
 // closeAtLast closes what an execution that was given up may use still.
-func closeAtLast(v closer) error {
+func closeAtLast(t *testing.T, v closer) error {
+	end, limited := t.Deadline()
 	for {
-		if err := v.Close(); !errors.Is(err, isthmus.ErrBusy) {
+		err := v.Close()
+		if !errors.Is(err, isthmus.ErrBusy) {
 			return err
+		}
+		if limited && time.Until(end) < margin {
+			return fmt.Errorf("who uses it never lets go: %w", err)
 		}
 		runtime.Gosched()
 	}
+}
+
+// watch has the test say what does not come back, shortly before its time is over, when all stacks follow.
+func (s *pairTest) watch() (stop func() bool) {
+	end, limited := s.t.Deadline()
+	if !limited {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(time.Until(end)-margin, func() {
+		for i := range s.now {
+			if name := s.now[i].Load(); name != nil {
+				fmt.Printf("hung: %s\n", *name)
+			}
+		}
+	}).Stop
 }
 
 // allowed reports whether an operation may say err when something may be ended beside it.
@@ -506,7 +560,7 @@ func pairsAlone(t *testing.T, name string, first int) (last int, pair, out strin
 	if err != nil {
 		return first, "the process", "", err
 	}
-	var tail []string
+	var head, tail []string
 	last, pair = first-1, "the process"
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
@@ -518,19 +572,27 @@ func pairsAlone(t *testing.T, name string, first int) (last int, pair, out strin
 				continue
 			}
 		}
-		if strings.HasPrefix(lines.Text(), "E0000 ") || strings.Contains(lines.Text(), "Source Location Trace") || strings.HasPrefix(lines.Text(), "xla/") {
-			continue // XLA's log
-		}
-		if len(tail) < 200 {
-			tail = append(tail, lines.Text())
+		switch text := lines.Text(); {
+		case strings.TrimSpace(text) == "":
+		case strings.HasPrefix(text, "E0000 "), strings.Contains(text, "Source Location Trace"),
+			strings.HasPrefix(text, "xla/"), strings.HasPrefix(text, "./xla/"): // XLA's log
+		case len(head) < 100:
+			head = append(head, text)
+		default: // stacks come last
+			if len(tail) == 400 {
+				tail = append(tail[:0], tail[1:]...)
+				head[99] = "…"
+			}
+			tail = append(tail, text)
 		}
 	}
-	return last, pair, strings.Join(tail, "\n"), cmd.Wait()
+	return last, pair, strings.Join(append(head, tail...), "\n"), cmd.Wait()
 }
 
 // pairs is the test in the process of its own.
 func pairs(t *testing.T, p *pjrt.Plugin, first int) {
-	s := &pairTest{t: t, p: p, rounds: 1}
+	s := &pairTest{t: t, p: p, rounds: 1, now: &[2]atomic.Pointer[string]{}}
+	defer s.watch()()
 	every := 6
 	switch {
 	case hammerLong():
@@ -542,7 +604,7 @@ func pairs(t *testing.T, p *pjrt.Plugin, first int) {
 	n, did := 0, 0
 	for i, a := range pairOps {
 		for j, b := range pairOps[i:] {
-			if only := os.Getenv("ISTHMUS_TEST_PAIR"); n >= first && (only == "" || only == a.name+" beside "+b.name) && (n%every == 0 || i < bufferOps && i+j < bufferOps) {
+			if only := os.Getenv("ISTHMUS_TEST_PAIR"); n >= first && (only == "" || only == a.name+" beside "+b.name) && (n%every == 0 || tangle(a, b) || i < bufferOps && i+j < bufferOps) {
 				fmt.Printf("pair %d %s beside %s\n", n, a.name, b.name)
 				s.meet(a, b)
 				did++

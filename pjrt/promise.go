@@ -159,7 +159,8 @@ func (c *Client) NewEvent() (*Event, *Promise[struct{}], error) {
 
 // DonateAfter takes the buffer's memory into a new buffer whose content counts as there only when the promise is
 // fulfilled; before that nobody reads or overwrites it. The old buffer is closed, as one that an execution took. The
-// caller closes the new buffer and the promise. Calls PJRT_Buffer_DonateWithControlDependency.
+// caller closes the new buffer and the promise. Calls PJRT_Buffer_DonateWithControlDependency. Errors:
+// [isthmus.ErrBusy] while an execution takes b.
 func (b *Buffer) DonateAfter() (*Buffer, *Promise[struct{}], error) {
 	const op = "donate"
 	h, err := b.use(op)
@@ -170,13 +171,16 @@ func (b *Buffer) DonateAfter() (*Buffer, *Promise[struct{}], error) {
 	var out pjrtc.Ptr[pjrtc.Buffer]
 	var data pjrtc.Addr
 	var fn pjrtc.Func
-	b.viewing.Lock()
+	if err := b.lockMemory(op); err != nil {
+		b.owned.Done()
+		return nil, nil, err
+	}
 	err = ask(p, op, func(_ *call.Frame, a *pjrtc.BufferDonateWithControlDependencyArgs) error { a.Buffer = h; return nil },
 		func(a *pjrtc.BufferDonateWithControlDependencyArgs) error {
 			out, data, fn = a.OutBuffer, a.CallbackData, a.DependencyReadyCallback
 			return nil
 		})
-	b.viewing.Unlock()
+	b.unlockMemory()
 	b.owned.Done()
 	if err != nil {
 		return nil, nil, err

@@ -104,6 +104,7 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 		in, ok := b.enterAs(x.client, q.device, &q.params[i])
 		if !ok {
 			for _, b := range args[:i] {
+				b.turn.RUnlock()
 				b.owned.Done()
 			}
 			f.Put()
@@ -134,6 +135,7 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 			call.Pair{Fn: q.await, Arg: end, Need: mem.AddrOfPtr(&k.end.Event)}, call.Pair{Fn: q.destroy, Arg: end})
 	}
 	for _, b := range args {
+		b.turn.RUnlock()
 		b.owned.Done()
 	}
 	p := x.client.plugin
@@ -166,7 +168,8 @@ func (q *quick) run(x *Executable, args, outs []*Buffer) (done bool, err error) 
 	return true, err
 }
 
-// enterAs uses b if it is a buffer of the client, on the device, of the type.
+// enterAs uses b, and claims its use, if it is a buffer of the client, on the device, of the type, and nobody takes its
+// memory.
 func (b *Buffer) enterAs(c *Client, d *Device, t *Type) (pjrtc.Ptr[pjrtc.Buffer], bool) {
 	if b == nil {
 		return 0, false
@@ -175,7 +178,7 @@ func (b *Buffer) enterAs(c *Client, d *Device, t *Type) (pjrtc.Ptr[pjrtc.Buffer]
 	if !ok {
 		return 0, false
 	}
-	if b.client != c || b.device != d || !b.typ.Equal(*t) {
+	if b.client != c || b.device != d || !b.typ.Equal(*t) || !b.turn.TryRLock() {
 		b.owned.Done()
 		return 0, false
 	}

@@ -193,12 +193,16 @@ func (r *run) device(d int) *Device {
 // launch has the plugin take the execution, and ends it if the plugin refuses.
 func (r *run) launch() error {
 	p := r.x.client.plugin
-	taken := r.taken()
-	lockAll(taken)
+	c := r.claim()
+	c.lock()
+	for _, b := range c.takes {
+		b.viewing.Lock()
+	}
 	err := do(p, r.f, "execute", &r.block.args)
-	for _, b := range taken {
+	for _, b := range c.takes {
 		b.viewing.Unlock()
 	}
+	c.unlock()
 	if err == nil {
 		if r.x.sig == nil || r.x.sig.donates {
 			r.settle()
@@ -213,43 +217,6 @@ func (r *run) launch() error {
 		return errors.Join(err, r.hosts.failure())
 	}
 	return nil
-}
-
-// taken lists the arguments, each once, whose memory the program may take.
-func (r *run) taken() []*Buffer {
-	sig := r.x.sig
-	if sig != nil && !sig.donates {
-		return nil
-	}
-	var list []*Buffer
-	seen := map[*Buffer]bool{}
-	for _, args := range r.args {
-		for i, b := range args {
-			if (sig == nil || sig.donated[i]) && !slices.Contains(r.keep, i) && !seen[b] {
-				seen[b], list = true, append(list, b)
-			}
-		}
-	}
-	return list
-}
-
-// lockAll locks viewing of all buffers, whatever the order in which others lock some of them: it waits for one at a
-// time, and while it waits it holds none.
-func lockAll(list []*Buffer) {
-	for first := 0; len(list) > 0; {
-		list[first].viewing.Lock()
-		k := 1
-		for k < len(list) && list[(first+k)%len(list)].viewing.TryLock() {
-			k++
-		}
-		if k == len(list) {
-			return
-		}
-		for i := range k {
-			list[(first+i)%len(list)].viewing.Unlock()
-		}
-		first = (first + k) % len(list)
-	}
 }
 
 // copyOut moves the handles from the frame to Go memory.
