@@ -195,6 +195,16 @@ func (l *Loan) Watch() {
 	}
 }
 
+// Unwatch says that the borrower does not use the memory for now, or not any more, before the loan is returned: Go code may.
+// Watch begins it again. Like Watch it is for the race detector only.
+func (l *Loan) Unwatch() {
+	if mem.RaceEnabled && l != nil && l.st != nil {
+		l.st.mu.Lock()
+		defer l.st.mu.Unlock()
+		l.st.watch.End()
+	}
+}
+
 // Access returns how the memory is lent.
 func (l *Loan) Access() Access {
 	if l == nil || l.st == nil {

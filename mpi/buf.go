@@ -44,23 +44,9 @@ func Alloc[T any](n int) (*Buf[T], error) {
 	if err != nil || want > mem.MaxBytes {
 		return nil, bounds(op, "%d elements of %v", n, reflect.TypeFor[T]())
 	}
-	size := 4096
-	for size < want {
-		size *= 2
-	}
-	align := 4096
-	if size >= 1<<20 {
-		size, align = max(size, mem.MaxAlign), mem.MaxAlign
-	}
-	k := bufKey{reflect.TypeFor[T](), size}
-	block := takeBlock(k)
-	if block == nil {
-		if block, err = mem.Alloc(size, align); err != nil {
-			return nil, fmt.Errorf("mpi: %s: %w", op, err)
-		}
-		block.Huge()
-	} else {
-		clear(block.Bytes()[:want])
+	block, k, err := blockFor(reflect.TypeFor[T](), want)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	b := &Buf[T]{}
 	if want > 0 {
@@ -73,6 +59,28 @@ func Alloc[T any](n int) (*Buf[T], error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// blockFor gives zeroed memory for want bytes of elements of a type, which putBlock takes back.
+func blockFor(typ reflect.Type, want int) (*mem.Block, bufKey, error) {
+	size := 4096
+	for size < want {
+		size *= 2
+	}
+	align := 4096
+	if size >= 1<<20 {
+		size, align = max(size, mem.MaxAlign), mem.MaxAlign
+	}
+	k := bufKey{typ, size}
+	if block := takeBlock(k); block != nil {
+		clear(block.Bytes()[:want])
+		return block, k, nil
+	}
+	block, err := mem.Alloc(size, align)
+	if err == nil {
+		block.Huge()
+	}
+	return block, k, err
 }
 
 func takeBlock(k bufKey) *mem.Block {

@@ -273,6 +273,7 @@ func (k *collective) begin(look int64) error {
 		return k.err
 	}
 	k.args[k.n-1] = k.o.request()
+	k.o.watch(k.user)
 	return k.o.begin(k.now, look, k.args[:k.n]...)
 }
 

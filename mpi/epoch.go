@@ -140,7 +140,13 @@ func (w *Win[T]) Expose(ctx context.Context, origins []int, f func() error) erro
 
 // View has f work on the part of the window that the process with that rank has, directly: its own, or in a shared window
 // any. The memory is locked meanwhile, so that no epoch of [Win.Lock] with it is in the way; mode [LockShared] is for
-// reading. part must not be used after f has returned. Calls MPI_Win_lock, MPI_Win_sync and MPI_Win_unlock.
+// reading. Calls MPI_Win_lock, MPI_Win_sync and MPI_Win_unlock.
+//
+// part must not be used after f has returned. Who does still touches memory of this type and nothing else: part is a
+// mapping of its own, which stays when the library unmaps its one, and has zeros, or in time another window's elements,
+// when the window is closed. In a strict check mode or under the race detector nobody may touch it between views: such a
+// use faults at its line. Where the memory cannot be mapped a second time, the window is made of memory of this package's,
+// which is never unmapped either; of a shared one part is then a copy, written back at the end in the mode LockExclusive.
 //
 // Errors: those of f; [isthmus.ErrInvalid] for another process's part in a window that is not shared; as for [Win.Lock].
 func (w *Win[T]) View(ctx context.Context, mode LockMode, rank int, f func(part []T) error) error {
@@ -156,37 +162,18 @@ func (w *Win[T]) View(ctx context.Context, mode LockMode, rank int, f func(part 
 	return x.within(ctx, op, "lock epoch", false,
 		[]step{{mpic.FnWinLock, kind, cint(rank), 0}, {mpic.FnWinSync}}, []step{{mpic.FnWinSync}, {mpic.FnWinUnlock, cint(rank)}},
 		func(h mpic.Handle) error {
-			part := w.mine
-			if rank != x.comm.rank {
-				var err error
-				if part, err = sharedPart[T](x, op, h, rank); err != nil {
-					return err
-				}
+			x.memory.loan.Unwatch() // it is Go code's meanwhile
+			defer x.memory.loan.Watch()
+			part, end, err := w.part(op, h, rank, mode == LockExclusive)
+			if err != nil {
+				return err
 			}
+			defer end()
 			if err := x.dt.validate(op, mem.Bytes(part)); err != nil {
 				return err
 			}
 			return f(part)
 		}, nil)
-}
-
-// sharedPart is another process's part of a shared window. Calls MPI_Win_shared_query.
-func sharedPart[T any](x *window, op string, h mpic.Handle, rank int) ([]T, error) {
-	p := x.world.newPatient(op, nil)
-	defer p.end()
-	cells, at, err := int64s(p.f, 3)
-	if err != nil {
-		return nil, err
-	}
-	if err := x.world.do(p.f, op, mpic.FnWinSharedQuery, uintptr(h), cint(rank), at, at+8, at+16); err != nil {
-		return nil, err
-	}
-	if cells[0] < int64(x.sizes[rank]*x.elem) {
-		return nil, bounds(op, "rank %d has %d bytes, not %d", rank, cells[0], x.sizes[rank]*x.elem)
-	}
-	// SAFETY: owner: the window, which is in use meanwhile; bounds: what the query has said; alignment: the library's
-	// allocations are aligned for every basic type; thread: any, while the lock is held.
-	return mem.Slice[T](mem.Addr(cells[2]), x.sizes[rank])
 }
 
 // step is a call on the window; the window is the last argument of each, but of those where it is the only one.
@@ -355,6 +342,9 @@ func (e *Epoch[T]) complete(rank int) error {
 	e.pendMu.Unlock()
 	var err error
 	for _, p := range done {
+		for _, l := range p.loans {
+			l.Unwatch() // the library is done with what is looked at now
+		}
 		if p.check != nil {
 			err = errors.Join(err, e.x.dt.validate("get", p.check))
 		}

@@ -368,6 +368,7 @@ func Pack[T any](b []T, l *Layout[T], n int) ([]byte, error) {
 		return nil, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	defer lo.Return()
+	lo.Watch()
 	if err := w.do(f, op, mpic.FnPack, uintptr(mem.AddrOf(b)), cint(n), uintptr(h), uintptr(mem.AddrOf(out)), cint(len(out)), at+4, c); err != nil {
 		return nil, err
 	}
@@ -411,9 +412,11 @@ func Unpack[T any](packed []byte, b []T, l *Layout[T], n int) error {
 		return fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	defer lb.Return()
+	lb.Watch()
 	if err := w.do(f, op, mpic.FnUnpack, uintptr(mem.AddrOf(packed)), cint(len(packed)), at+4, uintptr(mem.AddrOf(b)), cint(n), uintptr(h), c); err != nil {
 		return err
 	}
+	lb.Return()
 	return l.core.dt.validate(op, mem.Bytes(b))
 }
 

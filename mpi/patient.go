@@ -110,6 +110,7 @@ func lendOn[T any](c *Comm, op string, b []T, use ffi.Access) (*operation, error
 		o.drop()
 		return nil, fmt.Errorf("mpi: %s: %w", op, err)
 	}
+	o.watch(nil)
 	return o, nil
 }
 

@@ -123,6 +123,7 @@ func (p *Persistent[T]) Start() (*Request[T], error) {
 	defer p.c.collective.Store(false)
 	copy(k.o.block.req[:], proto.block.req[:])
 	o := k.o
+	o.watch(p.user)
 	o.entry.Enter("mpi.Request(" + k.op + ")")
 	if err := o.begin(mpic.FnStart, 0, o.request()); err != nil {
 		o.entry.Leave()

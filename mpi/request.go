@@ -162,6 +162,15 @@ func (o *operation) drop() {
 	o.over = true
 }
 
+// watch tells the race detector that the library has the buffers. Of a reduction in Go it may hand them to Go code.
+func (o *operation) watch(user *userCore) {
+	for _, l := range o.loans {
+		if user == nil {
+			l.Watch()
+		}
+	}
+}
+
 // letGo gives up what the library does not have any more.
 func (o *operation) letGo() {
 	for i, l := range o.loans {
@@ -247,6 +256,9 @@ func (o *operation) finish(err error) {
 			o.lease.Return() // the library is done with what is looked at now
 			err = o.dt.validate(o.op, o.into[:min(len(o.into), o.got*o.dt.size)])
 		}
+	}
+	for _, l := range o.loans {
+		l.Unwatch() // the library is done with what is looked at now
 	}
 	if o.ended != nil {
 		err = o.ended(err)

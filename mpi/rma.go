@@ -93,6 +93,7 @@ func (e *Epoch[T]) lend(a access, read, write []T) (pending, error) {
 		p.giveBack()
 		return p, fmt.Errorf("mpi: %s: %w", a.op, err)
 	}
+	p.loans[1].Watch()
 	if e.x.dt.bools && write != nil {
 		p.check = mem.Bytes(write)
 	}

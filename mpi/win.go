@@ -16,9 +16,11 @@ import (
 // each, n as each process said. It is used in epochs only, which are functions' scopes and cannot be left open:
 // [Win.Fence], [Win.Lock], [Win.LockAll], and [Win.Access] with [Win.Expose]. It is safe for concurrent use; a process has
 // one epoch of a window at a time, but may expose its memory while it accesses that of others.
+//
+// A slice of its memory that somebody keeps is memory for ever, whatever the library does: see [Win.View].
 type Win[T any] struct {
 	core *window
-	mine []T // this process's part; lives as long as the window
+	mine []T // this process's part, where it is Go's memory or ours
 }
 
 // window is a Win without its element type.
@@ -30,7 +32,7 @@ type window struct {
 	elem   int   // bytes of an element
 	sizes  []int // elements in each process
 	shared bool  // the others' memory is this process's too
-	loan   *ffi.Loan
+	memory *winMemory
 
 	mu      sync.Mutex
 	access  string // the epoch that is open, "" for none
@@ -45,6 +47,7 @@ const (
 	allocated supply = iota
 	allocatedShared
 	given
+	ours // memory of this package's own
 )
 
 // Allocate makes a window whose memory MPI allocates, which is the fastest to access; it is zero at first. n may differ
@@ -77,7 +80,7 @@ func newWin[T any](ctx context.Context, c *Comm, op string, from supply, n int, 
 	if err != nil {
 		return nil, err
 	}
-	x := &window{world: c.world, comm: c, elem: mem.SizeOf[T](), shared: from == allocatedShared}
+	x := &window{world: c.world, comm: c, elem: mem.SizeOf[T](), shared: from == allocatedShared, memory: &winMemory{}}
 	p := c.world.newPatient(op, c.owned.Done)
 	defer p.end()
 	// What is wrong in one process is an error in all of them, so that nobody waits for it.
@@ -90,35 +93,23 @@ func newWin[T any](ctx context.Context, c *Comm, op string, from supply, n int, 
 	} else if _, err := mem.Mul(n, x.elem); err != nil {
 		local, mine = bounds(op, "%d elements of %d bytes", n, x.elem), -1
 	} else if from == given {
-		if x.loan, err = ffi.LendSlice(b, ffi.Exclusive); err != nil {
+		if x.memory.loan, err = ffi.LendSlice(b, ffi.Exclusive); err != nil {
 			local, mine = fmt.Errorf("mpi: %s: %w", op, err), -1
 		}
 	}
 	if err := x.agree(ctx, p, h, mine); err != nil || local != nil {
-		x.loan.Return()
+		x.memory.loan.Return()
 		return nil, errors.Join(local, err)
 	}
-	addr, err := x.make(ctx, p, h, from, n, mem.AddrOf(b))
-	if err != nil {
-		if p.left {
-			return nil, err // the library may still make it of b: b stays lent
-		}
-		x.loan.Return()
+	if err := x.build(ctx, p, h, from, n, mem.AddrOf(b)); err != nil {
 		return nil, err
 	}
+	x.memory.loan.Watch()
 	out := &Win[T]{core: x, mine: b}
-	if from != given {
-		// SAFETY: owner: the window, which is closed only when nothing uses it; bounds: n elements, as asked for;
-		// alignment: the library's allocations are aligned for every basic type; thread: any, within an epoch.
-		if out.mine, err = mem.Slice[T](addr, n); err != nil {
+	if block := x.memory.block; block != nil && n > 0 {
+		if out.mine, err = mem.View[T](block.Bytes()[: n*x.elem : n*x.elem]); err != nil {
 			return nil, errors.Join(fmt.Errorf("mpi: %s: %w", op, err), x.owned.Close())
 		}
-		clear(out.mine)
-	}
-	// Nobody accesses the memory before it is as it should be.
-	if err := p.do(ctx, mpic.FnBarrier, uintptr(h)); err != nil {
-		x.broken = err
-		return nil, errors.Join(err, errors.New("the window is lost"))
 	}
 	return out, nil
 }
@@ -160,7 +151,7 @@ func (x *window) make(ctx context.Context, p *patient, h mpic.Handle, from suppl
 		return 0, err
 	}
 	size, unit, info := uintptr(n*x.elem), cint(x.elem), uintptr(w.lib.ABI.InfoNull)
-	if from != given {
+	if from < given {
 		size = (size + line - 1) &^ (line - 1)
 	}
 	switch from {
@@ -178,11 +169,11 @@ func (x *window) make(ctx context.Context, p *patient, h mpic.Handle, from suppl
 	if err := w.do(p.f, p.op, mpic.FnWinSetErrhandler, uintptr(win), uintptr(w.lib.ABI.ErrorsReturn)); err != nil {
 		return 0, err
 	}
-	loan := x.loan
+	memory, typ := x.memory, x.dt.typ // not x: what ends a window must not keep it
 	class := &ffi.Class[mpic.Handle]{Name: "mpi.Win", Destroy: func(h mpic.Handle) error {
 		err := w.free("close a window", mpic.FnWinFree, h)
 		if err == nil {
-			loan.Return()
+			memory.giveBack(typ, w.strict())
 		}
 		return err
 	}, Backstop: ffi.BackstopReport}
