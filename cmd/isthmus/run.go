@@ -19,17 +19,20 @@ import (
 )
 
 type runCmd struct {
-	Program string   `arg:"" help:"StableHLO program: text (.mlir) or portable bytecode; - reads standard input."`
-	Device  string   `default:"embedded" placeholder:"NAME" help:"Device: embedded, cpu (after: isthmus plugin install cpu), cuda, or the path of a PJRT plugin."`
-	Input   []string `short:"i" sep:"none" placeholder:"FILE" help:"Arguments in order, .npy or .npz. A .npz gives all its arrays in natural order, FILE.npz:NAME one of them."`
-	Random  *uint64  `placeholder:"SEED" help:"Make the arguments that no --input gives: uniform in [0, 1), integers in [0, 10), from this seed."`
-	Output  string   `short:"o" placeholder:"DIR" help:"Write the results there as out0.npy, out1.npy, …; a name that ends in .npz makes one file."`
-	Repeat  int      `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
-	Limit   *size    `name:"memory-limit" placeholder:"SIZE" help:"The most memory the embedded device may use, such as 512MiB or 2GB."`
-	JSON    bool     `name:"json" help:"Print the report as JSON."`
-	Trace   string   `placeholder:"FILE" help:"Write every call to the device's plugin as a trace for ui.perfetto.dev."`
-	Census  string   `placeholder:"FILE" help:"Write the native objects that are alive after the execution as a profile for go tool pprof."`
-	Verbose bool     `short:"v" help:"Say on standard error what happens, each phase as it begins."`
+	Program string        `arg:"" help:"StableHLO program: text (.mlir) or portable bytecode; - reads standard input."`
+	Device  string        `default:"embedded" placeholder:"NAME" help:"Device: embedded, cpu (after: isthmus plugin install cpu), cuda, or the path of a PJRT plugin."`
+	Input   []string      `short:"i" sep:"none" placeholder:"FILE" help:"Arguments in order, .npy or .npz. A .npz gives all its arrays in natural order, FILE.npz:NAME one of them."`
+	Random  *uint64       `placeholder:"SEED" help:"Make the arguments that no --input gives: uniform in [0, 1), integers in [0, 10), from this seed."`
+	Output  string        `short:"o" placeholder:"DIR" help:"Write the results there as out0.npy, out1.npy, …; a name that ends in .npz makes one file."`
+	Repeat  int           `default:"1" placeholder:"N" help:"Execute N times and report the fastest and the median."`
+	Limit   *size         `name:"memory-limit" placeholder:"SIZE" help:"The most memory the embedded device may use, such as 512MiB or 2GB."`
+	JSON    bool          `name:"json" help:"Print the report as JSON."`
+	Trace   string        `placeholder:"FILE" help:"Write every call to the device's plugin as a trace for ui.perfetto.dev."`
+	Census  string        `placeholder:"FILE" help:"Write the native objects that are alive after the execution as a profile for go tool pprof."`
+	Timeout time.Duration `placeholder:"D" help:"Give up after this time, such as 30s."`
+	Verbose bool          `short:"v" help:"Say on standard error what happens, each phase as it begins."`
+
+	ranksFlags `group:"Several processes:"`
 }
 
 // Help shows what the flags do together.
@@ -44,6 +47,13 @@ func (runCmd) Help() string {
 The function that runs is @main, or the only public one. Each input must have exactly the type of its argument; bf16 and
 the small floats are read as numpy writes them, by their width. With --output the folder is made if it is not there, and
 either all results appear in it or none; out0.npy and so on that are there are replaced.
+
+    isthmus run model.mlir --mpi -n 4 --input x{rank}.npy --every-rank
+
+With --mpi the program's replicas run on the ranks of an MPI job, and all_reduce, all_gather, all_to_all, reduce_scatter,
+collective_permute and collective_broadcast go between them; the results are those of one process with as many devices, to
+the bit. {rank} in the name of an input, an output, a trace or a census is the rank's number; an input without it is every
+rank's, a file without it that is written is rank 0's. Rank 0 prints its report.
 
 ` + exitCodes
 }
@@ -93,6 +103,27 @@ func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 
 
 // Run compiles the program and runs it. The trace of a run that fails is written too.
 func (c *runCmd) Run(ctx context.Context, s *streams) error {
+	if err := c.ranksFlags.check(c); err != nil {
+		return fail(exitUsage, err)
+	}
+	if c.Timeout < 0 {
+		return fail(exitUsage, fmt.Errorf("--timeout %v: must be positive", c.Timeout))
+	}
+	if c.Ranks > 0 {
+		return c.launch(ctx, s)
+	}
+	if c.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, c.Timeout)
+		defer stop()
+	}
+	if c.MPI {
+		return c.rank(ctx, s, c.traced)
+	}
+	return c.traced(ctx, s)
+}
+
+func (c *runCmd) traced(ctx context.Context, s *streams) error {
 	if c.Trace == "" {
 		return c.run(ctx, s, nil)
 	}
@@ -186,7 +217,9 @@ func (c *runCmd) run(ctx context.Context, s *streams, trace io.Writer) (err erro
 
 	p.phase("compiling")
 	began = time.Now()
-	exe, err := client.Compile(ctx, pjrt.MLIR(code), pjrt.CompileOptions{Params: params, Donated: donated})
+	o := pjrt.CompileOptions{Params: params, Donated: donated}
+	o.Replicas, o.Partitions = c.grid()
+	exe, err := client.Compile(ctx, pjrt.MLIR(code), o)
 	if err != nil {
 		return fail(exitProgram, err)
 	}
@@ -233,7 +266,7 @@ func (c *runCmd) run(ctx context.Context, s *streams, trace io.Writer) (err erro
 
 // open makes the client, with a trace of its calls if there is somewhere to write it. stop ends the trace.
 func (c *runCmd) open(ctx context.Context, trace io.Writer) (client *pjrt.Client, stop func() error, err error) {
-	p, err := target.Plugin(ctx, c.Device)
+	p, err := c.plugin(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -336,7 +369,7 @@ func (c *runCmd) execute(ctx context.Context, p *progress, exe *pjrt.Executable,
 			}
 		}
 		began = time.Now()
-		if results, err = exe.Execute(ctx, args, pjrt.ExecuteOptions{}); err != nil {
+		if results, err = c.start(ctx, exe, args); err != nil {
 			return nil, err
 		}
 		if t := since(began); len(times) < cap(times) {

@@ -136,7 +136,11 @@ func (l *link) End(err error) {
 
 // left is the error of a process that has ended while this one waits for it. The lock is held.
 func (l *link) left() error {
-	return fmt.Errorf("mpicoll: %w has ended its execution: process %d, while process %d waits for it in %s: %w", ErrPeer, l.waiting, l.peers.comm.Rank(), l.what, ErrMismatch)
+	how := "has ended its execution"
+	if l.peers.peers[l.waiting].left {
+		how = "has left"
+	}
+	return fmt.Errorf("mpicoll: %w %s: process %d, while process %d waits for it in %s: %w", ErrPeer, how, l.waiting, l.peers.comm.Rank(), l.what, ErrMismatch)
 }
 
 // head begins every pair's part of a meeting, with the payload behind it where that is small.
