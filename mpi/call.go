@@ -129,6 +129,9 @@ const spins = 200
 // lets the others come to where they are waited for.
 type patience struct {
 	round int
+	watch *watcher // nil: nobody is told
+	about awaited
+	stuck *stuck
 	roomy bool
 }
 
@@ -146,6 +149,11 @@ func (p *patience) pause(ctx context.Context) error {
 	case p.round <= 64: // a large message takes some 100 microseconds: who sleeps meanwhile is late
 		osYield()
 	default:
+		if p.watch != nil {
+			if err := p.notice(); err != nil {
+				return err
+			}
+		}
 		d := min(50*time.Microsecond<<min((p.round-64)/64, 5), time.Millisecond)
 		if done := ctx.Done(); done != nil && p.round&63 == 0 {
 			select {

@@ -42,7 +42,15 @@ type collective struct {
 	n     int
 	idle  bool // this process neither sends nor receives
 	idles int  // the count that it gives all the same
-	err   error
+
+	// For the debug layer.
+	rooted    bool
+	root      int
+	each      int // elements, where all processes give as many
+	reduction Reduction
+	counts    []int // of the blocks
+
+	err error
 }
 
 // collect opens the communicator for a collective operation on elements of T.
@@ -91,6 +99,7 @@ func (k *collective) role(root int) (isRoot, other bool, arg uintptr) {
 		return false, false, 0
 	}
 	c := k.c
+	k.rooted, k.root = true, root
 	if c.remote > 0 && (root == Root || root == ProcNull) {
 		if root == Root {
 			return true, false, cint(c.world.lib.ABI.Root)
@@ -119,7 +128,7 @@ func lend[T any](k *collective, b []T, a ffi.Access) uintptr {
 	}
 	l, err := ffi.LendSlice(b, a)
 	if err != nil {
-		k.fail(fmt.Errorf("mpi: %s: %w", k.op, err))
+		k.fail(fmt.Errorf("mpi: %s: %w", k.op, k.c.world.overlap(k.op, err)))
 		return 0
 	}
 	if k.o.loans[0] == nil {
@@ -177,6 +186,7 @@ func reduce[T any](k *collective, n int, op Reduction) (count, dt, h uintptr) {
 		k.fail(invalid(k.op, "no reduction"))
 		return 0, 0, 0
 	}
+	k.reduction, k.each = op, n
 	r, err := op.bind(k.c.world, reflect.TypeFor[T]())
 	if err != nil {
 		k.fail(fmt.Errorf("mpi: %s: %w", k.op, err))
@@ -215,6 +225,7 @@ func (k *collective) layout(what string, b Blocks, n, size int, recv bool) (coun
 		k.fail(bounds(k.op, "%d counts and %d offsets of what to %s, want %d", len(b.Counts), len(b.Offsets), what, n))
 		return 0, 0
 	}
+	k.counts = b.Counts
 	c, counts, err := int32s(k.o.frame, n)
 	if err != nil {
 		k.fail(err)
@@ -274,6 +285,9 @@ func (k *collective) begin(look int64) error {
 	}
 	k.args[k.n-1] = k.o.request()
 	k.o.watch(k.user)
+	if k.c.watched != nil {
+		k.watchCall("")
+	}
 	return k.o.begin(k.now, look, k.args[:k.n]...)
 }
 
@@ -336,6 +350,7 @@ func (k *collective) count(n int) uintptr {
 	if k.idle {
 		n = k.idles
 	}
+	k.each = n
 	return cint(n)
 }
 

@@ -37,6 +37,7 @@ type Comm struct {
 	topo       *topology              // of the processes; nil: none
 	given      atomic.Pointer[string] // the name that SetName gave
 	attributes attributes
+	watched    *watched // by the debug layer; nil: not
 }
 
 // commKind is how a communicator ends.
@@ -89,7 +90,13 @@ func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error
 			return w.free("disconnect", mpic.FnCommDisconnect, h)
 		}, Backstop: ffi.BackstopReport}
 	}
-	return c, c.owned.Init(class, h, &w.owned)
+	if err := c.owned.Init(class, h, &w.owned); err != nil {
+		return c, err
+	}
+	if kind == freed {
+		w.watch.comm(c, h)
+	}
+	return c, nil
 }
 
 // freeComm frees a communicator of ours.

@@ -57,7 +57,9 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 		err error
 	}
 	done := make(chan result, 1)
+	inside := c.watchMaking(m)
 	go func() {
+		defer inside()
 		made, err := c.world.make(m, uintptr(h))
 		m.done()
 		c.collective.Store(false)

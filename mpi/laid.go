@@ -6,6 +6,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
@@ -28,7 +29,10 @@ func laid[T any](c *Comm, b []T, l *Layout[T], n int, m message) (*operation, er
 	if err != nil {
 		return nil, err
 	}
-	o.dt, o.nobody = l.core.dt, m.peer == ProcNull
+	o.dt, o.nobody, o.env = l.core.dt, m.peer == ProcNull, envelope{mpiwatch.Sends, m.peer, m.tag, n * l.core.size}
+	if m.recv {
+		o.env.dir = mpiwatch.Receives
+	}
 	if m.recv {
 		o.into = []byte{} // counted; what arrives does not lie in one piece
 	}

@@ -36,7 +36,7 @@ func lost(o *operation) {
 	o.out, o.alone = false, flying || kept
 	o.mu.Unlock()
 	if flying {
-		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLostLoan, Object: o.Object()})
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLostLoan, Object: o.Object(), Err: o.world.watch.lost(o)})
 		o.world.reaper.keep(o)
 		return
 	}
@@ -114,7 +114,7 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 	if o == nil {
 		return nil, Status{}, invalid("wait", "no request")
 	}
-	p := o.world.patience()
+	p := o.world.patienceFor(o)
 	for {
 		o.mu.Lock()
 		if !o.out {

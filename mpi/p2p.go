@@ -6,6 +6,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
@@ -47,7 +48,13 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 		c.owned.Done()
 		return nil, err
 	}
-	o.dt, o.nobody = dt, m.peer == ProcNull
+	o.dt, o.nobody, o.env = dt, m.peer == ProcNull, envelope{mpiwatch.Sends, m.peer, m.tag, len(b)}
+	if m.recv {
+		o.env.dir = mpiwatch.Receives
+	}
+	if c.watched != nil && !o.site.Known() {
+		o.site = isthmus.Here()
+	}
 	if err = lendTo(o, b, m); err == nil {
 		n, typ := dt.args(len(b), m.recv)
 		err = o.begin(m.fn, m.look, uintptr(o.address), n, typ, peer, tag, uintptr(h), o.request())
@@ -70,8 +77,9 @@ func lendTo[T any](o *operation, b []T, m message) error {
 		err = o.lease.Take(o.held, o.access, o)
 	}
 	if err != nil {
+		w, op := o.world, o.op
 		o.drop()
-		return fmt.Errorf("mpi: %s: %w", o.op, err)
+		return fmt.Errorf("mpi: %s: %w", op, w.overlap(op, err))
 	}
 	return nil
 }
@@ -90,7 +98,9 @@ func (o *operation) hold(b []byte, at mem.Addr, recv bool) {
 
 // strict says that each buffer is lent before the library gets it: then another goroutine that uses it during the call is
 // found too.
-func (w *World) strict() bool { return mem.RaceEnabled || isthmus.CurrentCheck() >= isthmus.CheckPanic }
+func (w *World) strict() bool {
+	return mem.RaceEnabled || w.watch != nil || isthmus.CurrentCheck() >= isthmus.CheckPanic
+}
 
 // complete waits for an operation of a blocking call. When ctx ends, the library keeps the buffer for as long as it
 // needs it, and the caller gets the context's error.

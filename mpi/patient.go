@@ -43,6 +43,9 @@ func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
 	if p.left {
 		return fmt.Errorf("mpi: %s: a call before this one was given up: %w", p.op, context.Cause(ctx))
 	}
+	if p.world.watch != nil {
+		defer p.world.inside(p.op)()
+	}
 	if ctx.Done() == nil {
 		return p.world.do(p.f, p.op, fn, args...)
 	}
@@ -108,7 +111,7 @@ func lendOn[T any](c *Comm, op string, b []T, use ffi.Access) (*operation, error
 	}
 	if o.loans[0], err = ffi.LendSlice(b, use); err != nil {
 		o.drop()
-		return nil, fmt.Errorf("mpi: %s: %w", op, err)
+		return nil, fmt.Errorf("mpi: %s: %w", op, c.world.overlap(op, err))
 	}
 	o.watch(nil)
 	return o, nil

@@ -49,6 +49,9 @@ func persist[T any](k *collective, b []T) (*Persistent[T], error) {
 			p.lends = append(p.lends, lent{l.Bytes(), l.Access()})
 		}
 	}
+	if k.c.watched != nil {
+		k.watchCall("prepare ")
+	}
 	k.arg(uintptr(k.h), uintptr(k.c.world.lib.ABI.InfoNull), k.o.request())
 	if err := k.o.begin(k.init, 0, k.args[:k.n]...); err != nil {
 		return nil, err
@@ -121,6 +124,10 @@ func (p *Persistent[T]) Start() (*Request[T], error) {
 		return nil, k.err
 	}
 	defer p.c.collective.Store(false)
+	if p.c.watched != nil {
+		k.dt = p.dt
+		k.watchCall("start ")
+	}
 	copy(k.o.block.req[:], proto.block.req[:])
 	o := k.o
 	o.watch(p.user)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -22,30 +23,30 @@ type look struct {
 }
 
 // probe asks up to n times, and as long as ctx allows if wait is true.
-func probe[T any](ctx context.Context, c *Comm, op string, from, tag int, matched, wait bool) (s Status, m mpic.Handle, found bool, err error) {
+func probe[T any](ctx context.Context, c *Comm, op string, from, tag int, matched, wait bool) (s Status, m mpic.Handle, seen *sight, found bool, err error) {
 	h, err := c.use(op)
 	if err != nil {
-		return Status{}, 0, false, err
+		return Status{}, 0, nil, false, err
 	}
 	defer c.owned.Done()
 	w := c.world
 	dt, err := datatypeOf[T](w)
 	if err != nil {
-		return Status{}, 0, false, fmt.Errorf("mpi: %s: %w", op, err)
+		return Status{}, 0, nil, false, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	peer, err := c.peer(op, from, true)
 	if err != nil {
-		return Status{}, 0, false, err
+		return Status{}, 0, nil, false, err
 	}
 	label, err := c.label(op, tag, true)
 	if err != nil {
-		return Status{}, 0, false, err
+		return Status{}, 0, nil, false, err
 	}
 	f := call.Get()
 	defer f.Put()
 	k, err := call.New[look](f)
 	if err != nil {
-		return Status{}, 0, false, err
+		return Status{}, 0, nil, false, err
 	}
 	flag, status := uintptr(mem.AddrOfPtr(&k.flag)), uintptr(mem.AddrOf(k.status[:]))
 	if matched {
@@ -57,27 +58,34 @@ func probe[T any](ctx context.Context, c *Comm, op string, from, tag int, matche
 		err = w.step(&k.count, mpic.FnGetCount, status, uintptr(dt.h), uintptr(mem.AddrOfPtr(&k.n)))
 	}
 	if err != nil {
-		return Status{}, 0, false, fmt.Errorf("mpi: %s: %w", op, err)
+		return Status{}, 0, nil, false, fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	k.step.Flag, k.step.Next = mem.Addr(flag), mem.AddrOfPtr(&k.count)
-	var p patience
+	p := w.patience()
+	if w.watch != nil {
+		p = w.patienceFor(probing{c, op, from, tag})
+	}
 	for {
 		k.step.Spins = 1
 		if wait {
 			k.step.Spins = spins
 		}
-		w.go1(&k.step)
+		if matched && c.watched != nil {
+			seen = c.watched.probe(k, from)
+		} else {
+			w.go1(&k.step)
+		}
 		if code := k.step.Failed(); code != 0 {
-			return Status{}, 0, false, w.failure(op, code)
+			return Status{}, 0, nil, false, w.failure(op, code)
 		}
 		if k.flag != 0 {
 			break
 		}
 		if !wait {
-			return Status{}, 0, false, nil
+			return Status{}, 0, nil, false, nil
 		}
 		if err := p.pause(ctx); err != nil {
-			return Status{}, 0, false, fmt.Errorf("mpi: %s: %w", op, err)
+			return Status{}, 0, nil, false, fmt.Errorf("mpi: %s: %w", op, err)
 		}
 	}
 	st := w.lib.ABI.Status(k.status[:], 0)
@@ -88,19 +96,19 @@ func probe[T any](ctx context.Context, c *Comm, op string, from, tag int, matche
 	if from == ProcNull || s.Source == w.lib.ABI.ProcNull {
 		s = Status{Source: ProcNull, Tag: AnyTag}
 	}
-	return s, w.lib.ABI.GetHandle(k.message[:], 0), true, nil
+	return s, w.lib.ABI.GetHandle(k.message[:], 0), seen, true, nil
 }
 
 // Probe waits until a message of the process with rank from, or [AnySource], with the tag, or [AnyTag], can be received, and
 // says how many elements of T it has. Another goroutine may receive it first: see [Mprobe]. Calls MPI_Iprobe.
 func Probe[T any](ctx context.Context, c *Comm, from, tag int) (Status, error) {
-	s, _, _, err := probe[T](ctx, c, "probe", from, tag, false, true)
+	s, _, _, _, err := probe[T](ctx, c, "probe", from, tag, false, true)
 	return s, err
 }
 
 // Iprobe is Probe that does not wait; found tells. Calls MPI_Iprobe.
 func Iprobe[T any](c *Comm, from, tag int) (s Status, found bool, err error) {
-	s, _, found, err = probe[T](context.Background(), c, "probe", from, tag, false, false)
+	s, _, _, found, err = probe[T](context.Background(), c, "probe", from, tag, false, false)
 	return s, found, err
 }
 
@@ -111,6 +119,7 @@ type Message[T any] struct {
 	mu     sync.Mutex
 	comm   *Comm
 	status Status
+	seen   *sight // by the debug layer
 }
 
 // Mprobe waits for a message as [Probe] does and takes it out of the queue: only [Message.Recv] gets it. Calls MPI_Improbe.
@@ -125,11 +134,11 @@ func Improbe[T any](c *Comm, from, tag int) (m *Message[T], found bool, err erro
 }
 
 func mprobe[T any](ctx context.Context, c *Comm, from, tag int, wait bool) (*Message[T], bool, error) {
-	s, h, found, err := probe[T](ctx, c, "matched probe", from, tag, true, wait)
+	s, h, seen, found, err := probe[T](ctx, c, "matched probe", from, tag, true, wait)
 	if err != nil || !found {
 		return nil, false, err
 	}
-	m := &Message[T]{comm: c, status: s}
+	m := &Message[T]{comm: c, status: s, seen: seen}
 	class := &ffi.Class[mpic.Handle]{Name: "mpi.Message", Destroy: func(mpic.Handle) error { return nil }, Backstop: ffi.BackstopReport}
 	if err := m.owned.Init(class, h, &c.owned); err != nil {
 		return nil, false, fmt.Errorf("mpi: matched probe: %w", err)
@@ -218,6 +227,10 @@ func ready[T any](m *Message[T], op string, b []T) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.dt, o.nobody = dt, m.status.Source == ProcNull
+	o.dt, o.nobody, o.seen = dt, m.status.Source == ProcNull, m.seen
+	o.env = envelope{mpiwatch.Receives, m.status.Source, m.status.Tag, len(b)}
+	if m.comm.watched != nil {
+		o.site = isthmus.Here()
+	}
 	return o, nil
 }

@@ -3,6 +3,7 @@ package mpi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,14 +29,24 @@ func (r *reaper) watch(o *operation) {
 
 // open names at most limit requests that are under way.
 func (r *reaper) open(limit int) []string {
-	r.mu.Lock()
-	all := r.requests
-	r.mu.Unlock()
+	all := r.objects()
 	var out []string
+	for _, o := range all[:min(limit, len(all))] {
+		out = append(out, o.String())
+	}
+	return out
+}
+
+// objects are the requests that are under way.
+func (r *reaper) objects() []isthmus.Object {
+	r.mu.Lock()
+	all := slices.Clone(r.requests)
+	r.mu.Unlock()
+	var out []isthmus.Object
 	for _, o := range all {
 		o.mu.Lock()
-		if o.out && !o.over && len(out) < limit {
-			out = append(out, o.Object().String())
+		if o.out && !o.over {
+			out = append(out, o.Object())
 		}
 		o.mu.Unlock()
 	}

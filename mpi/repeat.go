@@ -6,6 +6,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -61,8 +62,9 @@ func prepareAgain[T any](c *Comm, b []T, m message) (*Repeat[T], error) {
 		return nil, err
 	}
 	o.stays, o.over, o.dt, o.nobody, o.access = true, true, dt, m.peer == ProcNull, ffi.Shared
+	o.env = envelope{mpiwatch.Sends, m.peer, m.tag, len(b)}
 	if m.recv {
-		o.access = ffi.Exclusive
+		o.access, o.env.dir = ffi.Exclusive, mpiwatch.Receives
 	}
 	f := call.Get()
 	defer f.Put()
@@ -122,6 +124,10 @@ func (p *Repeat[T]) Start() error {
 		return fmt.Errorf("mpi: %s: %w", op, err)
 	}
 	o.renew(o.comm, o.op)
+	o.site = isthmus.Site{}
+	if o.comm.watched != nil {
+		o.site = isthmus.Here()
+	}
 	o.ended = func(err error) error { p.owned.Done(); return err }
 	if err := lendTo(o, p.buf, message{recv: o.access == ffi.Exclusive}); err != nil { // undoes all of it
 		return err
@@ -149,7 +155,7 @@ func (p *Repeat[T]) Wait(ctx context.Context) (Status, error) {
 	if p == nil || p.o == nil {
 		return Status{}, invalid("wait", "no operation")
 	}
-	var pause patience
+	pause := p.o.world.patienceFor(p.o)
 	for {
 		if s, done, err := p.test(spins); done {
 			return s, err

@@ -35,6 +35,9 @@ type operation struct {
 	into    []byte       // the receive buffer, validated when it has arrived; nil for a send
 	entry   isthmus.Entry
 	address mem.Addr // of the buffer
+	env     envelope
+	place   int    // of a collective operation in its communicator's sequence
+	seen    *sight // by the debug layer
 
 	// What an operation of one buffer has instead, so that it can be used again without an allocation.
 	lease  ffi.Lease    // of the buffer, while the library has it after the crossing that started it
@@ -117,10 +120,17 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 	if look > 0 {
 		b.start.Next, b.test.Spins = mem.AddrOfPtr(&b.test), look
 	}
+	var s *sight
+	if o.comm.watched != nil {
+		s = o.watchOp()
+	}
 	if o.brief {
 		o.world.short(&b.start)
 	} else {
 		o.world.go1(&b.start)
+	}
+	if s != nil {
+		o.watchStart(s, b.start.Failed() == 0)
 	}
 	return o.began(look)
 }
@@ -236,7 +246,7 @@ func (o *operation) bereave(err error) {
 
 // finish ends the operation: what it held is free again.
 func (o *operation) finish(err error) {
-	b, w := o.block, o.world
+	b, w, failed := o.block, o.world, err
 	o.got = -1
 	if o.into != nil && err == nil {
 		o.stat = w.lib.ABI.Status(b.status[:], 0)
@@ -257,6 +267,9 @@ func (o *operation) finish(err error) {
 			err = o.dt.validate(o.op, o.into[:min(len(o.into), o.got*o.dt.size)])
 		}
 	}
+	if o.seen != nil {
+		o.watchEnd(failed)
+	}
 	for _, l := range o.loans {
 		l.Unwatch() // the library is done with what is looked at now
 	}
@@ -275,7 +288,7 @@ func (o *operation) finish(err error) {
 
 // wait waits until the operation is over or ctx ends.
 func (o *operation) wait(ctx context.Context) error {
-	p := o.world.patience()
+	p := o.world.patienceFor(o)
 	for {
 		o.mu.Lock()
 		o.poll(spins)

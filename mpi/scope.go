@@ -9,6 +9,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -45,6 +46,7 @@ type posted struct {
 	op     string
 	recv   bool
 	nobody bool
+	seen   *sight // by the debug layer
 }
 
 // opsBlock is what the library reads and writes.
@@ -151,9 +153,12 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 	if recv {
 		p.access = ffi.Exclusive
 	}
+	if s.c.watched != nil {
+		p.watchPost(s.c.watched, envelope{mpiwatch.Sends, rank, tag, len(b)})
+	}
 	if err := s.free(p); err != nil {
 		p.held = nil
-		return s.fail(fmt.Errorf("mpi: %s: %w", op, err))
+		return s.fail(fmt.Errorf("mpi: %s: %w", op, w.overlap(op, err)))
 	}
 	step := &s.block.starts[s.n]
 	step.Fn, _ = w.lib.Fn(fn) // both are there in every library that Open takes
@@ -218,7 +223,7 @@ func (s *Ops) begin(look int64) error {
 	chain := &b.test
 	chain.Next = 0
 	for i := range s.n {
-		if p := &s.posted[i]; p.recv && p.st != nil {
+		if p := &s.posted[i]; p.recv && (p.st != nil || p.seen != nil) {
 			c := &b.counts[i]
 			c.Args[0] = uintptr(mem.AddrOf(b.statuses[:])) + uintptr(i)*w.lib.ABI.StatusSize
 			c.Args[1], c.Next, c.Ret = uintptr(p.dt.h), 0, 0
@@ -228,7 +233,11 @@ func (s *Ops) begin(look int64) error {
 	}
 	b.test.Args[0], b.test.Spins, b.test.Ret, b.flag = cint(s.n), look, 0, 0
 	s.started = true
-	w.go1(&b.starts[0])
+	if s.c.watched == nil {
+		w.go1(&b.starts[0])
+	} else {
+		s.watchStart()
+	}
 	for i := range s.n {
 		if code := b.starts[i].Failed(); code != 0 {
 			// The library refused one, and has not seen those after it.
@@ -243,7 +252,7 @@ func (s *Ops) begin(look int64) error {
 func (s *Ops) forget(i int) {
 	for j := i; j < s.n; j++ {
 		s.posted[j].lease.Return()
-		s.posted[j].held, s.posted[j].st = nil, nil
+		s.posted[j].held, s.posted[j].st, s.posted[j].seen = nil, nil, nil
 	}
 	s.n = i
 	s.block.test.Args[0] = cint(i)
@@ -282,6 +291,9 @@ func (s *Ops) over(code int32) error {
 	var err error
 	for i := range s.n {
 		p := &s.posted[i]
+		if p.seen != nil {
+			s.watchEnd(i, code == 0)
+		}
 		p.lease.Return()
 		if p.recv && code == 0 && (p.st != nil || p.dt.bools) {
 			at := w.lib.ABI.Status(b.statuses[:], i)
@@ -305,7 +317,7 @@ func (s *Ops) over(code int32) error {
 				}
 			}
 		}
-		p.held, p.st, p.dt = nil, nil, nil
+		p.held, p.st, p.dt, p.seen = nil, nil, nil, nil
 	}
 	if code != 0 {
 		err = s.failure(code)
@@ -351,7 +363,7 @@ func (s *Ops) Wait(ctx context.Context) error {
 
 // finish waits for what was started.
 func (s *Ops) finish(ctx context.Context) error {
-	p := s.c.world.patience()
+	p := s.c.world.patienceFor(s)
 	for s.started {
 		s.block.test.Spins = spins
 		s.c.world.go1(&s.block.test)
@@ -393,6 +405,7 @@ func (s *Ops) leave(ctx context.Context) error {
 	for i := range s.n {
 		out = append(out, fmt.Sprintf("%s of %d bytes", s.posted[i].op, len(s.posted[i].held)))
 	}
+	c.world.watch.unfinished(s)
 	err = fmt.Errorf("mpi: leave scope: the library still has %q: %w: %w; the memory stays lent until it is done", out, isthmus.ErrBorrowed, err)
 	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "mpi.Scope"}, Err: err})
 	go func() { // the communicator stays in use meanwhile, so that MPI is not ended under it

@@ -68,7 +68,7 @@ func WaitAny(ctx context.Context, rs ...Pending) (int, error) {
 	if len(rs) == 0 {
 		return -1, invalid("wait for any", "no requests")
 	}
-	var p patience
+	p := patienceForAll(rs, true)
 	for {
 		for range 20 {
 			if i := TestAny(rs...); i >= 0 {
@@ -94,7 +94,7 @@ func WaitSome(ctx context.Context, rs ...Pending) ([]int, error) {
 func WaitAll(ctx context.Context, rs ...Pending) error {
 	var errs error
 	for i, r := range rs {
-		var p patience
+		p := patienceForAll(rs[i:i+1], false)
 		for !check(r, spins) {
 			if err := p.pause(ctx); err != nil {
 				return fmt.Errorf("mpi: wait for all of %d requests, the first %d of which are over: %w", len(rs), i, err)
@@ -112,4 +112,19 @@ func WaitAll(ctx context.Context, rs ...Pending) error {
 		}
 	}
 	return errs
+}
+
+// patienceForAll is how to wait for several.
+func patienceForAll(rs []Pending, anyOne bool) patience {
+	for _, r := range rs {
+		if r == nil || r.pending() == nil {
+			continue
+		}
+		w := r.pending().world
+		if w.watch != nil {
+			return w.patienceFor(many{rs, anyOne})
+		}
+		break
+	}
+	return patience{}
 }

@@ -81,6 +81,7 @@ func newWin[T any](ctx context.Context, c *Comm, op string, from supply, n int, 
 		return nil, err
 	}
 	x := &window{world: c.world, comm: c, elem: mem.SizeOf[T](), shared: from == allocatedShared, memory: &winMemory{}}
+	c.watchCall(op)
 	p := c.world.newPatient(op, c.owned.Done)
 	defer p.end()
 	// What is wrong in one process is an error in all of them, so that nobody waits for it.

@@ -27,6 +27,8 @@ type Options struct {
 	Threads ThreadLevel
 	// FinalizeTimeout bounds MPI_Finalize, which waits for the other processes. 0 is 30 seconds, negative no limit.
 	FinalizeTimeout time.Duration
+	// Checks are those of the debug layer.
+	Checks Checks
 }
 
 // ThreadLevel is how the library may be called by several threads (MPI-4.1, 11.6.2).
@@ -81,6 +83,7 @@ type World struct {
 		asked bool
 		comm  *Comm
 	}
+	watch    *watcher     // the debug layer; nil: off
 	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
 }
 
@@ -142,6 +145,7 @@ func Open(ctx context.Context, o Options) (*World, error) {
 	if err := w.begin(); err != nil {
 		return nil, errors.Join(err, w.Close(ctx))
 	}
+	w.newWatcher(ctx, o.Checks)
 	return w, nil
 }
 
@@ -259,6 +263,7 @@ func (w *World) Close(ctx context.Context) error {
 	if err := w.reaper.drain(ctx, w.timeout); err != nil {
 		return err
 	}
+	w.watch.leaks()
 	for _, c := range []*Comm{w.comm, w.self} {
 		if c != nil {
 			c.unpark()
@@ -294,6 +299,7 @@ func (w *World) finalize() error {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	process.state = 2
+	w.watch.leave()
 	done := make(chan error, 1)
 	go func() {
 		f := call.Get()
@@ -322,6 +328,7 @@ func (w *World) finalize() error {
 	case err := <-done:
 		if err == nil {
 			w.main <- nil // the thread's last work
+			w.watch.end()
 		}
 		return err
 	case <-limit:

@@ -17,13 +17,14 @@ const (
 	CollectiveArgs    = "mpi/collective-arguments"
 	Deadlock          = "mpi/deadlock"
 	LongWait          = "mpi/long-wait"
+	NotWatched        = "mpi/not-watched"
 )
 
 // Rules lists them.
 func Rules() []string {
 	return []string{
 		TypeMismatch, Truncated, ShortMessage, Unreceived, BufferOverlap, SendChanged, LostRequest, UnfinishedRequest, Leak,
-		CollectiveOrder, CollectiveArgs, Deadlock, LongWait,
+		CollectiveOrder, CollectiveArgs, Deadlock, LongWait, NotWatched,
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
@@ -42,9 +43,15 @@ func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx c
 	if name == "" {
 		os.Exit(m.Run())
 	}
+	check, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	isthmus.SetCheck(check)
 	ctx, stop := context.WithTimeout(context.Background(), 100*time.Second)
 	defer stop()
-	err := run(ctx, name, scenarios, raw)
+	err = run(ctx, name, scenarios, raw)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "scenario %s: %v\n", name, err)
 		os.Exit(1)
