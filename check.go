@@ -17,7 +17,8 @@ const (
 	// CheckPanic is CheckReport, and then every report ends the process with a panic.
 	CheckPanic
 	// CheckValidate is CheckReport, and a validation layer stands before every plugin that is opened under it: each
-	// native call is checked, and what breaks a rule is reported as a [Finding].
+	// native call is checked, and what breaks a rule is reported as a [Finding]. An MPI that is opened under it compares what
+	// its ranks do.
 	CheckValidate
 )
 

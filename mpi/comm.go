@@ -90,13 +90,7 @@ func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error
 			return w.free("disconnect", mpic.FnCommDisconnect, h)
 		}, Backstop: ffi.BackstopReport}
 	}
-	if err := c.owned.Init(class, h, &w.owned); err != nil {
-		return c, err
-	}
-	if kind == freed {
-		w.watch.comm(c, h)
-	}
-	return c, nil
+	return c, c.owned.Init(class, h, &w.owned)
 }
 
 // freeComm frees a communicator of ours.

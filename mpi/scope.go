@@ -185,7 +185,7 @@ func (s *Ops) free(p *posted) error {
 		q := &s.posted[i]
 		at := mem.AddrOf(q.held)
 		if len(p.held) > 0 && len(q.held) > 0 && start < at+mem.Addr(len(q.held)) && at < end && (p.recv || q.recv) {
-			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: isthmus.Object{Kind: fmt.Sprintf("mpi.Scope, its %s %d", q.op, i)}}
+			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: q.Object()}
 		}
 	}
 	if s.c.world.strict() {
@@ -195,7 +195,13 @@ func (s *Ops) free(p *posted) error {
 }
 
 // Object describes the operation.
-func (p *posted) Object() isthmus.Object { return isthmus.Object{Kind: "mpi.Scope, " + p.op} }
+func (p *posted) Object() isthmus.Object {
+	o := isthmus.Object{Kind: "mpi.Scope, " + p.op}
+	if p.seen != nil {
+		o.Site = p.seen.site
+	}
+	return o
+}
 
 // Start starts what was posted and looks after it once. It does not wait. Calls MPI_Testall.
 func (s *Ops) Start() error {

@@ -55,7 +55,7 @@ type watcher struct {
 	sites []isthmus.Site // of the calls, by their numbers
 	comms []*watched
 	made  map[uint64]uint64 // how many communicators of the same processes were made
-	told  map[uint64]bool   // objects that were reported as leaks
+	told  map[string]bool   // what was reported when the World was to be closed
 	stuck map[*stuck]struct{}
 	waits uint64
 	calm  bool // the last state that was sent had no waits
@@ -79,7 +79,7 @@ func (w *World) newWatcher(ctx context.Context, o Checks) {
 	}
 	t := &watcher{
 		world: w, checks: o, seed: maphash.MakeSeed(), types: map[reflect.Type][]mpiwatch.Run{}, sigs: map[sigKey]int{},
-		sites: []isthmus.Site{{}}, made: map[uint64]uint64{}, told: map[uint64]bool{}, stuck: map[*stuck]struct{}{},
+		sites: []isthmus.Site{{}}, made: map[uint64]uint64{}, told: map[string]bool{}, stuck: map[*stuck]struct{}{},
 	}
 	w.watch = t
 	if !w.spawned() {
@@ -154,6 +154,7 @@ type watched struct {
 	comm    *Comm
 	mu      sync.Mutex // held while the library is given a message, so that the order of messages is known
 	streams map[streamKey]*stream
+	made    isthmus.Site
 	first   *sight // receives in the order in which they were posted, and not said yet
 	last    *sight
 	colls   *mpiwatch.Stream
@@ -179,7 +180,7 @@ func (t *watcher) comm(c *Comm, h mpic.Handle) {
 	if t == nil || c == nil {
 		return
 	}
-	x := &watched{t: t, comm: c, streams: map[streamKey]*stream{}}
+	x := &watched{t: t, comm: c, streams: map[streamKey]*stream{}, made: c.made}
 	var ok bool
 	if x.own, ok = t.ranks(h, mpic.FnCommGroup, c.size); !ok {
 		return
@@ -359,9 +360,10 @@ func (t *watcher) leaks() {
 	}
 	rank := t.world.comm.rank
 	tell := func(id, what string, o isthmus.Object) {
+		name := o.String()
 		t.mu.Lock()
-		old := t.told[o.ID] && o.ID != 0
-		t.told[o.ID] = true
+		old := t.told[name]
+		t.told[name] = true
 		t.mu.Unlock()
 		if !old {
 			t.tell(isthmus.ProblemMisuse, &isthmus.Finding{ID: id, Call: "close", Text: fmt.Sprintf("rank %d closes MPI while %s", rank, what), Object: o})
@@ -374,8 +376,17 @@ func (t *watcher) leaks() {
 		switch {
 		case strings.HasPrefix(o.Kind, "mpi.Request("):
 			tell(mpiwatch.UnfinishedRequest, "a request is under way", o)
-		case slices.Contains([]string{"mpi.Comm", "mpi.File", "mpi.Group", "mpi.Hints", "mpi.Layout", "mpi.Message", "mpi.Partitioned", "mpi.Persistent", "mpi.Repeat", "mpi.Session", "mpi.UserOp", "mpi.Win"}, o.Kind):
+		case o.Kind == "mpi.Comm": // below, with where it was made
+		case slices.Contains([]string{"mpi.File", "mpi.Group", "mpi.Hints", "mpi.Layout", "mpi.Message", "mpi.Partitioned", "mpi.Persistent", "mpi.Repeat", "mpi.Session", "mpi.UserOp", "mpi.Win"}, o.Kind):
 			tell(mpiwatch.Leak, "something is open", o)
+		}
+	}
+	t.mu.Lock()
+	comms := slices.Clone(t.comms)
+	t.mu.Unlock()
+	for _, x := range comms {
+		if x.comm.owned.Live() && !x.comm.predefined {
+			tell(mpiwatch.Leak, x.comm.title()+" is open", isthmus.Object{Kind: "mpi.Comm", ID: x.id, Site: x.made})
 		}
 	}
 }

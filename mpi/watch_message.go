@@ -193,7 +193,7 @@ func (x *watched) probe(k *look, from int) *sight {
 
 // watchOp sees an operation that is about to begin.
 func (o *operation) watchOp() *sight {
-	if o.env.dir == 0 {
+	if o.env.dir != mpiwatch.Sends && o.env.dir != mpiwatch.Receives {
 		return nil
 	}
 	bytes := o.held

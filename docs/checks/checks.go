@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed pjrt/*.md
+//go:embed mpi/*.md pjrt/*.md
 var pages embed.FS
 
 // Page is the page of a rule such as pjrt/use-after-destroy, in Markdown. ok is false for a rule that there is not.

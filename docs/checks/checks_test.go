@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus/docs/checks"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtlayer"
 )
 
 // TestEveryRuleHasAPage, and every page a rule.
 func TestEveryRuleHasAPage(t *testing.T) {
-	rules := pjrtlayer.Rules()
+	rules := append(pjrtlayer.Rules(), mpiwatch.Rules()...)
 	slices.Sort(rules)
 	ids := checks.IDs()
 	slices.Sort(ids)
