@@ -23,6 +23,7 @@ type making struct {
 	kind  commKind
 	rest  bool   // what is made is for those who are left: c need not work any more
 	done  func() // when the call has returned
+	site  isthmus.Site
 	topo  func(c *Comm) error
 }
 
@@ -57,7 +58,11 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 		err error
 	}
 	done := make(chan result, 1)
-	inside := c.watchMaking(m)
+	inside := func() {}
+	if c.world.watch != nil {
+		m.site = isthmus.Here()
+		inside = c.watchMaking(m)
+	}
 	go func() {
 		defer inside()
 		made, err := c.world.make(m, uintptr(h))
@@ -102,6 +107,9 @@ func (w *World) make(m making, h uintptr) (*Comm, error) {
 		return nil, nil
 	}
 	made, err := w.newComm(mpic.Handle(*cell), m.name, m.kind)
+	if err == nil && w.watch != nil && m.kind == freed {
+		w.watch.comm(made, mpic.Handle(*cell), m.site)
+	}
 	if err == nil && m.topo != nil {
 		if err = m.topo(made); err != nil {
 			_ = made.Close()

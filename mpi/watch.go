@@ -93,8 +93,8 @@ func (w *World) newWatcher(ctx context.Context, o Checks) {
 		}
 		t.client = c
 	}
-	t.comm(w.comm, w.lib.ABI.CommWorld)
-	t.comm(w.self, w.lib.ABI.CommSelf)
+	t.comm(w.comm, w.lib.ABI.CommWorld, isthmus.Site{})
+	t.comm(w.self, w.lib.ABI.CommSelf, isthmus.Site{})
 }
 
 // jobKey is where the ranks of this job meet on this machine.
@@ -176,11 +176,11 @@ type stream struct {
 }
 
 // comm begins to watch a communicator. One with processes that were not started together with this one is not watched.
-func (t *watcher) comm(c *Comm, h mpic.Handle) {
-	if t == nil || c == nil {
+func (t *watcher) comm(c *Comm, h mpic.Handle, made isthmus.Site) {
+	if c == nil {
 		return
 	}
-	x := &watched{t: t, comm: c, streams: map[streamKey]*stream{}, made: c.made}
+	x := &watched{t: t, comm: c, streams: map[streamKey]*stream{}, made: made}
 	var ok bool
 	if x.own, ok = t.ranks(h, mpic.FnCommGroup, c.size); !ok {
 		return
