@@ -185,7 +185,7 @@ func (s *Ops) free(p *posted) error {
 		q := &s.posted[i]
 		at := mem.AddrOf(q.held)
 		if len(p.held) > 0 && len(q.held) > 0 && start < at+mem.Addr(len(q.held)) && at < end && (p.recv || q.recv) {
-			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: q.Object()}
+			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: isthmus.Object{Kind: fmt.Sprintf("mpi.Scope, its %s %d", q.op, i), Site: q.Object().Site}}
 		}
 	}
 	if s.c.world.strict() {
