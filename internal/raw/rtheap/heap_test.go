@@ -1,0 +1,87 @@
+package rtheap_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+)
+
+func small(t testing.TB) *rtheap.Heap {
+	t.Helper()
+	h, err := rtheap.New(rtheap.Limits{Data: 256 << 20, Slots: 1 << 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func must[T any](t testing.TB) func(v T, code rtheap.Code) T {
+	return func(v T, code rtheap.Code) T {
+		t.Helper()
+		if code != rtheap.OK {
+			t.Fatal(code)
+		}
+		return v
+	}
+}
+
+func TestFlonum(t *testing.T) {
+	h := small(t)
+	for _, f := range []float64{0, 1, -1, 0.1, 1e-70, 1e70, math.Copysign(0, -1), math.Inf(1), math.MaxFloat64, math.SmallestNonzeroFloat64, 1.72723371101889e-77} {
+		v := must[rtheap.Value](t)(h.NewFloat(f))
+		if got := must[float64](t)(h.AsFloat(v)); math.Float64bits(got) != math.Float64bits(f) {
+			t.Errorf("%v came back as %v", f, got)
+		}
+	}
+	nan := must[rtheap.Value](t)(h.NewFloat(math.NaN()))
+	if got, _ := h.AsFloat(nan); !math.IsNaN(got) {
+		t.Errorf("NaN came back as %v", got)
+	}
+}
+
+func TestDictGrows(t *testing.T) {
+	h := small(t)
+	v := must[rtheap.Value](t)
+	d := v(h.NewDict(0))
+	for i := range 1000 {
+		k := v(h.NewString(fmt.Append(nil, "key ", i)))
+		n, _ := rtheap.Int(int64(i))
+		if c := h.DictSet(d, k, n); c != rtheap.OK {
+			t.Fatal(c)
+		}
+		h.Release(k)
+	}
+	for i := range 1000 {
+		k := v(h.NewString(fmt.Append(nil, "key ", i)))
+		got := v(h.DictGet(d, k))
+		if n, _ := got.AsInt(); n != int64(i) {
+			t.Fatalf("key %d: %d", i, n)
+		}
+		if i%2 == 0 {
+			if c := h.DictRemove(d, k); c != rtheap.OK {
+				t.Fatal(c)
+			}
+		}
+		h.Release(k)
+	}
+	var cursor uint64
+	n := 0
+	for {
+		var code rtheap.Code
+		if cursor, _, _, code = h.DictNext(d, cursor); code != rtheap.OK {
+			if code != rtheap.NotFound {
+				t.Fatal(code)
+			}
+			break
+		}
+		n++
+	}
+	if n != 500 {
+		t.Errorf("%d entries walked, want 500", n)
+	}
+	if !h.Release(d) || h.Release(d) {
+		t.Error("the second release must be refused")
+	}
+}

@@ -1,0 +1,85 @@
+//go:build cgo
+
+package rtlib
+
+// #cgo CFLAGS: -O2
+// #cgo noescape isthmus_rt_function
+// #cgo nocallback isthmus_rt_function
+// #define RT_NO_INLINE
+// #include "isthmus_rt.h"
+// uintptr_t isthmus_rt_function(const char *name);
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+)
+
+// slotsOf is n numbers that C lends for the call.
+//
+// SAFETY: owner: the C caller's thread, which waits; lifetime: the call; bounds: the caller's n, the size of its own
+// array; alignment: uint32_t; thread: the caller's.
+func numbers(p *C.uint32_t, n C.uint32_t) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(p)), int(n))
+}
+
+// process is the heap of the process; nil before it is made.
+func process() *rtheap.Heap { return rtheap.Made() }
+
+//export rtgo_take_slots
+func rtgo_take_slots(dst *C.uint32_t, n C.uint32_t) C.uint32_t {
+	h := process()
+	if h == nil {
+		return 0
+	}
+	return C.uint32_t(h.TakeSlots(numbers(dst, n)))
+}
+
+//export rtgo_give_slots
+func rtgo_give_slots(src *C.uint32_t, n C.uint32_t) { process().GiveSlots(numbers(src, n)) }
+
+//export rtgo_take_blocks
+func rtgo_take_blocks(c C.int32_t, dst *C.uint32_t, n C.uint32_t) C.uint32_t {
+	h := process()
+	if h == nil {
+		return 0
+	}
+	return C.uint32_t(h.TakeBlocks(int(c), numbers(dst, n)))
+}
+
+//export rtgo_give_blocks
+func rtgo_give_blocks(c C.int32_t, src *C.uint32_t, n C.uint32_t) {
+	process().GiveBlocks(int(c), numbers(src, n))
+}
+
+//export rtgo_start
+func rtgo_start(heap *C.rt_heap_) C.int32_t {
+	h, err := rtheap.Process()
+	if err != nil {
+		if errors.Is(err, isthmus.ErrLimit) {
+			return C.RT_E_MEMORY
+		}
+		return C.RT_E_STATE
+	}
+	base, mask, seed, most := h.Geometry()
+	// SAFETY: the address is off the Go heap and stays; C keeps it for as long as the process lives.
+	heap.base = mem.At[C.rt_slot_](base)
+	heap.mask, heap.seed, heap.max_len = C.uint64_t(mask), C.uint64_t(seed), C.uint64_t(most)
+	return C.RT_OK
+}
+
+// Function is the C function of that name, 0 when there is none: for programs that hand them to C code of their own.
+func Function(name string) call.Fn {
+	c := append([]byte(name), 0)
+	return call.Fn(C.isthmus_rt_function((*C.char)(unsafe.Pointer(&c[0]))))
+}
+
+// Start starts the runtime for the C functions of this program.
+func Start() rtheap.Code {
+	return rtheap.Code(C.rt_start_(C.RT_ABI_VERSION, &C.rt_h_))
+}
