@@ -29,6 +29,8 @@ type Heap struct {
 	free     [classes][]uint32
 	fresh    [classes]span // of a chunk that is being cut up
 
+	used    uint64 // bytes of blocks that were taken
+	limit   uint64
 	misuses atomic.Int64
 
 	mags  [shards]shard // of magazines: what Go code allocates from
@@ -65,6 +67,7 @@ type span struct{ next, end uint32 }
 type Limits struct {
 	Data  uint64 // bytes of address space for data; default 64 GiB
 	Slots uint32 // objects; default and most 2^28
+	Bytes uint64 // of blocks in use, magazines included; default three quarters of the machine's memory
 }
 
 const (
@@ -104,7 +107,10 @@ func New(l Limits) (*Heap, error) {
 		h := &Heap{
 			base: unsafe.Pointer(&b[skip]), mask: (slots - 1) * slotBytes, seed: newSeed(),
 			dataUnits: uint32(min(data>>unitShift, 1<<32-1)), maxLen: min(above/8, MaxLen),
-			slotNext: 1, slotEnd: uint32(slots),
+			slotNext: 1, slotEnd: uint32(slots), limit: l.Bytes,
+		}
+		if h.limit == 0 {
+			h.limit = machineMemory() / 4 * 3
 		}
 		return h, nil
 	}
@@ -169,14 +175,19 @@ func (h *Heap) TakeBlocks(c int, dst []uint32) int {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if left := (h.limit - min(h.used, h.limit)) >> unitShift >> c; left < uint64(len(dst)) {
+		dst = dst[:left]
+	}
 	n := copy(dst, h.free[c][len(h.free[c])-min(len(dst), len(h.free[c])):])
 	h.free[c] = h.free[c][:len(h.free[c])-n]
+	h.used += uint64(n) * unit << c
 	for ; n < len(dst); n++ {
 		s := &h.fresh[c]
 		if s.next == s.end && !h.carve(c) {
 			break
 		}
 		s.next += 1 << c
+		h.used += unit << c
 		dst[n] = s.next // a block begins at its lower end, which is the further from the base
 	}
 	return n
@@ -201,6 +212,7 @@ func (h *Heap) GiveBlocks(c int, src []uint32) {
 		}
 	}
 	h.mu.Lock()
+	h.used -= uint64(len(src)) * unit << c
 	h.free[c] = append(h.free[c], src...)
 	h.mu.Unlock()
 }

@@ -144,9 +144,11 @@ func (h *Heap) bury(v Value) {
 		s := h.slotAt(i)
 		next = uint32(s.word & countMask)
 		t := Type(s.meta)
-		s.acquire() // whoever wrote when it died is done after this
+		if t != String && t != Float && t != Enum { // those are never written
+			s.acquire() // whoever wrote when it died is done after this
+			s.release()
+		}
 		blk, n, aux := s.blk, s.len, s.aux
-		s.release()
 		size := uint64(0)
 		switch t {
 		case Array:

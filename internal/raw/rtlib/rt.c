@@ -290,10 +290,12 @@ static void bury_all(uint32_t next) {
     rt_slot_ *s = rt_h_.base + i;
     next = (uint32_t)(s->word & RT_COUNT_MASK_);
     int type = (int)s->meta;
-    acquire(s); // whoever wrote when it died is done after this
+    if (type != RT_T_STRING && type != RT_T_FLOAT && type != RT_T_ENUM) { // those are never written
+      acquire(s); // whoever wrote when it died is done after this
+      unlock(s);
+    }
     uint32_t blk = s->blk, n = s->len;
     uint64_t aux = s->aux, bytes = 0;
-    unlock(s);
     switch (type) {
     case RT_T_ARRAY:
       let_words_go(&next, blk, n);

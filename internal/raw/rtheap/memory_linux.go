@@ -1,0 +1,12 @@
+package rtheap
+
+import "golang.org/x/sys/unix"
+
+// machineMemory is how much memory the machine has.
+func machineMemory() uint64 {
+	var i unix.Sysinfo_t
+	if unix.Sysinfo(&i) != nil {
+		return defaultData
+	}
+	return uint64(i.Totalram) * uint64(i.Unit) //nolint:unconvert // narrower on some machines
+}
