@@ -3,6 +3,7 @@ package rtheap
 import (
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -14,6 +15,8 @@ import (
 // Heap is the reservation and what is free in it. It is made once and never unmapped: a word from before may come at any
 // time. Its methods are safe for concurrent use.
 type Heap struct {
+	// SAFETY: owner: the heap, for ever; bounds: data below and slots above, as the functions that use it say; alignment: a
+	// large page's; thread: any, it is set once.
 	base unsafe.Pointer // slot 0, which is never used; data ends here
 	mask uint64         // of a handle shifted left by 2: the offset of its slot
 	seed uint64         // of the hashes
@@ -103,9 +106,12 @@ func New(l Limits) (*Heap, error) {
 			continue
 		}
 		// The base is where a large page begins, so that chunks are large pages.
+		// SAFETY: owner: the heap; bounds: skip is at most a chunk above data, and the reservation has a chunk to spare;
+		// alignment: a chunk's; thread: nobody else has it yet.
 		skip := data + -uint64(mem.AddrOf(b[data:]))&(chunkBytes-1)
 		h := &Heap{
-			base: unsafe.Pointer(&b[skip]), mask: (slots - 1) * slotBytes, seed: newSeed(),
+			base: unsafe.Pointer(&b[skip]), mask: (slots - 1) * slotBytes, seed: rand.Uint64(), // so nobody can choose keys that collide
+
 			dataUnits: uint32(min(data>>unitShift, 1<<32-1)), maxLen: min(above/8, MaxLen),
 			slotNext: 1, slotEnd: uint32(slots), limit: l.Bytes,
 		}
@@ -128,7 +134,8 @@ func (h *Heap) Geometry() (base uintptr, mask, seed, maxLen uint64) {
 // are 32 bytes from a large page's start; thread: any, through atomic operations.
 func (h *Heap) slot(v Value) *slot { return (*slot)(unsafe.Add(h.base, uint64(v)<<2&h.mask)) }
 
-func (h *Heap) slotAt(i uint32) *slot { return (*slot)(unsafe.Add(h.base, uint64(i)*slotBytes)) }
+// slotAt is slot i of the table.
+func (h *Heap) slotAt(i uint32) *slot { return h.slot(Value(i) << indexShift) }
 
 // word is word i of the block at blk.
 //
@@ -142,7 +149,7 @@ func (h *Heap) word(blk uint32, i uint64) *uint64 {
 // bytes are n bytes of the block at blk.
 //
 // SAFETY: as for word; the bytes of a string do not change while it lives.
-func (h *Heap) bytes(blk, n uint32) []byte {
+func (h *Heap) bytes(blk uint32, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(h.base, -int64(blk)<<unitShift)), n)
 }
 
@@ -208,7 +215,7 @@ func (h *Heap) carve(c int) bool {
 func (h *Heap) GiveBlocks(c int, src []uint32) {
 	if uint64(unit)<<c >= keepBytes {
 		for _, blk := range src {
-			forget(unsafe.Add(h.base, -int64(blk)<<unitShift), uintptr(unit)<<c)
+			forget(h.bytes(blk, uint64(unit)<<c))
 		}
 	}
 	h.mu.Lock()

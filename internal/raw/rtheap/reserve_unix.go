@@ -1,12 +1,8 @@
-//go:build unix
+//go:build linux || darwin
 
 package rtheap
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"unsafe"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -24,9 +20,7 @@ func reserve(n uint64) ([]byte, error) {
 }
 
 // forget gives the memory of a free block back to the system; it reads as zeros, or as before, and stays mapped.
-func forget(p unsafe.Pointer, n uintptr) {
-	_ = unix.Madvise(unsafe.Slice((*byte)(p), n), unix.MADV_DONTNEED) // a system that keeps it is as correct
-}
+func forget(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) } // a system that keeps it is as correct
 
 // addressSpace is how much of it the process may have.
 func addressSpace() uint64 {
@@ -35,11 +29,4 @@ func addressSpace() uint64 {
 		return 1 << 62
 	}
 	return uint64(l.Cur)
-}
-
-// newSeed is random, so that nobody can choose keys that collide.
-func newSeed() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return binary.LittleEndian.Uint64(b[:])
 }

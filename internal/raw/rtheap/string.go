@@ -5,7 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 )
 
 func floatBits(f float64) uint64 { return math.Float64bits(f) }
@@ -22,7 +23,7 @@ func (h *Heap) newString(n uint64, fill func([]byte)) (Value, Code) {
 		return Nil, BadSize
 	}
 	return h.newObject(String, n+1, uint32(n), 0, func(blk uint32) {
-		b := h.bytes(blk, uint32(n)+1)
+		b := h.bytes(blk, n+1)
 		fill(b[:n])
 		b[n] = 0
 	})
@@ -37,7 +38,7 @@ func (h *Heap) StringAddr(v Value) (uintptr, Code) {
 	s := h.slot(v)
 	if s.live(v, String) {
 		if blk := atomic.LoadUint32(&s.blk); s.live(v, String) {
-			return uintptr(unsafe.Pointer(h.word(blk, 0))), OK
+			return uintptr(mem.AddrOfPtr(h.word(blk, 0))), OK
 		}
 	}
 	return 0, h.refused(v)
@@ -62,7 +63,7 @@ func (h *Heap) lend(v Value) ([]byte, Code) {
 	if s.live(v, String) {
 		blk, n := atomic.LoadUint32(&s.blk), atomic.LoadUint32(&s.len)
 		if s.live(v, String) {
-			return h.bytes(blk, n), OK
+			return h.bytes(blk, uint64(n)), OK
 		}
 	}
 	return nil, h.refused(v)

@@ -20,7 +20,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
 )
 
-// slotsOf is n numbers that C lends for the call.
+// numbers are n numbers that C lends for the call.
 //
 // SAFETY: owner: the C caller's thread, which waits; lifetime: the call; bounds: the caller's n, the size of its own
 // array; alignment: uint32_t; thread: the caller's.
@@ -76,6 +76,7 @@ func rtgo_start(heap *C.rt_heap_) C.int32_t {
 // Function is the C function of that name, 0 when there is none: for programs that hand them to C code of their own.
 func Function(name string) call.Fn {
 	c := append([]byte(name), 0)
+	// SAFETY: owner: this call; lifetime: the call, C keeps nothing; bounds: it ends with a NUL; thread: this one.
 	return call.Fn(C.isthmus_rt_function((*C.char)(unsafe.Pointer(&c[0]))))
 }
 
