@@ -348,7 +348,7 @@ func TestExecuteCancelled(t *testing.T) {
 	if n := c.Detached(); n != 1 {
 		t.Errorf("%d detached, want 1", n)
 	}
-	want(t, "close argument", errors.Join(closeAtLast(a), closeAtLast(b)), nil) // the call itself may be on its way back
+	want(t, "close argument", errors.Join(closeAtLast(t, a), closeAtLast(t, b)), nil) // the call itself may be on its way back
 	_, err = x.Execute(ctx, nil, pjrt.ExecuteOptions{})
 	want(t, "already cancelled", err, why)
 	f.Release()
