@@ -89,7 +89,7 @@ func New(l Limits) (*Heap, error) {
 	if slots == 0 || slots > 1<<indexBits {
 		slots = 1 << indexBits
 	}
-	data, slots = 1<<(bits.Len64(max(data, 32*chunkBytes)-1)), 1<<(bits.Len64(max(slots, 1<<16)-1))
+	data, slots = 1<<bits.Len64(max(data, 32*chunkBytes)-1), 1<<bits.Len64(max(slots, 1<<16)-1)
 	if most := addressSpace() / 4; most < data+2*slots*slotBytes {
 		for data+2*slots*slotBytes > most && data > 32*chunkBytes {
 			data, slots = data/2, max(slots/2, 1<<16)
