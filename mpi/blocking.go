@@ -2,11 +2,14 @@ package mpi
 
 import (
 	"context"
+	"encoding/binary"
 	"runtime"
 	"strconv"
 
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
 
 // maxShort is the size of messages up to which a call of the library is taken for short: what it copies in it, it copies in
@@ -91,17 +94,28 @@ func try[T any](c *Comm, o *operation, b []T, m message) (s Status, over, starte
 	x.start.Next, x.test.Next = mem.AddrOfPtr(&x.test), 0
 	if m.recv {
 		x.counts.Args[1] = uintptr(dt.h)
-		x.test.Next = mem.AddrOfPtr(&x.counts)
+		if w.received == nil || dt.made {
+			x.test.Next = mem.AddrOfPtr(&x.counts)
+		}
 	}
 	x.flag, x.test.Ret, x.test.Spins = 0, 0, spins
 	w.short(&x.start)
-	if x.flag != 0 && x.start.Failed()|x.test.Failed() == 0 && (!m.recv || (x.counts.Failed() == 0 && int(x.count) != w.lib.ABI.Undefined)) {
-		if m.recv {
-			at := w.lib.ABI.Status(x.status[:], 0)
-			s = Status{Source: at.Source, Tag: at.Tag, Count: int(x.count)}
+	if x.flag != 0 && x.start.Failed()|x.test.Failed() == 0 {
+		if !m.recv {
+			runtime.KeepAlive(b)
+			return s, true, true, nil
 		}
-		runtime.KeepAlive(b)
-		return s, true, true, nil
+		if x.test.Next == 0 && !w.received.count(x, dt.size) {
+			w.short(&x.counts)
+		}
+		if x.counts.Failed() == 0 && int(x.count) != w.lib.ABI.Undefined {
+			at := w.lib.ABI.Status(x.status[:], 0)
+			runtime.KeepAlive(b)
+			return Status{Source: at.Source, Tag: at.Tag, Count: int(x.count)}, true, true, nil
+		}
+	}
+	if m.recv && x.test.Next == 0 {
+		x.test.Next = mem.AddrOfPtr(&x.counts)
 	}
 	// From here on it is an operation as any other.
 	o.renew(c, m.op)
@@ -132,6 +146,51 @@ func equip[T any](c *Comm) {
 	}
 	o.over, o.elem = true, dt.elem
 	c.park(o)
+}
+
+// received is where a library's MPI_Status has how many bytes were received: what MPI_Get_count looks at, and returns in one
+// call more.
+type received struct{ at int }
+
+// count sets the number of elements of the library's own type of size bytes. It reports false where MPI_Get_count has to say
+// what it is.
+func (r *received) count(x *block, size int) bool {
+	n := int(binary.NativeEndian.Uint32(x.status[r.at:]))
+	if n%size != 0 {
+		return false
+	}
+	x.count, x.counts.Ret = int32(n/size), 0
+	return true
+}
+
+// findReceived asks the library to write two numbers into a status, and looks where they are. The standard does not say, so
+// nil is an answer too.
+func (w *World) findReceived() *received {
+	if !w.lib.Has(mpic.FnStatusSetElements) {
+		return nil
+	}
+	f := call.Get()
+	defer f.Put()
+	status, err := call.Slice[byte](f, 40)
+	if err != nil {
+		return nil
+	}
+	var found []int
+	for _, n := range []int{0x1234567, 0x2468ace} {
+		clear(status)
+		if w.run(f, mpic.FnStatusSetElements, uintptr(mem.AddrOf(status)), uintptr(w.lib.ABI.Byte), cint(n)) != 0 {
+			return nil
+		}
+		for at := 0; at < len(status); at += 4 {
+			if int(binary.NativeEndian.Uint32(status[at:])) == n {
+				found = append(found, at)
+			}
+		}
+	}
+	if len(found) != 2 || found[0] != found[1] {
+		return nil
+	}
+	return &received{at: found[0]}
 }
 
 // park keeps an operation that is over, and has c in use, for the next blocking call.

@@ -35,8 +35,15 @@ func Reduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction, r
 	return k.run(ctx)
 }
 
-// Allreduce combines the i-th elements of send of all processes to recv[i] of every process. Calls MPI_Iallreduce.
+// Allreduce combines the i-th elements of send of all processes to recv[i] of every process. Calls MPI_Iallreduce; for at
+// most 256 bytes, 8 processes and a reduction of the standard, MPI_Irecv, MPI_Isend, MPI_Testall and MPI_Reduce_local, unless
+// [Options] say that others take part.
 func Allreduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
+	if o, ok := op.(Op); ok {
+		if done, err := reduceDirectly(ctx, c, send, recv, o); done {
+			return err
+		}
+	}
 	k := allreduce[T](c, send, recv, op)
 	return k.run(ctx)
 }

@@ -1,6 +1,7 @@
 package mpi
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -30,9 +31,11 @@ type Comm struct {
 	world      *World
 	name       string
 	rank, size int
-	remote     int  // processes of the other group, of an intercommunicator; else 0
-	predefined bool // MPI's own: never freed
-	collective atomic.Bool
+	remote     int                    // processes of the other group, of an intercommunicator; else 0
+	predefined bool                   // MPI's own: never freed
+	collective atomic.Bool            // the turn for collective operations
+	direct     *direct                // small reductions; of who has the turn
+	beside     atomic.Uint64          // the handle of their communicator
 	poisoned   atomic.Bool            // a collective operation was given up: the processes no longer agree on what comes next
 	topo       *topology              // of the processes; nil: none
 	given      atomic.Pointer[string] // the name that SetName gave
@@ -142,10 +145,12 @@ func (c *Comm) Close() error {
 		return nil
 	}
 	c.unpark()
+	c.leaveDirect()
 	live := c.owned.Live()
 	err := c.owned.Close()
 	if live && !c.owned.Live() {
 		c.attributes.clear()
+		err = errors.Join(err, c.closeDirect())
 	}
 	return err
 }

@@ -26,6 +26,11 @@ func (c *Comm) Revoke() error {
 	defer c.owned.Done()
 	f := call.Get()
 	defer f.Put()
+	if beside := c.beside.Load(); beside != 0 {
+		if err := c.world.do(f, op, mpic.FnXCommRevoke, uintptr(beside)); err != nil {
+			return err
+		}
+	}
 	return c.world.do(f, op, mpic.FnXCommRevoke, uintptr(h))
 }
 

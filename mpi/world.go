@@ -25,6 +25,10 @@ type Options struct {
 	Library string
 	// Threads is how many goroutines may call at once; the zero value asks for any number.
 	Threads ThreadLevel
+	// Foreign says that processes of other programs are in the job, in C or Python for one, and take part in collective
+	// operations. Then each is the library's function that its documentation names, called once, and nothing else: small
+	// reductions are exchanged among this package's processes directly otherwise. All Go processes of a job say the same.
+	Foreign bool
 	// FinalizeTimeout bounds MPI_Finalize, which waits for the other processes. 0 is 30 seconds, negative no limit.
 	FinalizeTimeout time.Duration
 	// Checks are those of the debug layer.
@@ -77,6 +81,8 @@ type World struct {
 	types    sync.Map                 // reflect.Type -> *datatype
 	recent   atomic.Pointer[datatype] // the one that was asked for last
 	roomy    bool                     // there is a processor for each process of this machine: nobody has to be let in soon
+	received *received                // where a status has its count; nil: only the library knows
+	foreign  bool                     // see Options
 	multiple bool                     // any thread may call at any time
 	parent   struct {                 // what has spawned this process
 		mu    sync.Mutex
@@ -134,7 +140,7 @@ func Open(ctx context.Context, o Options) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mpi: open: %w; install Open MPI or MPICH, or name a library with %s", err, mpic.EnvLibrary)
 	}
-	w := &World{lib: lib, timeout: o.FinalizeTimeout}
+	w := &World{lib: lib, timeout: o.FinalizeTimeout, foreign: o.Foreign}
 	if w.timeout == 0 {
 		w.timeout = 30 * time.Second
 	}
@@ -204,6 +210,7 @@ func (w *World) begin() error {
 		return err
 	}
 	w.multiple = !w.funneled && w.threads != ThreadSerialized
+	w.received = w.findReceived()
 	w.roomy = roomy(os.Getenv, w.comm.size)
 	if f, size, ok := mpic.Launched(os.Getenv); ok && size != "" {
 		if n, err := strconv.Atoi(size); err == nil && n != w.comm.size && w.comm.size == 1 {
@@ -267,6 +274,7 @@ func (w *World) Close(ctx context.Context) error {
 	for _, c := range []*Comm{w.comm, w.self} {
 		if c != nil {
 			c.unpark()
+			c.leaveDirect()
 			if err := c.owned.Close(); err != nil {
 				if open := w.reaper.open(8); open != nil {
 					err = fmt.Errorf("%w; requests under way: %s", err, strings.Join(open, ", "))

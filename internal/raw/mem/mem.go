@@ -146,6 +146,18 @@ func Bytes[T any](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), uintptr(len(s))*unsafe.Sizeof(z))
 }
 
+// BytesOfPlain is [Bytes] without asking whether T is plain.
+//
+// Preconditions: [Plain] has said so of T.
+func BytesOfPlain[T any](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	var z T
+	// SAFETY: as for Bytes.
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), uintptr(len(s))*unsafe.Sizeof(z))
+}
+
 // SizeOf returns T's size in bytes.
 func SizeOf[T any]() int {
 	var z T
