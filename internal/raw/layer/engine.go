@@ -215,12 +215,17 @@ func (c *Call) list(op *Op, list, n uintptr) []uintptr {
 	return all
 }
 
+// null refuses a null handle where there must be one.
+func (c *Call) null(op *Op) {
+	if !op.Null {
+		c.Refuse(NullArgument, nil, "%s is null", op.Field)
+	}
+}
+
 // Use checks that the object of a handle can be used, and holds it until the call is over.
 func (c *Call) Use(op *Op, a uintptr) *Object {
 	if a == 0 {
-		if !op.Null {
-			c.Refuse(NullArgument, nil, "%s is null", op.Field)
-		}
+		c.null(op)
 		return nil
 	}
 	e := c.Engine
@@ -299,9 +304,7 @@ func (c *Call) unknown(op *Op, a uintptr) *Object {
 // end ends the object of a handle, before the library does: the address may be another object's as soon as that runs.
 func (c *Call) end(op *Op, a uintptr) *Object {
 	if a == 0 {
-		if !op.Null {
-			c.Refuse(NullArgument, nil, "%s is null", op.Field)
-		}
+		c.null(op)
 		return nil
 	}
 	e := c.Engine

@@ -64,26 +64,10 @@ var bufferSlots = []entry{
 		return nil
 	}, func(a *pjrtc.BufferReadyEventArgs) pjrtc.Ptr[pjrtc.Buffer] { return a.Buffer }),
 	live(func(f *Fake, b *object, a *pjrtc.BufferCopyToDeviceArgs) *Failure {
-		space, err := f.place("copy", a.DstDevice, 0)
-		if err != nil {
-			return err
-		}
-		n, err := f.copyTo(b, space)
-		if err == nil {
-			a.DstBuffer = pjrtc.Ptr[pjrtc.Buffer](n.handle)
-		}
-		return err
+		return f.copyOf(b, a.DstDevice, 0, &a.DstBuffer)
 	}, func(a *pjrtc.BufferCopyToDeviceArgs) pjrtc.Ptr[pjrtc.Buffer] { return a.Buffer }),
 	live(func(f *Fake, b *object, a *pjrtc.BufferCopyToMemoryArgs) *Failure {
-		space, err := f.place("copy", 0, a.DstMemory)
-		if err != nil {
-			return err
-		}
-		n, err := f.copyTo(b, space)
-		if err == nil {
-			a.DstBuffer = pjrtc.Ptr[pjrtc.Buffer](n.handle)
-		}
-		return err
+		return f.copyOf(b, 0, a.DstMemory, &a.DstBuffer)
 	}, func(a *pjrtc.BufferCopyToMemoryArgs) pjrtc.Ptr[pjrtc.Buffer] { return a.Buffer }),
 	live(func(f *Fake, b *object, a *pjrtc.BufferIsOnCpuArgs) *Failure {
 		a.IsOnCpu = f.OnCPU
@@ -127,6 +111,19 @@ func (f *Fake) orderOf(b *object) []int64 {
 		order = append(order, int64(i))
 	}
 	return order
+}
+
+// copyOf gives C a copy of a buffer, in a memory or in a device's default one.
+func (f *Fake) copyOf(b *object, d pjrtc.Ptr[pjrtc.Device], m pjrtc.Ptr[pjrtc.Memory], to *pjrtc.Ptr[pjrtc.Buffer]) *Failure {
+	space, err := f.place("copy", d, m)
+	if err != nil {
+		return err
+	}
+	n, err := f.copyTo(b, space)
+	if err == nil {
+		*to = pjrtc.Ptr[pjrtc.Buffer](n.handle)
+	}
+	return err
 }
 
 // copyTo makes a copy of a buffer in another memory.

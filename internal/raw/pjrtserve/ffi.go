@@ -168,6 +168,20 @@ func ffiResult(h uintptr) error {
 	return e.err
 }
 
+// registerType numbers a type. What is known of it, perhaps nothing, has two forms.
+func registerType[I any](r *registry, name string, id *int64, info pjrtc.Ptr[I], deleterOf func(*I) call.Fn) (err error) {
+	var deleter call.Fn
+	if info != 0 {
+		i, err := at(info)
+		if err != nil {
+			return err
+		}
+		deleter = deleterOf(i)
+	}
+	*id, err = r.typeID(name, *id, deleter)
+	return err
+}
+
 // spanText reads a text that C gives.
 func spanText(s pjrtc.XLAFFIByteSpan) (string, error) { return readText(s.Ptr, s.Len) }
 
@@ -178,16 +192,7 @@ func (s *shared) ffiExtension() {
 		if err != nil {
 			return err
 		}
-		var deleter call.Fn
-		if a.TypeInfo != 0 {
-			info, err := at(a.TypeInfo)
-			if err != nil {
-				return err
-			}
-			deleter = call.Fn(info.Deleter)
-		}
-		a.TypeId, err = r.typeID(name, a.TypeId, deleter)
-		return err
+		return registerType(r, name, &a.TypeId, a.TypeInfo, func(i *pjrtc.FFITypeInfo) call.Fn { return call.Fn(i.Deleter) })
 	})
 	extend(s, func(_ *Server, a *pjrtc.FFIUserDataAddArgs) error {
 		c, err := get[*executeContext](kindContext, a.Context)
@@ -328,16 +333,7 @@ func (s *shared) ffiSlots() {
 		if err != nil {
 			return err
 		}
-		var deleter call.Fn
-		if a.TypeInfo != 0 {
-			info, err := at(a.TypeInfo)
-			if err != nil {
-				return err
-			}
-			deleter = call.Fn(info.Deleter)
-		}
-		id.TypeId, err = r.typeID(name, id.TypeId, deleter)
-		return err
+		return registerType(r, name, &id.TypeId, a.TypeInfo, func(i *pjrtc.XLAFFITypeInfo) call.Fn { return call.Fn(i.Deleter) })
 	})
 	ffiOn(s, "XLA_FFI_ExecutionContext_Get", func(p *pjrtc.XLAFFIApi) *pjrtc.Func { return &p.XLAFFIExecutionContextGet }, answersFFIError, func(a *pjrtc.XLAFFIExecutionContextGetArgs) error {
 		c, err := getCall(a.Ctx)

@@ -26,6 +26,16 @@ func giveLayout(rank int) (pjrtc.Ptr[pjrtc.LayoutsMemoryLayout], error) {
 	return give[pjrtc.Ptr[pjrtc.LayoutsMemoryLayout]](kindLayout, &layout{rank, true})
 }
 
+// defaultLayout gives C the layout of tensors of a type.
+func defaultLayout(to *pjrtc.Ptr[pjrtc.LayoutsMemoryLayout], t pjrtc.BufferType, dims pjrtc.Ptr[int64], n uint64) error {
+	typ, err := readType(t, dims, n)
+	if err != nil {
+		return err
+	}
+	*to, err = giveLayout(len(typ.Dims))
+	return err
+}
+
 // layouts gives C the layouts of an executable's parameters or results, which go with it.
 func (x *described) layouts(name string, types []Type) (pjrtc.Ptr[pjrtc.Ptr[pjrtc.LayoutsMemoryLayout]], uint64, error) {
 	l, err := once(&x.heap, name, func() (list[pjrtc.Ptr[pjrtc.LayoutsMemoryLayout]], error) {
@@ -70,12 +80,7 @@ func (s *shared) layoutExtension() {
 		if _, err := getClient(a.Client); err != nil {
 			return err
 		}
-		t, err := readType(a.Type, a.Dims, a.NumDims)
-		if err != nil {
-			return err
-		}
-		a.Layout, err = giveLayout(len(t.Dims))
-		return err
+		return defaultLayout(&a.Layout, a.Type, a.Dims, a.NumDims)
 	})
 	extend(s, func(_ *Server, a *pjrtc.LayoutsPJRTBufferMemoryLayoutArgs) error {
 		b, err := getBuffer(a.Buffer)
@@ -89,12 +94,7 @@ func (s *shared) layoutExtension() {
 		if _, err := getTopology(a.TopologyDescription); err != nil {
 			return err
 		}
-		t, err := readType(a.Type, a.Dims, a.NumDims)
-		if err != nil {
-			return err
-		}
-		a.Layout, err = giveLayout(len(t.Dims))
-		return err
+		return defaultLayout(&a.Layout, a.Type, a.Dims, a.NumDims)
 	})
 	extend(s, func(_ *Server, a *pjrtc.LayoutsPJRTExecutableGetOutputLayoutsArgs) error {
 		x, err := getExecutable(a.Executable)
