@@ -262,6 +262,11 @@ func ask[A any, P interface {
 	*A
 	pjrtc.Args
 }](p *Plugin, op string, fill func(*call.Frame, P) error, read func(P) error) error {
+	return asking(fill, func(f *call.Frame, a P) error { return do(p, f, op, a) }, read)
+}
+
+// asking is ask for whatever way to call.
+func asking[A any, P interface{ *A }](fill, invoke func(*call.Frame, P) error, read func(P) error) error {
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[A](f)
@@ -273,7 +278,7 @@ func ask[A any, P interface {
 			return err
 		}
 	}
-	if err := do(p, f, op, P(a)); err != nil {
+	if err := invoke(f, P(a)); err != nil {
 		return err
 	}
 	if read != nil {

@@ -32,6 +32,17 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 	if c == nil || c.plugin == nil {
 		return nil, invalid(op, "no client")
 	}
+	options, err := o.prepare(ctx, op, &code, c, c.Device())
+	if err != nil {
+		return nil, err
+	}
+	return c.load(ctx, op, o, func(h pjrtc.Ptr[pjrtc.Client]) (pjrtc.Ptr[pjrtc.LoadedExecutable], error) {
+		return c.plugin.compile(h, code, options)
+	})
+}
+
+// prepare checks what is to be compiled and keeps it. A program that says nothing about where it runs, and may, runs on d.
+func (o *CompileOptions) prepare(ctx context.Context, op string, code *Program, c *Client, d *Device) ([]byte, error) {
 	if err := code.check(op); err != nil {
 		return nil, err
 	}
@@ -39,16 +50,10 @@ func (c *Client) Compile(ctx context.Context, code Program, o CompileOptions) (*
 		return nil, err
 	}
 	if o.Device == nil && o.Assignment == nil && o.Serialized == nil && !o.Portable && o.Replicas <= 1 && o.Partitions <= 1 {
-		o.Device = c.Device()
-	}
-	options, err := o.encode(c)
-	if err != nil {
-		return nil, err
+		o.Device = d
 	}
 	code.Code = keep(ctx, code.Code)
-	return c.load(ctx, op, o, func(h pjrtc.Ptr[pjrtc.Client]) (pjrtc.Ptr[pjrtc.LoadedExecutable], error) {
-		return c.plugin.compile(h, code, options)
-	})
+	return o.encode(c)
 }
 
 // keep copies what a call reads that the caller may give up on: the caller gets its slice back at once.

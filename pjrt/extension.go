@@ -58,23 +58,29 @@ func (p *Plugin) link(t pjrtc.ExtensionType) (pjrtc.Link, bool) {
 
 // hasExtension is [isthmus.ErrUnsupported] with the extension's name where the plugin lacks it.
 func (p *Plugin) hasExtension(t pjrtc.ExtensionType) error {
-	if _, ok := p.link(t); !ok {
-		return fmt.Errorf("%s has no extension %s: %w", p, pjrtc.Extensions()[t].Name, isthmus.ErrUnsupported)
+	_, err := p.extension(t)
+	return err
+}
+
+// extension finds an extension. Errors: as for hasExtension.
+func (p *Plugin) extension(t pjrtc.ExtensionType) (pjrtc.Link, error) {
+	l, ok := p.link(t)
+	if !ok {
+		return l, fmt.Errorf("%s has no extension %s: %w", p, pjrtc.Extensions()[t].Name, isthmus.ErrUnsupported)
 	}
-	return nil
+	return l, nil
 }
 
 // extensionFunc finds a function of an extension. Errors: [isthmus.ErrUnsupported] with the name of the extension or
 // of the function that the plugin lacks.
 func (p *Plugin) extensionFunc(e pjrtc.ExtFunc) (pjrtc.Func, error) {
-	name := pjrtc.Extensions()[e.Type].Name
-	l, ok := p.link(e.Type)
-	if !ok {
-		return 0, fmt.Errorf("%s has no extension %s: %w", p, name, isthmus.ErrUnsupported)
+	l, err := p.extension(e.Type)
+	if err != nil {
+		return 0, err
 	}
 	fn := l.Func(e.Offset)
 	if fn == 0 {
-		return 0, fmt.Errorf("the extension %s of %s has no %s: %w", name, p, e.Name, isthmus.ErrUnsupported)
+		return 0, fmt.Errorf("the extension %s of %s has no %s: %w", pjrtc.Extensions()[e.Type].Name, p, e.Name, isthmus.ErrUnsupported)
 	}
 	return fn, nil
 }
@@ -93,22 +99,5 @@ func askFunc[A any, P interface{ *A }](p *Plugin, op string, e pjrtc.ExtFunc, fi
 	if err != nil {
 		return fmt.Errorf("pjrt: %s: %w", op, err)
 	}
-	f := call.Get()
-	defer f.Put()
-	a, err := call.New[A](f)
-	if err != nil {
-		return err
-	}
-	if fill != nil {
-		if err := fill(f, P(a)); err != nil {
-			return err
-		}
-	}
-	if err := p.outcome(f, op, pjrtc.CallExt(fn, e, f, a)); err != nil {
-		return err
-	}
-	if read != nil {
-		return read(P(a))
-	}
-	return nil
+	return asking(fill, func(f *call.Frame, a P) error { return p.outcome(f, op, pjrtc.CallExt(fn, e, f, a)) }, read)
 }

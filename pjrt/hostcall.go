@@ -93,14 +93,19 @@ func (r *run) options(opt *pjrtc.ExecuteOptions, params int, o *ExecuteOptions) 
 	const op = "execute"
 	f := r.f
 	opt.SetSize()
-	for field, set := range map[string]bool{
-		"context": o.Context != nil, "call_location": o.CallLocation != "", "num_tasks": len(o.Tasks) > 0,
-		"use_major_to_minor_data_layout_for_callbacks": o.RowMajor,
+	for _, field := range [...]struct {
+		name string
+		set  bool
+	}{
+		{"context", o.Context != nil},
+		{"call_location", o.CallLocation != ""},
+		{"num_tasks", len(o.Tasks) > 0},
+		{"use_major_to_minor_data_layout_for_callbacks", o.RowMajor},
 	} {
-		if !set {
+		if !field.set {
 			continue
 		}
-		if err := r.x.client.plugin.lacksField("PJRT_ExecuteOptions." + field); err != nil {
+		if err := r.x.client.plugin.lacksField("PJRT_ExecuteOptions." + field.name); err != nil {
 			return fmt.Errorf("pjrt: %s: %w", op, err)
 		}
 	}

@@ -180,28 +180,16 @@ func askProfiler[A any, P interface {
 	if err != nil {
 		return err
 	}
-	f := call.Get()
-	defer f.Put()
-	a, err := call.New[A](f)
-	if err != nil {
-		return err
-	}
-	if fill != nil {
-		if err := fill(f, P(a)); err != nil {
-			return err
+	return asking(fill, func(f *call.Frame, a P) error {
+		e := pjrtc.CallProfiler(c, fn, f, a)
+		if x := f.Thrown(); x != nil {
+			return p.threw(op, x)
 		}
-	}
-	e := pjrtc.CallProfiler(c, fn, f, P(a))
-	if x := f.Thrown(); x != nil {
-		return p.threw(op, x)
-	}
-	if e != 0 {
-		return p.takeProfilerError(f, op, e)
-	}
-	if read != nil {
-		return read(P(a))
-	}
-	return nil
+		if e != 0 {
+			return p.takeProfilerError(f, op, e)
+		}
+		return nil
+	}, read)
 }
 
 // takeProfilerError turns an error of the profiler's own kind into an [*Error] and destroys it.

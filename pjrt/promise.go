@@ -231,13 +231,7 @@ func setter(set func(pjrtc.ErrorCode, string) error) func(struct{}) error {
 // [Buffer.SizeOnDevice].
 func (b *Buffer) GetRaw(ctx context.Context, dst []byte, off int) error {
 	const op = "get raw"
-	if b == nil {
-		return invalid(op, "no buffer")
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
-	}
-	h, err := b.use(op)
+	h, err := b.useFor(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -245,15 +239,12 @@ func (b *Buffer) GetRaw(ctx context.Context, dst []byte, off int) error {
 	if err := b.within(op, off, len(dst)); err != nil {
 		return err
 	}
-	if ctx.Done() != nil {
-		if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
-			return err
-		}
+	if err := b.filled(ctx); err != nil {
+		return err
 	}
 	if len(dst) == 0 {
 		return nil
 	}
-	p := b.client.plugin
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.BufferCopyRawToHostArgs](f)
@@ -261,11 +252,7 @@ func (b *Buffer) GetRaw(ctx context.Context, dst []byte, off int) error {
 		return err
 	}
 	a.Buffer, a.Offset, a.TransferSize = h, int64(off), int64(len(dst))
-	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
-		a.Dst = at
-		err := do(p, f, op, a)
-		return a.Event, err
-	})
+	return transfer(ctx, b, op, f, dst, a, &a.Dst, &a.Event)
 }
 
 // within checks a part of the buffer's memory on its device.

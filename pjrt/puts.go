@@ -275,23 +275,17 @@ func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 	if o.IsRowMajor() {
 		return b.GetBytes(ctx, dst)
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
-	}
-	h, err := b.use(op)
+	h, err := b.useFor(ctx, op)
 	if err != nil {
 		return err
 	}
 	defer b.owned.Done()
-	if ctx.Done() != nil {
-		if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
-			return err
-		}
+	if err := b.filled(ctx); err != nil {
+		return err
 	}
 	if len(dst) == 0 {
 		return nil
 	}
-	p := b.client.plugin
 	f := call.Get()
 	defer f.Put()
 	a, err := call.New[pjrtc.BufferToHostBufferArgs](f)
@@ -302,11 +296,7 @@ func (b *Buffer) GetBytesWith(ctx context.Context, dst []byte, l Layout) error {
 		return err
 	}
 	a.Src, a.DstSize = h, uint64(len(dst))
-	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
-		a.Dst = at
-		err := do(p, f, op, a)
-		return a.Event, err
-	})
+	return transfer(ctx, b, op, f, dst, a, &a.Dst, &a.Event)
 }
 
 // GetWith is [GetInto] in a layout of the caller's choice, see [Buffer.GetBytesWith]. Its strides are bytes.

@@ -399,17 +399,10 @@ func (t *Topology) Compile(ctx context.Context, code Program, o CompileOptions) 
 	if t == nil || t.plugin == nil {
 		return nil, invalid(op, "no topology")
 	}
-	if err := code.check(op); err != nil {
-		return nil, err
-	}
-	if err := o.check(op); err != nil {
-		return nil, err
-	}
-	options, err := o.encode(t.client)
+	options, err := o.prepare(ctx, op, &code, t.client, nil)
 	if err != nil {
 		return nil, err
 	}
-	code.Code = keep(ctx, code.Code)
 	p := t.plugin
 	end := func() {}
 	e, err := detach(ctx, op, func() (pjrtc.Ptr[pjrtc.Executable], error) {

@@ -318,13 +318,7 @@ func (b *Buffer) Bytes(ctx context.Context) ([]byte, error) {
 // [isthmus.ErrBorrowed] when ctx can end and dst is lent already.
 func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	const op = "get"
-	if b == nil {
-		return invalid(op, "no buffer")
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
-	}
-	h, err := b.use(op)
+	h, err := b.useFor(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -336,11 +330,8 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	if size != len(dst) {
 		return fmt.Errorf("pjrt: %s: %s has %d bytes, the destination %d: %w", op, b.typ, size, len(dst), isthmus.ErrBounds)
 	}
-	if ctx.Done() != nil {
-		// The long wait is for the content, and lends nothing. The copy after it is short.
-		if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
-			return err
-		}
+	if err := b.filled(ctx); err != nil {
+		return err
 	}
 	p := b.client.plugin
 	f := call.Get()
@@ -365,38 +356,60 @@ func (b *Buffer) GetBytes(ctx context.Context, dst []byte) error {
 	if a.HostLayout, err = rowMajor(f, len(b.typ.Dims)); err != nil {
 		return err
 	}
-	return b.transfer(ctx, op, f, dst, func(at pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error) {
-		a.Dst = at
-		err := do(p, f, op, a)
-		return a.Event, err
-	})
+	return transfer(ctx, b, op, f, dst, a, &a.Dst, &a.Event)
 }
 
-// transfer has start begin a copy of the buffer's content to dst, and waits until it is done. When ctx ends first, dst
-// stays lent to the plugin, and the buffer open, until the plugin says that it is done, which may be never.
+// useFor is use for a call that may be given up.
+func (b *Buffer) useFor(ctx context.Context, op string) (pjrtc.Ptr[pjrtc.Buffer], error) {
+	if b == nil {
+		return 0, invalid(op, "no buffer")
+	}
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
+	}
+	return b.use(op)
+}
+
+// filled waits until the content is there, if ctx can end: the long wait lends nothing, and the copy after it is short.
+func (b *Buffer) filled(ctx context.Context) error {
+	if ctx.Done() == nil {
+		return nil
+	}
+	if err := b.Wait(ctx); err != nil && !errors.Is(err, isthmus.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// transfer calls the function of a, which begins a copy of the buffer's content to dst, and waits until it is done. at
+// and event are the fields of a for where to and for when. When ctx ends first, dst stays lent to the plugin, and the
+// buffer open, until the plugin says that it is done, which may be never.
 //
 // Preconditions: dst is not empty; a use of b is held.
-func (b *Buffer) transfer(ctx context.Context, op string, f *call.Frame, dst []byte, start func(pjrtc.Addr) (pjrtc.Ptr[pjrtc.Event], error)) error {
+func transfer[A any, P interface {
+	*A
+	pjrtc.Args
+}](ctx context.Context, b *Buffer, op string, f *call.Frame, dst []byte, a P, at *pjrtc.Addr, event *pjrtc.Ptr[pjrtc.Event]) error {
 	p := b.client.plugin
 	if ctx.Done() == nil {
 		var pin mem.Pin
 		defer pin.Unpin()
-		h, err := start(pjrtc.Addr(mem.PinSlice(&pin, dst)))
-		if err != nil {
+		*at = pjrtc.Addr(mem.PinSlice(&pin, dst))
+		if err := do(p, f, op, a); err != nil {
 			return err
 		}
-		return p.finish(f, op, h)
+		return p.finish(f, op, *event)
 	}
 	loan, err := ffi.Lend(dst, ffi.Exclusive)
 	if err != nil {
 		return fmt.Errorf("pjrt: %s: %w", op, err)
 	}
-	h, err := start(pjrtc.Addr(mem.AddrOf(dst)))
-	if err != nil {
+	*at = pjrtc.Addr(mem.AddrOf(dst))
+	if err := do(p, f, op, a); err != nil {
 		loan.Return()
 		return err
 	}
-	e, err := p.workEvent(op, h, []*ffi.Loan{loan}, &b.owned)
+	e, err := p.workEvent(op, *event, []*ffi.Loan{loan}, &b.owned)
 	if err != nil {
 		return err
 	}

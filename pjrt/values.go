@@ -34,13 +34,7 @@ func Read[T Element](ctx context.Context, b *Buffer, f func(*Values[T]) error) e
 	if f == nil {
 		return invalid(op, "no function")
 	}
-	if b == nil {
-		return invalid(op, "no buffer")
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("pjrt: %s: %w", op, context.Cause(ctx))
-	}
-	h, err := b.use(op)
+	h, err := b.useFor(ctx, op)
 	if err != nil {
 		return err
 	}
