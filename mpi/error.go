@@ -36,6 +36,15 @@ const (
 	ErrWin         Class = "MPI_ERR_WIN"
 	ErrFile        Class = "MPI_ERR_FILE"
 	ErrNoSuchFile  Class = "MPI_ERR_NO_SUCH_FILE"
+	ErrFileExists  Class = "MPI_ERR_FILE_EXISTS"
+	ErrFileInUse   Class = "MPI_ERR_FILE_IN_USE"
+	ErrBadFile     Class = "MPI_ERR_BAD_FILE" // a name that no file can have
+	ErrAccess      Class = "MPI_ERR_ACCESS"   // permission
+	ErrReadOnly    Class = "MPI_ERR_READ_ONLY"
+	ErrAmode       Class = "MPI_ERR_AMODE"
+	ErrIO          Class = "MPI_ERR_IO"
+	ErrNoSpace     Class = "MPI_ERR_NO_SPACE" // the disk is full
+	ErrQuota       Class = "MPI_ERR_QUOTA"
 	ErrNoMem       Class = "MPI_ERR_NO_MEM"
 	ErrProcAborted Class = "MPI_ERR_PROC_ABORTED"
 )
@@ -53,14 +62,16 @@ func (c Class) Error() string { return string(c) }
 // sentinel is the error of the shared vocabulary that c means, or nil.
 func (c Class) sentinel() error {
 	switch c {
-	case ErrBuffer, ErrType, ErrTag, ErrComm, ErrRequest, ErrRoot, ErrGroup, ErrOp, ErrTopology, ErrDims, ErrArg:
+	case ErrBuffer, ErrType, ErrTag, ErrComm, ErrRequest, ErrRoot, ErrGroup, ErrOp, ErrTopology, ErrDims, ErrArg, ErrAmode, ErrBadFile:
 		return isthmus.ErrInvalid
 	case ErrCount, ErrRank, ErrTruncate:
 		return isthmus.ErrBounds
 	case ErrNoSuchFile:
 		return isthmus.ErrNotFound
-	case ErrNoMem:
+	case ErrNoMem, ErrNoSpace, ErrQuota:
 		return isthmus.ErrLimit
+	case ErrFileInUse:
+		return isthmus.ErrBusy
 	case "MPI_ERR_UNSUPPORTED_OPERATION", "MPI_ERR_UNSUPPORTED_DATAREP":
 		return isthmus.ErrUnsupported
 	}

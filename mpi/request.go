@@ -61,6 +61,9 @@ type operation struct {
 	kept bool // by the reaper
 	out  bool // a Request has it
 
+	large bool  // counts have 64 bits
+	task  *task // a call on a goroutine, of a transfer of a file; nil for a request of the library's
+
 	ended func(error) error // what a collective operation does when the library is done with it, or never got it
 	fixed bool              // cannot be cancelled, as the standard says of collective operations
 }
@@ -75,6 +78,7 @@ type block struct {
 	handle uint64 // of a message that is received
 	flag   int32
 	count  int32
+	long   int64
 }
 
 // newOperation makes an operation that is not started.
@@ -116,6 +120,12 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 	if o.into != nil {
 		b.counts.Args[1] = uintptr(o.dt.h)
 		b.test.Next = mem.AddrOfPtr(&b.counts)
+		if o.large {
+			if err := o.countLarge(); err != nil {
+				o.drop()
+				return fmt.Errorf("mpi: %s: %w", o.op, err)
+			}
+		}
 	}
 	if look > 0 {
 		b.start.Next, b.test.Spins = mem.AddrOfPtr(&b.test), look
@@ -203,6 +213,12 @@ func (o *operation) poll(n int64) {
 	if o.over {
 		return
 	}
+	if o.task != nil {
+		if o.task.done.Load() {
+			o.finish(o.task.err)
+		}
+		return
+	}
 	o.block.test.Spins = n
 	if o.brief {
 		o.world.short(&o.block.test)
@@ -258,7 +274,7 @@ func (o *operation) finish(err error) {
 			f.Put()
 		}
 		if !o.gone && b.counts.Failed() == 0 {
-			if o.got = int(b.count); o.got == w.lib.ABI.Undefined {
+			if o.got = o.received(); o.got == w.lib.ABI.Undefined {
 				o.got, err = -1, o.dt.partial(o.op)
 			}
 		}
@@ -272,6 +288,9 @@ func (o *operation) finish(err error) {
 	}
 	for _, l := range o.loans {
 		l.Unwatch() // the library is done with what is looked at now
+	}
+	if o.task != nil {
+		o.got = o.task.n
 	}
 	if o.ended != nil {
 		err = o.ended(err)
@@ -320,6 +339,9 @@ func (o *operation) cancel() {
 func (o *operation) status() Status {
 	a := &o.world.lib.ABI
 	s := Status{Source: o.stat.Source, Tag: o.stat.Tag, Count: o.got, Cancelled: o.gone}
+	if o.task != nil {
+		return Status{Count: o.got}
+	}
 	if o.nobody || s.Source == a.ProcNull {
 		// What the standard says of a message from nobody; some libraries leave the status as it was.
 		return Status{Source: ProcNull, Tag: AnyTag}
@@ -361,6 +383,9 @@ func (c *Comm) take(op string) (*operation, error) {
 func (o *operation) renew(c *Comm, op string) {
 	o.comm, o.op = c, op
 	o.over, o.err, o.got, o.gone, o.asked, o.lost, o.nobody, o.brief, o.done = false, nil, 0, false, false, nil, false, false, nil
+	if o.large {
+		_ = o.countSmall() // every library has the function
+	}
 }
 
 // recycle takes back an operation that is over and that nobody else knows.

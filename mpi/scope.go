@@ -29,6 +29,7 @@ type Ops struct {
 	block   *opsBlock
 	n       int // posted and not yet waited for
 	posted  [maxPosted]posted
+	files   []fileInScope // transfers of files, which have begun
 	started bool
 	left    bool
 	err     error
@@ -180,6 +181,17 @@ func (s *Ops) fail(err error) error {
 
 // free finds what is in the way of a buffer: among what is posted, and among what is lent in the process.
 func (s *Ops) free(p *posted) error {
+	if err := s.clash(p); err != nil {
+		return err
+	}
+	if s.c.world.strict() {
+		return p.lease.Take(p.held, p.access, p)
+	}
+	return ffi.Free(p.held, p.access)
+}
+
+// clash finds what is in the way of a buffer among what is posted.
+func (s *Ops) clash(p *posted) error {
 	start, end := mem.AddrOf(p.held), mem.AddrOf(p.held)+mem.Addr(len(p.held))
 	for i := range s.n {
 		q := &s.posted[i]
@@ -188,10 +200,7 @@ func (s *Ops) free(p *posted) error {
 			return &ffi.BorrowedError{Bytes: len(p.held), Want: p.access, Have: q.access, By: isthmus.Object{Kind: fmt.Sprintf("mpi.Scope, its %s %d", q.op, i), Site: q.Object().Site}}
 		}
 	}
-	if s.c.world.strict() {
-		return p.lease.Take(p.held, p.access, p)
-	}
-	return ffi.Free(p.held, p.access)
+	return nil
 }
 
 // Object describes the operation.
@@ -369,6 +378,16 @@ func (s *Ops) Wait(ctx context.Context) error {
 
 // finish waits for what was started.
 func (s *Ops) finish(ctx context.Context) error {
+	err := s.finishPosted(ctx)
+	if len(s.files) > 0 {
+		if ferr := s.finishFiles(ctx); err == nil {
+			err = ferr
+		}
+	}
+	return err
+}
+
+func (s *Ops) finishPosted(ctx context.Context) error {
 	p := s.c.world.patienceFor(s)
 	for s.started {
 		s.block.test.Spins = spins
@@ -388,12 +407,15 @@ func (s *Ops) finish(ctx context.Context) error {
 func (s *Ops) leave(ctx context.Context) error {
 	s.left = true
 	c := s.c
-	if !s.started {
+	if !s.started && len(s.files) == 0 {
 		s.forget(0)
 		s.release()
 		return nil
 	}
 	f := call.Get()
+	if !s.started {
+		s.forget(0)
+	}
 	for i := range s.n {
 		if s.posted[i].recv {
 			c.world.run(f, mpic.FnCancel, s.block.starts[i].Args[6])
@@ -403,7 +425,7 @@ func (s *Ops) leave(ctx context.Context) error {
 	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), scopeGrace)
 	defer stop()
 	err := s.finish(limit)
-	if !s.started {
+	if !s.started && len(s.files) == 0 {
 		s.release()
 		return nil // the scope's own error says what went wrong
 	}
@@ -412,6 +434,9 @@ func (s *Ops) leave(ctx context.Context) error {
 		out = append(out, fmt.Sprintf("%s of %d bytes", s.posted[i].op, len(s.posted[i].held)))
 	}
 	c.world.watch.unfinished(s)
+	for _, x := range s.files {
+		out = append(out, x.o.op)
+	}
 	err = fmt.Errorf("mpi: leave scope: the library still has %q: %w: %w; the memory stays lent until it is done", out, isthmus.ErrBorrowed, err)
 	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "mpi.Scope"}, Err: err})
 	go func() { // the communicator stays in use meanwhile, so that MPI is not ended under it

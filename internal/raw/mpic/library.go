@@ -268,6 +268,19 @@ func (f Func) Params() int {
 	return functions[f].params
 }
 
+// Large is the function of f's that takes counts of 64 bits, f's name with _c; false where the standard has none.
+func (f Func) Large() (Func, bool) {
+	want := f.String() + "_c"
+	i, ok := slices.BinarySearchFunc(functions[:], want, func(e struct {
+		name   string
+		params int
+	}, name string,
+	) int {
+		return strings.Compare(e.name, name)
+	})
+	return Func(i), ok
+}
+
 // ClassName is the name of an error class, such as MPI_ERR_TRUNCATE; "" for a class that the interface does not define.
 func (a *ABI) ClassName(class int) string {
 	for _, c := range classes {
