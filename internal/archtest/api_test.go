@@ -16,6 +16,7 @@ var crossings = map[string]bool{
 	"device.Server":       true, // the same, for the library that C programs load
 	"pjrt.FromTable":      true, // the same, the other way
 	"pjrt.TakeDLPack":     true, // a tensor for native code
+	"pjrt.Hold":           true, // the memory of a buffer, for native code
 	"pjrt.PutDLPack":      true, // the same, the other way
 	"ffi.Callback":        true, // a C function pointer, its shape, its arguments and its result
 	"ffi.CallbackOptions": true,
