@@ -2,12 +2,54 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/isthmus-ffi/isthmus/internal/ranks"
 	"github.com/isthmus-ffi/isthmus/internal/target"
+	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
+
+// A rank of a test's job is this binary.
+func TestMain(m *testing.M) {
+	if ranks.Launched() {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// What is learned is the same to the bit on any number of ranks, with every library, and good.
+func TestTrain(t *testing.T) {
+	learned := map[string]bool{}
+	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+		t.Setenv("ISTHMUS_MPI", l.Lib)
+		for _, n := range []int{1, 2, 4} {
+			var out bytes.Buffer
+			if err := train(t.Context(), &out, lesson{ranks: n, epochs: 2}); err != nil {
+				t.Fatal(err)
+			}
+			text, _, ok := strings.Cut(out.String(), fmt.Sprintf("%d ranks,", n))
+			if !ok || !strings.Contains(text, "epoch 2: loss 0.5126") {
+				t.Errorf("%d ranks: %s", n, out.String())
+			}
+			learned[text] = true
+		}
+	})
+	if len(learned) > 1 {
+		t.Errorf("what is learned differs: %v", learned)
+	}
+}
+
+func TestTrainRefuses(t *testing.T) {
+	for _, o := range []lesson{{3, 1}, {4, 0}, {}} {
+		if err := train(t.Context(), &bytes.Buffer{}, o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
 
 // The example prints the same numbers on every device.
 func TestStart(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 	"time"
 
 	"github.com/isthmus-ffi/isthmus/internal/atomicfile"
-	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
+	"github.com/isthmus-ffi/isthmus/internal/ranks"
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
 
@@ -60,8 +60,8 @@ func start(ctx context.Context, out io.Writer, o options) (err error) {
 	if o.size < 3 || o.steps < 0 || o.every < 1 || o.ranks < 1 {
 		return errors.New("want a plate of three points a side, no negative steps, and one rank at least")
 	}
-	if os.Getenv("OMPI_COMM_WORLD_SIZE") == "" && os.Getenv("PMI_RANK") == "" && os.Getenv("PMI_FD") == "" {
-		return launch(ctx, out, o)
+	if !ranks.Launched() {
+		return ranks.Start(ctx, o.ranks, out, "-size", strconv.Itoa(o.size), "-steps", strconv.Itoa(o.steps), "-every", strconv.Itoa(o.every), "-o", o.folder)
 	}
 	w, err := mpi.Open(ctx, mpi.Options{})
 	if err != nil {
@@ -75,26 +75,6 @@ func start(ctx context.Context, out io.Writer, o options) (err error) {
 		err = w.Close(ctx)
 	}()
 	return simulate(ctx, w.Comm(), out, o)
-}
-
-// launch starts this program again, as ranks.
-func launch(ctx context.Context, out io.Writer, o options) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	info, _, err := mpi.Find(ctx, mpi.Options{})
-	if err != nil {
-		return err
-	}
-	l, _, err := mpilaunch.Find(ctx, info.Family, info.File)
-	if err != nil {
-		return err
-	}
-	cmd := l.Command(o.ranks, []string{"ISTHMUS_MPI=" + info.Path}, nil, self,
-		"-size", strconv.Itoa(o.size), "-steps", strconv.Itoa(o.steps), "-every", strconv.Itoa(o.every), "-o", o.folder)
-	cmd.Stdout, cmd.Stderr = out, os.Stderr
-	return mpilaunch.Run(ctx, cmd, 5*time.Second)
 }
 
 // plate is a rank's strip: its rows of the plate, and one above and below that belong to the neighbours.

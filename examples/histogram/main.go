@@ -1,15 +1,21 @@
 // Histogram counts into one table that is spread over processes: each adds to the parts of the others directly, with
 // atomic one-sided operations, and nobody waits for a message.
 //
-//	isthmus mpi run -n 3 -- go run ./examples/histogram
+//	go run ./examples/histogram
+//
+// Started alone, it starts itself with three ranks.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"log"
 	"math/rand/v2"
+	"os"
 
+	"github.com/isthmus-ffi/isthmus/internal/ranks"
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
 
@@ -19,16 +25,33 @@ const (
 )
 
 func main() {
-	if err := run(context.Background()); err != nil {
+	n := flag.Int("ranks", 3, "`ranks` to start, where no launcher has started this")
+	flag.Parse()
+	if err := start(context.Background(), os.Stdout, *n); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context) (err error) {
+// start is a rank, or starts the ranks.
+func start(ctx context.Context, out io.Writer, n int) error {
+	if n < 1 {
+		return fmt.Errorf("%d ranks", n)
+	}
+	if !ranks.Launched() {
+		return ranks.Start(ctx, n, out)
+	}
 	w, err := mpi.Open(ctx, mpi.Options{})
 	if err != nil {
 		return err
 	}
+	if err := run(ctx, w, out); err != nil { // the others wait for this rank
+		fmt.Fprintln(os.Stderr, "histogram: rank", w.Comm().Rank(), err)
+		w.Abort(1)
+	}
+	return w.Close(ctx)
+}
+
+func run(ctx context.Context, w *mpi.World, out io.Writer) error {
 	c := w.Comm()
 	table, err := mpi.Allocate[int64](ctx, c, bins)
 	if err != nil {
@@ -50,17 +73,14 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	if c.Rank() == 0 {
-		if err := check(ctx, table, c.Size()); err != nil {
+		if err := check(ctx, out, table, c.Size()); err != nil {
 			return err
 		}
 	}
 	if err := mpi.Barrier(ctx, c); err != nil {
 		return err
 	}
-	if err := table.Close(); err != nil {
-		return err
-	}
-	return w.Close(ctx)
+	return table.Close()
 }
 
 // count is the histogram of the samples that a process has: the same for every run.
@@ -75,7 +95,7 @@ func count(rank, size int) []int64 {
 }
 
 // check reads the whole table and compares it with what one process alone counts.
-func check(ctx context.Context, table *mpi.Win[int64], size int) error {
+func check(ctx context.Context, out io.Writer, table *mpi.Win[int64], size int) error {
 	got := make([]int64, bins*size)
 	err := table.LockAll(ctx, func(e *mpi.Epoch[int64]) error {
 		for r := range size {
@@ -99,6 +119,6 @@ func check(ctx context.Context, table *mpi.Win[int64], size int) error {
 			return fmt.Errorf("bin %d has %d, want %d", bin, n, want[bin])
 		}
 	}
-	fmt.Printf("%d samples of %d processes in %d bins, as one process counts them\n", samples*size, size, len(got))
-	return nil
+	_, err = fmt.Fprintf(out, "%d samples of %d processes in %d bins, as one process counts them\n", samples*size, size, len(got))
+	return err
 }

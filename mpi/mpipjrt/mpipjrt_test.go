@@ -82,8 +82,14 @@ func pass(ctx context.Context, w *mpi.World) error {
 	c := w.Comm()
 	return client(ctx, func(d *pjrt.Device) error {
 		for i, t := range []pjrt.Type{
-			{DType: dtype.F32, Dims: []int{3, 5}}, {DType: dtype.BF16, Dims: []int{1000}}, {DType: dtype.I1, Dims: []int{7}}, {DType: dtype.C128, Dims: nil},
-			{DType: dtype.F64, Dims: []int{1 << 17}}, {DType: dtype.I64, Dims: []int{2, 2, 2}}, {DType: dtype.U8, Dims: []int{64}}, {DType: dtype.F16, Dims: []int{0}},
+			{DType: dtype.F32, Dims: []int{3, 5}},
+			{DType: dtype.BF16, Dims: []int{1000}},
+			{DType: dtype.I1, Dims: []int{7}},
+			{DType: dtype.C128, Dims: nil},
+			{DType: dtype.F64, Dims: []int{1 << 17}},
+			{DType: dtype.I64, Dims: []int{2, 2, 2}},
+			{DType: dtype.U8, Dims: []int{64}},
+			{DType: dtype.F16, Dims: []int{0}},
 		} {
 			size, err := t.Size()
 			if err != nil {
