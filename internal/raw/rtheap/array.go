@@ -150,7 +150,7 @@ func (h *Heap) ArrayClear(a Value) Code {
 	atomic.StoreUint32(&s.blk, 0)
 	atomic.StoreUint64(&s.aux, 0)
 	s.release()
-	h.releaseWords(blk, 0, n, func(v Value) { h.Release(v) })
+	h.words(blk, n, func(v Value) { h.Release(v) })
 	if s, code := h.write(a, Array); code == OK {
 		if s.aux == 0 {
 			atomic.StoreUint32(&s.blk, blk)

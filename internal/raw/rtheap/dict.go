@@ -315,29 +315,26 @@ func (h *Heap) DictClear(d Value) Code {
 	if code != OK {
 		return code
 	}
-	blk, aux := s.blk, s.aux
-	t := table{h: h, gen: (h.table(blk, aux).gen + 1) & rebuiltEnd}
+	was := s.object()
+	t := table{h: h, gen: (h.table(was.blk, was.aux).gen + 1) & rebuiltEnd}
 	atomic.StoreUint32(&s.len, 0)
 	atomic.StoreUint32(&s.blk, 0)
 	atomic.StoreUint64(&s.aux, t.aux())
 	s.release()
-	h.giveBlock(blk, h.releaseDict(blk, aux, func(v Value) { h.Release(v) }))
+	h.entries(was.blk, was.aux, func(v Value) { h.Release(v) })
+	h.giveBlock(was.blk, was.size(Dict))
 	return OK
 }
 
-// releaseDict lets all entries of a dictionary go that is dead or has given its block up, and returns the block's size.
-func (h *Heap) releaseDict(blk uint32, aux uint64, release func(Value)) (size uint64) {
+// entries gives f every key and value of the dictionary that has this block.
+func (h *Heap) entries(blk uint32, aux uint64, f func(Value)) {
 	t := h.table(blk, aux)
-	for j := range uint64(t.used) {
-		if blk == 0 {
-			break
-		}
-		if k := Value(*t.key(j)); k != hole {
-			release(k)
-			release(Value(*t.value(j)))
+	for j := range min(uint64(t.used), t.size()/2) {
+		if k := Value(atomic.LoadUint64(t.key(j))); k != hole {
+			f(k)
+			f(Value(atomic.LoadUint64(t.value(j))))
 		}
 	}
-	return 16 * t.size()
 }
 
 // DictNext lends the entry at the cursor, 0 at first, and returns the cursor of the one after it. NotFound is the end;

@@ -85,3 +85,70 @@ func TestDictGrows(t *testing.T) {
 		t.Error("the second release must be refused")
 	}
 }
+
+// Objects that only hold each other are freed; what the program counts, and what that leads to, is not.
+func TestR16Collect(t *testing.T) {
+	h := small(t)
+	v := must[rtheap.Value](t)
+	ring := func(n int) []rtheap.Value {
+		var all []rtheap.Value
+		for range n {
+			all = append(all, v(h.NewArray(1)))
+		}
+		for i, a := range all {
+			h.ArrayPush(a, all[(i+1)%n])
+		}
+		return all
+	}
+	kept := ring(5)
+	held := v(h.NewString([]byte("held by a ring")))
+	lost := ring(1000)
+	d := v(h.NewDict(1))
+	h.DictSet(d, held, lost[0])
+	h.ArrayPush(lost[7], d)
+	h.ArrayPush(kept[3], held)
+	for _, r := range append(append(lost, kept[1:]...), d, held) {
+		h.Release(r)
+	}
+	if n := h.Objects(); n != 1000+5+1+1 {
+		t.Fatalf("%d live objects before", n)
+	}
+	if n := h.Collect(); n != 1001 {
+		t.Errorf("%d collected, want 1001", n)
+	}
+	if n := h.Objects(); n != 6 {
+		t.Errorf("%d live objects, want 6: %v", n, h.Census())
+	}
+	if b, c := h.StringBytes(held); string(b) != "held by a ring" {
+		t.Errorf("what the kept ring holds: %q, %v", b, c)
+	}
+	h.Release(kept[0])
+	if n := h.Collect(); n != 6 {
+		t.Errorf("%d collected, want 6", n)
+	}
+	if n := h.Objects(); n != 0 {
+		t.Errorf("%d live objects at the end: %v", n, h.Census())
+	}
+}
+
+// A frozen structure refuses every write, at every depth, also where it leads back to itself.
+func TestFreeze(t *testing.T) {
+	h := small(t)
+	v := must[rtheap.Value](t)
+	outer, inner := v(h.NewTuple(1)), v(h.NewArray(0))
+	h.ArrayPush(inner, outer)
+	h.TupleSet(outer, 0, inner)
+	if c := h.Freeze(outer); c != rtheap.OK {
+		t.Fatal(c)
+	}
+	for name, c := range map[string]rtheap.Code{
+		"set":   h.TupleSet(outer, 0, rtheap.Nil),
+		"push":  h.ArrayPush(inner, rtheap.Nil),
+		"clear": h.ArrayClear(inner),
+		"pop":   func() rtheap.Code { _, c := h.ArrayPop(inner); return c }(),
+	} {
+		if c != rtheap.IsFrozen {
+			t.Errorf("%s: %v", name, c)
+		}
+	}
+}

@@ -23,7 +23,11 @@
 // a differential test drives both with the same random calls.
 package rtheap
 
-import "math/bits"
+import (
+	"math/bits"
+	"strings"
+	"unsafe"
+)
 
 // Value is a word that C and Go share: a number, a float, nil, a bool, a symbol, or a handle.
 //
@@ -196,4 +200,32 @@ func (c Code) String() string {
 		return codeTexts[c]
 	}
 	return "unknown error"
+}
+
+// Layout is what C must have alike: expressions of isthmus_rt.h, and their values here.
+//
+// SAFETY: sizes and offsets only; nothing is accessed.
+func Layout() map[string]int64 {
+	m := map[string]int64{
+		"sizeof(rt_slot_)":         int64(unsafe.Sizeof(slot{})),
+		"offsetof(rt_slot_, word)": int64(unsafe.Offsetof(slot{}.word)),
+		"offsetof(rt_slot_, blk)":  int64(unsafe.Offsetof(slot{}.blk)),
+		"offsetof(rt_slot_, len)":  int64(unsafe.Offsetof(slot{}.len)),
+		"offsetof(rt_slot_, lock)": int64(unsafe.Offsetof(slot{}.lock)),
+		"offsetof(rt_slot_, meta)": int64(unsafe.Offsetof(slot{}.meta)),
+		"offsetof(rt_slot_, aux)":  int64(unsafe.Offsetof(slot{}.aux)),
+		"RT_NIL":                   int64(Nil), "RT_TRUE": int64(True), "RT_FALSE": int64(False),
+		"RT_TYPE_(1)": 1 << typeShift, "RT_COUNT_MASK_": countMask,
+	}
+	for t, s := range typeNames {
+		m["RT_T_"+strings.ToUpper(s)] = int64(t)
+	}
+	for c, s := range []string{
+		"OK", "E_HANDLE", "E_TYPE", "E_VALUE", "E_INDEX", "E_SIZE", "E_KEY", "E_FROZEN", "E_MEMORY", "E_EMPTY", "E_CHANGED", "E_STOPPED",
+		"E_FORKED", "E_CLOSED", "E_TIMEOUT", "E_CANCELLED", "E_FAILED", "E_SELF", "E_STATE", "E_IO", "E_NOT_FOUND", "E_PERMISSION",
+		"E_DISK_FULL", "E_DEFECT",
+	} {
+		m["RT_"+s] = int64(c)
+	}
+	return m
 }

@@ -122,57 +122,51 @@ func (h *Heap) drop(v Value) (dead, ok bool) {
 	return false, false
 }
 
-// bury frees dead objects, v and what only it held, one after the other: what is waiting is linked through the slots, so
-// neither the depth of a structure nor a lack of memory matters.
+// bury frees a dead object, and what only it held.
 func (h *Heap) bury(v Value) {
-	next := uint32(0) // of those that wait
-	push := func(v Value) {
-		s := h.slot(v)
-		atomic.StoreUint32(&s.meta, uint32(v.kind()))
-		atomic.StoreUint64(&s.word, atomic.LoadUint64(&s.word)|uint64(next))
-		next = v.index()
-	}
+	var d dead
+	d.push(h, v)
+	d.bury(h)
+}
+
+// dead are objects that have their next generation and wait for their end. They are linked through their slots, so
+// neither the depth of a structure nor a lack of memory matters.
+type dead struct{ next uint32 }
+
+func (d *dead) push(h *Heap, v Value) {
+	s := h.slot(v)
+	atomic.StoreUint32(&s.meta, uint32(v.kind()))
+	atomic.StoreUint64(&s.word, atomic.LoadUint64(&s.word)|uint64(d.next))
+	d.next = v.index()
+}
+
+// bury ends them, and what only they held, one after the other.
+func (d *dead) bury(h *Heap) {
 	release := func(v Value) {
 		if v&tagMask == tagHandle {
-			if dead, _ := h.drop(v); dead {
-				push(v)
+			if last, _ := h.drop(v); last {
+				d.push(h, v)
 			}
 		}
 	}
-	for push(v); next != 0; {
-		i := next
+	for d.next != 0 {
+		i := d.next
 		s := h.slotAt(i)
-		next = uint32(s.word & countMask)
+		d.next = uint32(s.word & countMask)
 		t := Type(s.meta)
 		if t != String && t != Float && t != Enum { // those are never written
 			s.acquire() // whoever wrote when it died is done after this
 			s.release()
 		}
-		blk, n, aux := s.blk, s.len, s.aux
-		size := uint64(0)
-		switch t {
-		case Array:
-			h.releaseWords(blk, 0, uint64(n), release)
-			size = aux * 8
-		case Tuple, Object, Closure:
-			h.releaseWords(blk, 0, uint64(n), release)
-			size = uint64(n) * 8
-		case Dict:
-			size = h.releaseDict(blk, aux, release)
-		case String:
-			size = uint64(n) + 1
-		case Enum:
-			release(Value(aux))
-			size = enumBytes
-		case Unique:
-			release(Value(aux))
-		case Float:
-		default:
+		o := s.object()
+		h.contents(o, t, release)
+		size := o.size(t)
+		if t == File || t == Future || t == Generator || t == Actor || t == Channel {
 			if h.End != nil {
 				size = h.End(t, i, release)
 			}
 		}
-		h.giveBlock(blk, size)
+		h.giveBlock(o.blk, size)
 		gen := s.word >> genShift
 		atomic.StoreUint64(&s.word, gen<<genShift)
 		if gen != 0 { // after its last generation a slot is never used again
@@ -181,9 +175,50 @@ func (h *Heap) bury(v Value) {
 	}
 }
 
-func (h *Heap) releaseWords(blk uint32, from, to uint64, release func(Value)) {
-	for i := from; i < to; i++ {
-		release(Value(*h.word(blk, i)))
+// object is what a slot says of its object: together they are right only if nobody wrote meanwhile.
+type object struct {
+	blk, len uint32
+	aux      uint64
+}
+
+func (s *slot) object() object {
+	return object{atomic.LoadUint32(&s.blk), atomic.LoadUint32(&s.len), atomic.LoadUint64(&s.aux)}
+}
+
+// size is that of the block, in bytes.
+func (o object) size(t Type) uint64 {
+	switch t {
+	case Array:
+		return o.aux * 8
+	case Tuple, Object, Closure:
+		return uint64(o.len) * 8
+	case Dict:
+		if o.blk != 0 {
+			return 16 << uint8(o.aux)
+		}
+	case String:
+		return uint64(o.len) + 1
+	case Enum:
+		return enumBytes
+	}
+	return 0
+}
+
+// contents gives f every value that an object of type t holds.
+func (h *Heap) contents(o object, t Type, f func(Value)) {
+	switch t {
+	case Array, Tuple, Object, Closure:
+		h.words(o.blk, uint64(o.len), f)
+	case Dict:
+		h.entries(o.blk, o.aux, f)
+	case Enum, Unique:
+		f(Value(o.aux))
+	}
+}
+
+func (h *Heap) words(blk uint32, n uint64, f func(Value)) {
+	for i := range n {
+		f(Value(atomic.LoadUint64(h.word(blk, i))))
 	}
 }
 

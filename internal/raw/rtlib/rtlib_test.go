@@ -5,6 +5,7 @@ package rtlib_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,8 @@ var (
 // cHalf are the functions of the library.
 func cHalf(t testing.TB) half {
 	t.Helper()
+	runtime.LockOSThread() // errors are the thread's
+	t.Cleanup(runtime.UnlockOSThread)
 	last := rtlib.Function("rt_last_error")
 	h := half{"C", map[string]func(a, b, c uint64) (uint64, code){}}
 	for _, name := range names {
@@ -176,12 +179,12 @@ func wrong(h *rtheap.Heap, r *rand.Rand) uint64 {
 // same reason, and nothing faults.
 func TestR14WrongWords(t *testing.T) {
 	h := heap(t)
-	c, g := cHalf(t), goHalf(h)
 	r := rand.New(rand.NewPCG(1, 2))
 	sizes := []uint64{0, 1, 3, 1 << 31, 1<<31 - 1, 1 << 32, 1 << 60, 1 << 61, 1<<63 - 1, 1 << 63, ^uint64(0)}
 	for _, name := range names {
 		makes := strings.HasSuffix(name, "_new") || name == "rt_string_concat"
 		t.Run(name, func(t *testing.T) {
+			c, g := cHalf(t), goHalf(h)
 			for range 3000 {
 				a, b, x := wrong(h, r), wrong(h, r), wrong(h, r)
 				switch name {

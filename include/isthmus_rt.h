@@ -1,0 +1,397 @@
+/* isthmus_rt.h: the runtime C ABI of a language.
+ *
+ * Link with libisthmus.so. Call rt_init() once in each executable or shared library that includes this file, before
+ * anything else; every other function is safe before it, and answers as it does for a word that is no object.
+ *
+ * VALUES. An rt_value is a word of 64 bits: a number of 61 bits, a float, nil, true, false, a symbol, or a handle of an
+ * object. Handles are checked: a word that is no handle, one of an object that is gone or of another type, and one that
+ * was made up gives the error result that each function documents. It never faults and never writes.
+ *
+ * OWNERSHIP. An object lives while something counts it.
+ *   own       the caller gets one count, and lets it go with rt_release (or leaves it to a scope)
+ *   borrow    the caller gets no count: the word is good while its container holds it; afterwards it reads as no object
+ *   count     the function counts an argument for itself; the caller keeps its own count
+ *   move      the function takes the caller's count over
+ * Code that emits no releases opens a scope: what is made in it is let go at its end, unless a container counts it.
+ *
+ * THREADS. Every function may be called from any thread. A write is atomic for its object; a read gives a word that was
+ * in the object during the call. BLOCKS: yes or no, said for each function that waits; all else is short.
+ *
+ * ERRORS. A function that refuses says why in rt_last_error(), by thread; success does not clear it.
+ *
+ * C11, C17, C++17. Little-endian machines of 64 bits, GCC or Clang. Define RT_NO_INLINE to have every call made to the
+ * library. */
+#ifndef ISTHMUS_RT_H
+#define ISTHMUS_RT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RT_ABI_VERSION 1u
+
+typedef uint64_t rt_value;
+
+#define RT_NIL ((rt_value)3)
+#define RT_TRUE ((rt_value)11)
+#define RT_FALSE ((rt_value)19)
+
+/* What rt_type answers. The numbers are the original runtime's where it had one. */
+enum rt_type {
+  RT_T_NONE = 0, /* no live object */
+  RT_T_STRING = 0x01,
+  RT_T_ARRAY = 0x02,
+  RT_T_DICT = 0x03,
+  RT_T_TUPLE = 0x04,
+  RT_T_OBJECT = 0x05,
+  RT_T_CLOSURE = 0x06,
+  RT_T_ENUM = 0x07,
+  RT_T_FUTURE = 0x08,
+  RT_T_GENERATOR = 0x09,
+  RT_T_ACTOR = 0x0a,
+  RT_T_UNIQUE = 0x0b,
+  RT_T_CHANNEL = 0x0e,
+  RT_T_FILE = 0x10,
+  RT_T_FLOAT = 0x1c
+};
+
+/* What rt_last_error answers. */
+enum rt_error {
+  RT_OK = 0,
+  RT_E_HANDLE,    /* no live object: nil, a number, forged, or freed */
+  RT_E_TYPE,      /* a live object of another type */
+  RT_E_VALUE,     /* a word that is no value, or a handle of a freed object where a value is stored */
+  RT_E_INDEX,     /* outside the object */
+  RT_E_SIZE,      /* negative, or more than the limit */
+  RT_E_KEY,       /* nil, or no value */
+  RT_E_FROZEN,    /* the object is frozen */
+  RT_E_MEMORY,    /* no memory, or no handle, is left */
+  RT_E_EMPTY,     /* nothing to take */
+  RT_E_CHANGED,   /* the dictionary was rebuilt while it was walked */
+  RT_E_STOPPED,   /* the runtime is not running */
+  RT_E_FORKED,    /* this process is a fork's child: the runtime did not come along */
+  RT_E_CLOSED,
+  RT_E_TIMEOUT,
+  RT_E_CANCELLED,
+  RT_E_FAILED,    /* the body ended without a result */
+  RT_E_SELF,      /* it would wait for itself */
+  RT_E_STATE,     /* not now */
+  RT_E_IO,
+  RT_E_NOT_FOUND, /* no such file, or no such key */
+  RT_E_PERMISSION,
+  RT_E_DISK_FULL,
+  RT_E_DEFECT     /* a defect of the library, contained */
+};
+
+/* How functions are declared: those of the library, and those that are inline here unless RT_NO_INLINE is defined. */
+#ifndef RT_API_
+#define RT_API_ extern
+#ifdef RT_NO_INLINE
+#define RT_FN_ extern
+#else
+#define RT_FN_ static inline
+#endif
+#endif
+
+/* ---- The library's own state: isthmus keeps the words below; do not touch them. ---- */
+typedef struct rt_slot_ {
+  uint64_t word; /* generation, type, count */
+  uint32_t blk;  /* units of 16 bytes below the base */
+  uint32_t len;
+  uint32_t lock; /* 1: a writer is at it; the rest counts writes */
+  uint32_t meta; /* 1: frozen; from bit 8 on the site */
+  uint64_t aux;
+} rt_slot_;
+
+typedef struct rt_heap_ {
+  rt_slot_ *base;
+  uint64_t mask;
+  uint64_t seed;
+  uint64_t max_len;
+} rt_heap_;
+
+/* ---- Runtime ---- */
+
+/* Starts the runtime, once for the process, and tells this executable or shared library where it is. 0, or an rt_error:
+ * RT_E_STATE when the library's ABI is not that of this header, RT_E_MEMORY. Again after rt_shutdown it starts anew. */
+static inline int32_t rt_init(void);
+
+/* The library's RT_ABI_VERSION. */
+RT_API_ uint32_t rt_abi_version(void);
+
+/* Why the last refused call on this thread was refused: an rt_error. */
+RT_API_ int32_t rt_last_error(void);
+
+/* The text of an rt_error, for people. It stays. */
+RT_API_ const char *rt_error_text(int32_t error);
+
+/* ---- Values ---- */
+
+/* x as a value; the upper three bits are lost. */
+static inline rt_value rt_int(int64_t x) { return (rt_value)((uint64_t)x << 3); }
+/* Whether v is a number. */
+static inline bool rt_is_int(rt_value v) { return (v & 7) == 0; }
+/* The number that v is; of another value, nonsense. */
+static inline int64_t rt_as_int(rt_value v) { return (int64_t)v >> 3; }
+static inline rt_value rt_bool(bool b) { return b ? RT_TRUE : RT_FALSE; }
+static inline bool rt_is_nil(rt_value v) { return v == RT_NIL; }
+/* own (almost every float is a word and has no count). Exact. nil: out of memory. */
+RT_API_ rt_value rt_float(double f);
+/* Whether v is a float, and then which. */
+RT_API_ bool rt_as_float(rt_value v, double *f);
+/* The type of a live object: an rt_type; RT_T_NONE for anything else. */
+RT_API_ int32_t rt_type(rt_value v);
+
+/* ---- Memory ---- */
+
+/* Counts v once more: false when it is no live object. A value that is no handle needs no count: true. */
+RT_FN_ bool rt_retain(rt_value v);
+/* Lets one count of v go: false when it is no live object, as after the last. */
+RT_FN_ bool rt_release(rt_value v);
+/* How many count v, 0 for what is no live object; for tests and debuggers. */
+RT_API_ int64_t rt_count(rt_value v);
+
+/* Opens a scope on this thread, inside the one that is open: what this thread makes from now on is the scope's, so
+ * nobody else lets it go. Answers how many are open; -1: out of memory. */
+RT_API_ int64_t rt_scope_push(void);
+/* Closes the thread's innermost scope: lets each object go that was made in it. result, which may be any value, lives on:
+ * it belongs to the scope outside, or is the caller's (own) when there is none. nil: no scope is open. */
+RT_API_ rt_value rt_scope_pop(rt_value result);
+
+/* ---- Arrays ---- */
+
+/* own. An empty array with room for cap elements. nil: cap is negative or over 2^31-1. */
+RT_API_ rt_value rt_array_new(int64_t cap);
+/* The number of elements; -1: no array. */
+RT_FN_ int64_t rt_array_len(rt_value a);
+/* borrow. Element i; a negative i counts from the end. nil: no array, out of range. */
+RT_FN_ rt_value rt_array_get(rt_value a, int64_t i);
+/* count v. Stores v as element i and lets the old one go. */
+RT_API_ bool rt_array_set(rt_value a, int64_t i, rt_value v);
+/* count v. Appends v; the handle stays the same when the array grows. */
+RT_FN_ bool rt_array_push(rt_value a, rt_value v);
+/* own. Takes the last element out. nil: no array, empty. */
+RT_API_ rt_value rt_array_pop(rt_value a);
+/* Lets all elements go; keeps the room. */
+RT_API_ bool rt_array_clear(rt_value a);
+
+/* ---- Tuples ---- */
+
+/* own. n nils. nil: n is over 2^31-1. */
+RT_API_ rt_value rt_tuple_new(uint64_t n);
+RT_FN_ int64_t rt_tuple_len(rt_value t);                       /* -1: no tuple */
+RT_FN_ rt_value rt_tuple_get(rt_value t, uint64_t i);          /* borrow */
+RT_API_ bool rt_tuple_set(rt_value t, uint64_t i, rt_value v);  /* count v; false once frozen */
+
+/* ---- Strings ---- */
+
+/* own. Copies n bytes of p, which need not be text, and puts a NUL after them. nil: p is NULL and n is not 0, or n is too
+ * large. */
+RT_API_ rt_value rt_string_new(const uint8_t *p, uint64_t n);
+/* Bytes; -1: no string. */
+RT_FN_ int64_t rt_string_len(rt_value s);
+/* borrow. The bytes: good until the last count of s is let go. NULL: no string. */
+RT_API_ const uint8_t *rt_string_data(rt_value s);
+/* own. nil: one of them is no string. */
+RT_API_ rt_value rt_string_concat(rt_value a, rt_value b);
+
+/* ---- Dictionaries: in the order of insertion; strings are compared by bytes, floats by value, all else by identity ---- */
+
+/* own. Room for cap entries. */
+RT_API_ rt_value rt_dict_new(int64_t cap);
+RT_FN_ int64_t rt_dict_len(rt_value d);                          /* -1: no dictionary */
+RT_API_ rt_value rt_dict_get(rt_value d, rt_value k);             /* borrow; nil also when missing, which rt_dict_has tells */
+RT_API_ bool rt_dict_set(rt_value d, rt_value k, rt_value v);     /* count k, v; false: nil key */
+RT_API_ bool rt_dict_has(rt_value d, rt_value k);
+RT_API_ bool rt_dict_remove(rt_value d, rt_value k);              /* false also when missing */
+RT_API_ bool rt_dict_clear(rt_value d);
+/* borrow. Walks the entries: start with *cursor = 0, and go on while it answers true. False is the end, or an error:
+ * RT_E_CHANGED when the dictionary grew since the walk began. */
+RT_API_ bool rt_dict_next(rt_value d, uint64_t *cursor, rt_value *k, rt_value *v);
+
+/* ---- Objects ---- */
+
+/* own. n fields, all nil. */
+RT_API_ rt_value rt_object_new(uint32_t class_id, uint32_t n);
+RT_FN_ rt_value rt_object_field_get(rt_value o, uint32_t i);           /* borrow */
+RT_API_ bool rt_object_field_set(rt_value o, uint32_t i, rt_value v);   /* count v */
+RT_FN_ int64_t rt_object_class_id(rt_value o);                         /* -1: no object */
+RT_FN_ int64_t rt_object_field_count(rt_value o);                      /* -1: no object */
+
+/* ---- Closures ---- */
+
+/* own. fn is kept and never called by the library. n captures, all nil. */
+RT_API_ rt_value rt_closure_new(const void *fn, uint32_t n);
+RT_API_ bool rt_closure_set_capture(rt_value c, uint32_t i, rt_value v); /* count v */
+RT_FN_ rt_value rt_closure_get_capture(rt_value c, uint32_t i);         /* borrow */
+RT_FN_ const void *rt_closure_func_ptr(rt_value c);                     /* NULL: no closure */
+
+/* ---- Enumerations ---- */
+
+/* own; count payload. */
+RT_API_ rt_value rt_enum_new(uint32_t enum_id, uint32_t discriminant, rt_value payload);
+RT_API_ int64_t rt_enum_discriminant(rt_value e); /* -1: no enum */
+RT_API_ int64_t rt_enum_id(rt_value e);           /* -1: no enum */
+RT_FN_ rt_value rt_enum_payload(rt_value e);     /* borrow */
+
+/* ---- Unique owners ---- */
+
+/* own; move v. */
+RT_API_ rt_value rt_unique_new(rt_value v);
+RT_FN_ rt_value rt_unique_get(rt_value u);             /* borrow */
+/* move v; the old one is let go. RT_TRUE or RT_FALSE; v stays the caller's when it is refused. */
+RT_API_ rt_value rt_unique_set(rt_value u, rt_value v);
+
+/* ---- What follows is how; the contract ends here. ---- */
+
+#define RT_LIKELY_(x) __builtin_expect(!!(x), 1)
+#define RT_UNLIKELY_(x) __builtin_expect(!!(x), 0)
+#define RT_TYPE_(t) ((uint64_t)(t) << 31)
+#define RT_COUNT_MASK_ ((1ULL << 31) - 1)
+
+RT_API_ int32_t rt_start_(uint32_t abi, rt_heap_ *heap);
+RT_API_ void rt_refuse_(rt_value v, int32_t error);
+RT_API_ bool rt_bury_(rt_value v);
+RT_API_ bool rt_grow_push_(rt_value a, rt_value v);
+
+/* Each executable or shared library has its own copy: an exported variable would be split by copy relocation. Before
+ * rt_init it is a table of one slot that nothing lives in. */
+__attribute__((weak, visibility("hidden"))) rt_slot_ rt_no_slot_ = {0, 0, 0, 0, 0, 0};
+__attribute__((weak, visibility("hidden"))) rt_heap_ rt_h_ = {&rt_no_slot_, 0, 0, 0};
+
+static inline int32_t rt_init(void) { return rt_start_(RT_ABI_VERSION, &rt_h_); }
+
+static inline rt_slot_ *rt_slot_of_(rt_value v) { return (rt_slot_ *)((char *)rt_h_.base + ((v << 2) & rt_h_.mask)); }
+static inline uint64_t *rt_words_(uint32_t blk) { return (uint64_t *)((char *)rt_h_.base - ((uint64_t)blk << 4)); }
+static inline uint64_t rt_load_(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline uint32_t rt_load32_(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+
+static inline bool rt_live_(const rt_slot_ *s, rt_value v, int t) {
+  return ((rt_load_(&s->word) ^ v) >> 31) == 0 && (v & (RT_TYPE_(31) | 7)) == (RT_TYPE_(t) | 1);
+}
+
+/* The read that came before is looked at again after this. */
+static inline bool rt_still_(const rt_slot_ *s, rt_value v) {
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return ((__atomic_load_n(&s->word, __ATOMIC_RELAXED) ^ v) >> 31) == 0;
+}
+
+#ifndef RT_NO_INLINE
+
+static inline int64_t rt_len_(rt_value v, int t) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  if (RT_LIKELY_(rt_live_(s, v, t))) {
+    int64_t n = rt_load32_(&s->len);
+    if (RT_LIKELY_(rt_still_(s, v))) return n;
+  }
+  rt_refuse_(v, 0);
+  return -1;
+}
+
+static inline rt_value rt_element_(rt_value v, int t, int64_t i) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  while (RT_LIKELY_(rt_live_(s, v, t))) {
+    uint32_t blk = rt_load32_(&s->blk);
+    uint64_t n = rt_load32_(&s->len), at = (uint64_t)i;
+    if (RT_UNLIKELY_(at >= n)) {
+      at += n;
+      if (i >= 0 || at >= n) {
+        if (!rt_still_(s, v)) break;
+        rt_refuse_(v, RT_E_INDEX);
+        return RT_NIL;
+      }
+    }
+    rt_value x = __atomic_load_n(&rt_words_(blk)[at], __ATOMIC_RELAXED);
+    if (RT_LIKELY_(rt_still_(s, v) && __atomic_load_n(&s->blk, __ATOMIC_RELAXED) == blk)) return x;
+  }
+  rt_refuse_(v, 0);
+  return RT_NIL;
+}
+
+static inline uint64_t rt_aux_(rt_value v, int t, uint64_t none) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  if (RT_LIKELY_(rt_live_(s, v, t))) {
+    uint64_t x = rt_load_(&s->aux);
+    if (RT_LIKELY_(rt_still_(s, v))) return x;
+  }
+  rt_refuse_(v, 0);
+  return none;
+}
+
+RT_FN_ bool rt_retain(rt_value v) {
+  if ((v & 7) != 1) {
+    if (RT_LIKELY_((0x4fu >> (v & 7)) & 1)) return true;
+  } else if (RT_LIKELY_((v & RT_TYPE_(31)) != 0)) {
+    rt_slot_ *s = rt_slot_of_(v);
+    uint64_t w = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
+    while (RT_LIKELY_(((w ^ v) >> 31) == 0)) {
+      if (RT_UNLIKELY_((w & RT_COUNT_MASK_) == RT_COUNT_MASK_)) return true;
+      if (RT_LIKELY_(__atomic_compare_exchange_n(&s->word, &w, w + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))) return true;
+    }
+  }
+  rt_refuse_(v, RT_E_VALUE);
+  return false;
+}
+
+RT_FN_ bool rt_release(rt_value v) {
+  if ((v & 7) != 1) {
+    if (RT_LIKELY_((0x4fu >> (v & 7)) & 1)) return true;
+  } else if (RT_LIKELY_((v & RT_TYPE_(31)) != 0)) {
+    rt_slot_ *s = rt_slot_of_(v);
+    uint64_t w = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
+    while (RT_LIKELY_(((w ^ v) >> 31) == 0)) {
+      uint64_t n = w & RT_COUNT_MASK_;
+      if (RT_UNLIKELY_(n == RT_COUNT_MASK_)) return true;
+      uint64_t to = n == 1 ? ((w >> 36) + 1) << 36 : w - 1;
+      if (RT_LIKELY_(__atomic_compare_exchange_n(&s->word, &w, to, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)))
+        return n == 1 ? rt_bury_(v) : true;
+    }
+  }
+  rt_refuse_(v, 0);
+  return false;
+}
+
+RT_FN_ int64_t rt_array_len(rt_value a) { return rt_len_(a, RT_T_ARRAY); }
+RT_FN_ rt_value rt_array_get(rt_value a, int64_t i) { return rt_element_(a, RT_T_ARRAY, i); }
+
+/* A push into an array that has room, of a value that needs no count; the library does the rest. */
+RT_FN_ bool rt_array_push(rt_value a, rt_value v) {
+  rt_slot_ *s = rt_slot_of_(a);
+  if (RT_LIKELY_(rt_live_(s, a, RT_T_ARRAY) && ((0x4du >> (v & 7)) & 1))) {
+    uint32_t l = __atomic_load_n(&s->lock, __ATOMIC_RELAXED);
+    if (RT_LIKELY_(!(l & 1) && __atomic_compare_exchange_n(&s->lock, &l, l | 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
+      uint64_t n = s->len;
+      bool room = rt_still_(s, a) && n < s->aux && !(s->meta & 1);
+      if (RT_LIKELY_(room)) {
+        __atomic_store_n(&rt_words_(s->blk)[n], v, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->len, (uint32_t)n + 1, __ATOMIC_RELEASE);
+      }
+      __atomic_store_n(&s->lock, l + 2, __ATOMIC_RELEASE);
+      if (RT_LIKELY_(room)) return true;
+    }
+  }
+  return rt_grow_push_(a, v);
+}
+
+RT_FN_ int64_t rt_tuple_len(rt_value t) { return rt_len_(t, RT_T_TUPLE); }
+RT_FN_ rt_value rt_tuple_get(rt_value t, uint64_t i) { return rt_element_(t, RT_T_TUPLE, (int64_t)(i < 1ULL << 31 ? i : 1ULL << 31)); }
+RT_FN_ int64_t rt_string_len(rt_value s) { return rt_len_(s, RT_T_STRING); }
+RT_FN_ int64_t rt_dict_len(rt_value d) { return rt_len_(d, RT_T_DICT); }
+RT_FN_ rt_value rt_object_field_get(rt_value o, uint32_t i) { return rt_element_(o, RT_T_OBJECT, i); }
+RT_FN_ int64_t rt_object_field_count(rt_value o) { return rt_len_(o, RT_T_OBJECT); }
+RT_FN_ int64_t rt_object_class_id(rt_value o) { return (int64_t)rt_aux_(o, RT_T_OBJECT, ~0ULL); }
+RT_FN_ rt_value rt_closure_get_capture(rt_value c, uint32_t i) { return rt_element_(c, RT_T_CLOSURE, i); }
+RT_FN_ const void *rt_closure_func_ptr(rt_value c) { return (const void *)rt_aux_(c, RT_T_CLOSURE, 0); }
+RT_FN_ rt_value rt_enum_payload(rt_value e) { return rt_aux_(e, RT_T_ENUM, RT_NIL); }
+RT_FN_ rt_value rt_unique_get(rt_value u) { return rt_aux_(u, RT_T_UNIQUE, RT_NIL); }
+
+#endif /* RT_NO_INLINE */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ISTHMUS_RT_H */

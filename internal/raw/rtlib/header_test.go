@@ -1,0 +1,87 @@
+//go:build cgo && (amd64 || arm64)
+
+package rtlib_test
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtlib"
+)
+
+//go:embed isthmus_rt.h
+var header []byte
+
+// The header that programs include is the one that the library is made with.
+func TestHeaderIsPublished(t *testing.T) {
+	published, err := os.ReadFile("../../../include/isthmus_rt.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(published, header) {
+		t.Error("include/isthmus_rt.h is not internal/raw/rtlib/isthmus_rt.h: copy it")
+	}
+}
+
+// Every function that the header declares is in the library, and by its name in the table for programs that load code.
+func TestHeaderAndLibrary(t *testing.T) {
+	contract, _, _ := strings.Cut(string(header), "/* ---- What follows is how")
+	found := regexp.MustCompile(`(?m)^RT_(?:API|FN)_ .*?\b(rt_[a-z_]+)\(`).FindAllStringSubmatch(contract, -1)
+	if len(found) < 50 {
+		t.Fatalf("%d functions found in the header", len(found))
+	}
+	for _, m := range found {
+		if rtlib.Function(m[1]) == 0 {
+			t.Errorf("%s is not in the library", m[1])
+		}
+	}
+}
+
+// The header compiles without a warning as each language that it is for, inline and not, and has the layout and the
+// numbers that Go has.
+func TestHeaderCompiles(t *testing.T) {
+	var probe strings.Builder
+	probe.WriteString("#include \"isthmus_rt.h\"\n#ifdef __cplusplus\n#define _Static_assert static_assert\n#endif\n")
+	for text, n := range rtheap.Layout() {
+		fmt.Fprintf(&probe, "_Static_assert((long long)(%s) == %dLL, \"%s\");\n", text, n, text)
+	}
+	probe.WriteString("int main(void) { return rt_init() + (int)rt_array_len(rt_int(1)); }\n")
+	path := filepath.Join(t.TempDir(), "probe.c")
+	if err := os.WriteFile(path, []byte(probe.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ compiler, language, std string }{
+		{"gcc", "c", "c11"},
+		{"gcc", "c", "c17"},
+		{"g++", "c++", "c++17"},
+		{"g++", "c++", "c++20"},
+		{"clang", "c", "c11"},
+		{"clang++", "c++", "c++17"},
+	} {
+		t.Run(c.compiler+" "+c.std, func(t *testing.T) {
+			cc, err := exec.LookPath(c.compiler)
+			switch {
+			case err == nil:
+			case os.Getenv("CI") != "" && strings.HasPrefix(c.compiler, "g"):
+				t.Fatal(err)
+			default:
+				t.Skip(err)
+			}
+			for _, inline := range []string{"-URT_NO_INLINE", "-DRT_NO_INLINE"} {
+				out, err := exec.Command(cc, "-x", c.language, "-std="+c.std, "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
+					inline, "-I.", "-fsyntax-only", path).CombinedOutput()
+				if err != nil {
+					t.Errorf("%s: %v\n%s", inline, err, out)
+				}
+			}
+		})
+	}
+}
