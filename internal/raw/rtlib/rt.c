@@ -18,6 +18,10 @@ void rtgo_give_slots(uint32_t *src, uint32_t n);
 uint32_t rtgo_take_blocks(int32_t c, uint32_t *dst, uint32_t n);
 void rtgo_give_blocks(int32_t c, uint32_t *src, uint32_t n);
 int32_t rtgo_start(rt_heap_ *heap);
+int32_t rtgo_freeze(rt_value v);
+int64_t rtgo_collect(void);
+int64_t rtgo_objects(void);
+int64_t rtgo_census(rt_census_line *lines, int64_t n);
 
 enum { HOLE = 7, CLASSES = 31, MAGAZINES = 13, MAG = 64, MIN_TABLE = 3, ENUM_BYTES = 8 };
 
@@ -38,6 +42,10 @@ static __thread thread *self __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static thread poor; // for a thread that gets no memory: it has nothing, and its errors are anyone's
+
+// A slot's words are read by whoever has a handle, at any time.
+static inline uint64_t get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint32_t get32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 
 static uint32_t per_fill(int c) {
   uint32_t n = 1u << 15 >> c;
@@ -170,7 +178,7 @@ static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len
   __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
   __atomic_store_n(&s->aux, aux, __ATOMIC_RELAXED);
   __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
-  uint64_t word = (s->word >> 36 << 36) | RT_TYPE_(type) | 1;
+  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type) | 1;
   __atomic_store_n(&s->word, word, __ATOMIC_RELEASE);
   rt_value v = (word & ~RT_COUNT_MASK_) | (uint64_t)i << 3 | 1;
   thread *t = self;
@@ -207,7 +215,7 @@ static void acquire(rt_slot_ *s) {
   }
 }
 
-static void unlock(rt_slot_ *s) { __atomic_store_n(&s->lock, s->lock + 1, __ATOMIC_RELEASE); }
+static void unlock(rt_slot_ *s) { __atomic_store_n(&s->lock, get32(&s->lock) + 1, __ATOMIC_RELEASE); }
 
 // writes locks the slot of v: the object is alive, of the type and not frozen.
 static rt_slot_ *writes(rt_value v, int type) {
@@ -215,7 +223,7 @@ static rt_slot_ *writes(rt_value v, int type) {
   if (RT_LIKELY_(rt_live_(s, v, type))) {
     acquire(s);
     if (RT_LIKELY_(rt_live_(s, v, type))) {
-      if (RT_LIKELY_(!(s->meta & 1))) return s;
+      if (RT_LIKELY_(!(get32(&s->meta) & 1))) return s;
       unlock(s);
       me()->error = RT_E_FROZEN;
       return NULL;
@@ -243,7 +251,7 @@ static inline int drop(rt_value v) {
 static inline void push_dead(uint32_t *next, rt_value v) {
   rt_slot_ *s = rt_slot_of_(v);
   __atomic_store_n(&s->meta, (uint32_t)(v >> 31 & 31), __ATOMIC_RELAXED);
-  __atomic_store_n(&s->word, s->word | *next, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->word, get(&s->word) | *next, __ATOMIC_RELAXED);
   *next = (uint32_t)(v >> 3) & ((1u << 28) - 1);
 }
 
@@ -253,7 +261,7 @@ static inline void let_go(uint32_t *next, rt_value v) {
 
 static void let_words_go(uint32_t *next, uint32_t blk, uint64_t n) {
   uint64_t *w = rt_words_(blk);
-  for (uint64_t i = 0; i < n; i++) let_go(next, w[i]);
+  for (uint64_t i = 0; i < n; i++) let_go(next, get(&w[i]));
 }
 
 typedef struct table {
@@ -276,9 +284,9 @@ static void let_entries_go(uint32_t *next, const table *t) {
   if (t->n == 0) return;
   for (uint64_t j = 0; j < t->used; j++) {
     uint64_t *e = key_at(t, j);
-    if (e[0] != HOLE) {
-      let_go(next, e[0]);
-      let_go(next, e[1]);
+    if (get(&e[0]) != HOLE) {
+      let_go(next, get(&e[0]));
+      let_go(next, get(&e[1]));
     }
   }
 }
@@ -288,14 +296,14 @@ static void bury_all(uint32_t next) {
   while (next != 0) {
     uint32_t i = next;
     rt_slot_ *s = rt_h_.base + i;
-    next = (uint32_t)(s->word & RT_COUNT_MASK_);
-    int type = (int)s->meta;
+    next = (uint32_t)(get(&s->word) & RT_COUNT_MASK_);
+    int type = (int)get32(&s->meta);
     if (type != RT_T_STRING && type != RT_T_FLOAT && type != RT_T_ENUM) { // those are never written
       acquire(s); // whoever wrote when it died is done after this
       unlock(s);
     }
-    uint32_t blk = s->blk, n = s->len;
-    uint64_t aux = s->aux, bytes = 0;
+    uint32_t blk = get32(&s->blk), n = get32(&s->len);
+    uint64_t aux = get(&s->aux), bytes = 0;
     switch (type) {
     case RT_T_ARRAY:
       let_words_go(&next, blk, n);
@@ -327,7 +335,7 @@ static void bury_all(uint32_t next) {
       break;
     }
     give_block(blk, bytes);
-    uint64_t gen = s->word >> 36 << 36;
+    uint64_t gen = get(&s->word) >> 36 << 36;
     __atomic_store_n(&s->word, gen, __ATOMIC_RELEASE);
     if (gen != 0) give_slot(i); // after its last generation a slot is never used again
   }
@@ -396,14 +404,14 @@ rt_value rt_array_new(int64_t cap) {
 }
 
 static bool grow(rt_slot_ *s) {
-  uint64_t n = s->len, cap = s->aux < 2 ? 4 : s->aux * 2;
+  uint64_t n = get32(&s->len), cap = get(&s->aux) < 2 ? 4 : get(&s->aux) * 2;
   if (n >= rt_h_.max_len) return no_for(RT_E_SIZE);
   uint32_t blk = take_block(cap * 8);
   if (blk == 0) return no_for(RT_E_MEMORY);
-  uint64_t *to = rt_words_(blk), *from = rt_words_(s->blk);
+  uint64_t *to = rt_words_(blk), *from = rt_words_(get32(&s->blk));
   for (uint64_t i = 0; i < n; i++) __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
-  uint32_t old = s->blk;
-  uint64_t was = s->aux;
+  uint32_t old = get32(&s->blk);
+  uint64_t was = get(&s->aux);
   __atomic_store_n(&s->blk, blk, __ATOMIC_RELEASE);
   __atomic_store_n(&s->aux, cap, __ATOMIC_RELAXED);
   give_block(old, was * 8);
@@ -417,10 +425,10 @@ bool rt_grow_push_(rt_value a, rt_value v) {
     rt_release(v);
     return false;
   }
-  uint64_t n = s->len;
-  bool ok = n < s->aux || grow(s);
+  uint64_t n = get32(&s->len);
+  bool ok = n < get(&s->aux) || grow(s);
   if (ok) {
-    __atomic_store_n(&rt_words_(s->blk)[n], v, __ATOMIC_RELAXED);
+    __atomic_store_n(&rt_words_(get32(&s->blk))[n], v, __ATOMIC_RELAXED);
     __atomic_store_n(&s->len, (uint32_t)n + 1, __ATOMIC_RELEASE);
   }
   unlock(s);
@@ -435,10 +443,10 @@ static bool set_element(rt_value a, int type, int64_t i, rt_value v) {
     rt_release(v);
     return false;
   }
-  uint64_t n = s->len, at = i < 0 ? (uint64_t)i + n : (uint64_t)i;
+  uint64_t n = get32(&s->len), at = i < 0 ? (uint64_t)i + n : (uint64_t)i;
   bool ok = at < n;
   if (ok) {
-    uint64_t *w = &rt_words_(s->blk)[at];
+    uint64_t *w = &rt_words_(get32(&s->blk))[at];
     rt_value old = *w;
     __atomic_store_n(w, v, __ATOMIC_RELAXED);
     v = old;
@@ -453,10 +461,10 @@ bool rt_array_set(rt_value a, int64_t i, rt_value v) { return set_element(a, RT_
 rt_value rt_array_pop(rt_value a) {
   rt_slot_ *s = writes(a, RT_T_ARRAY);
   if (s == NULL) return RT_NIL;
-  uint32_t n = s->len;
+  uint32_t n = get32(&s->len);
   rt_value v = RT_NIL;
   if (n > 0) {
-    v = rt_words_(s->blk)[n - 1];
+    v = rt_words_(get32(&s->blk))[n - 1];
     __atomic_store_n(&s->len, n - 1, __ATOMIC_RELEASE);
   }
   unlock(s);
@@ -468,19 +476,19 @@ bool rt_array_clear(rt_value a) {
   rt_slot_ *s = writes(a, RT_T_ARRAY);
   if (s == NULL) return false;
   // The elements are let go without the lock: their end may take as long as it likes.
-  uint32_t blk = s->blk, n = s->len, next = 0;
-  uint64_t room = s->aux;
+  uint32_t blk = get32(&s->blk), n = get32(&s->len), next = 0;
+  uint64_t room = get(&s->aux);
   __atomic_store_n(&s->len, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->blk, 0, __ATOMIC_RELEASE);
-  s->aux = 0;
+  __atomic_store_n(&s->aux, 0, __ATOMIC_RELAXED);
   unlock(s);
   let_words_go(&next, blk, n);
   bury_all(next);
   int32_t error = me()->error;
   if ((s = writes(a, RT_T_ARRAY)) != NULL) {
-    if (s->aux == 0) {
+    if (get(&s->aux) == 0) {
       __atomic_store_n(&s->blk, blk, __ATOMIC_RELEASE);
-      s->aux = room;
+      __atomic_store_n(&s->aux, room, __ATOMIC_RELAXED);
       blk = 0;
     }
     unlock(s);
@@ -561,7 +569,7 @@ rt_value rt_unique_set(rt_value u, rt_value v) {
   if (!movable(v)) return RT_FALSE;
   rt_slot_ *s = writes(u, RT_T_UNIQUE);
   if (s == NULL) return RT_FALSE;
-  rt_value old = s->aux;
+  rt_value old = get(&s->aux);
   __atomic_store_n(&s->aux, v, __ATOMIC_RELEASE);
   unlock(s);
   rt_release(old);
@@ -820,7 +828,7 @@ rt_value rt_dict_new(int64_t cap) {
 }
 
 static bool rebuild(rt_slot_ *s, table *t) {
-  int lg = s->len > 0 ? 34 - __builtin_clz(s->len) : 2;
+  int lg = get32(&s->len) > 0 ? 34 - __builtin_clz(get32(&s->len)) : 2;
   if (lg < MIN_TABLE) lg = MIN_TABLE;
   if (2ULL << lg > rt_h_.max_len) return no_for(RT_E_SIZE);
   uint32_t blk = take_block(16ULL << lg);
@@ -839,7 +847,7 @@ static bool rebuild(rt_slot_ *s, table *t) {
     __atomic_store_n(&n.w[i], x >> 32 << 32 | (e + 1), __ATOMIC_RELAXED);
     n.used++;
   }
-  uint32_t old = s->blk;
+  uint32_t old = get32(&s->blk);
   uint64_t bytes = 16 * t->n;
   *t = n;
   __atomic_store_n(&s->blk, blk, __ATOMIC_RELEASE);
@@ -867,7 +875,7 @@ bool rt_dict_set(rt_value d, rt_value k, rt_value v) {
     rt_release(v);
     return no_for(error);
   }
-  table t = table_of(s->blk, s->aux);
+  table t = table_of(get32(&s->blk), get(&s->aux));
   bool found = t.n > 0 && find(&t, k, x, &j, &at), ok = true;
   if (found) {
     uint64_t *w = key_at(&t, j) + 1;
@@ -885,7 +893,7 @@ bool rt_dict_set(rt_value d, rt_value k, rt_value v) {
       __atomic_store_n(key_at(&t, j) + 1, v, __ATOMIC_RELAXED);
       __atomic_store_n(&t.w[at], x >> 32 << 32 | (j + 1), __ATOMIC_RELAXED);
       __atomic_store_n(&s->aux, table_aux(&t), __ATOMIC_RELEASE);
-      __atomic_store_n(&s->len, s->len + 1, __ATOMIC_RELEASE);
+      __atomic_store_n(&s->len, get32(&s->len) + 1, __ATOMIC_RELEASE);
     }
   }
   unlock(s);
@@ -901,7 +909,7 @@ bool rt_dict_remove(rt_value d, rt_value k) {
   int32_t bad = key_of(&k, &x);
   rt_slot_ *s = writes(d, RT_T_DICT);
   if (s == NULL) return false;
-  table t = table_of(s->blk, s->aux);
+  table t = table_of(get32(&s->blk), get(&s->aux));
   bool found = !bad && t.n > 0 && find(&t, k, x, &j, &at);
   rt_value key = RT_NIL, v = RT_NIL;
   if (found) {
@@ -910,7 +918,7 @@ bool rt_dict_remove(rt_value d, rt_value k) {
     v = e[1];
     __atomic_store_n(&e[0], HOLE, __ATOMIC_RELAXED);
     __atomic_store_n(&e[1], RT_NIL, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->len, s->len - 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->len, get32(&s->len) - 1, __ATOMIC_RELEASE);
   }
   unlock(s);
   if (!found) return no_for(bad ? bad : RT_E_NOT_FOUND);
@@ -922,8 +930,8 @@ bool rt_dict_remove(rt_value d, rt_value k) {
 bool rt_dict_clear(rt_value d) {
   rt_slot_ *s = writes(d, RT_T_DICT);
   if (s == NULL) return false;
-  uint32_t blk = s->blk, next = 0;
-  table t = table_of(blk, s->aux), none = {NULL, 0, 0, (t.gen + 1) & 0xffffff, 0};
+  uint32_t blk = get32(&s->blk), next = 0;
+  table t = table_of(blk, get(&s->aux)), none = {NULL, 0, 0, (t.gen + 1) & 0xffffff, 0};
   __atomic_store_n(&s->len, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->blk, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&s->aux, table_aux(&none), __ATOMIC_RELEASE);
@@ -964,6 +972,28 @@ bool rt_dict_next(rt_value d, uint64_t *cursor, rt_value *k, rt_value *v) {
     }
     wait_a_bit(spins);
   }
+}
+
+// ---- What looks at the whole heap is Go ----
+static bool running(void) { return rt_h_.mask != 0 || no_for(RT_E_STOPPED); }
+
+bool rt_freeze(rt_value v) {
+  if (!running()) return false;
+  int32_t error = rtgo_freeze(v);
+  return error == RT_OK || no_for(error);
+}
+
+int64_t rt_collect(void) { return running() ? rtgo_collect() : -1; }
+
+int64_t rt_objects(void) { return running() ? rtgo_objects() : -1; }
+
+int64_t rt_census(rt_census_line *lines, int64_t n) {
+  if (!running()) return -1;
+  if (n < 0 || (lines == NULL && n > 0)) {
+    me()->error = RT_E_SIZE;
+    return -1;
+  }
+  return rtgo_census(lines, n);
 }
 
 // ---- The library ----
@@ -1007,6 +1037,10 @@ uintptr_t isthmus_rt_function(const char *name) {
       RT_F(rt_retain),
       RT_F(rt_release),
       RT_F(rt_count),
+      RT_F(rt_freeze),
+      RT_F(rt_collect),
+      RT_F(rt_objects),
+      RT_F(rt_census),
       RT_F(rt_scope_push),
       RT_F(rt_scope_pop),
       RT_F(rt_array_new),

@@ -73,6 +73,28 @@ func rtgo_start(heap *C.rt_heap_) C.int32_t {
 	return C.RT_OK
 }
 
+//export rtgo_freeze
+func rtgo_freeze(v C.rt_value) C.int32_t { return C.int32_t(process().Freeze(rtheap.Value(v))) }
+
+//export rtgo_collect
+func rtgo_collect() C.int64_t { return C.int64_t(process().Collect()) }
+
+//export rtgo_objects
+func rtgo_objects() C.int64_t { return C.int64_t(process().Objects()) }
+
+// SAFETY: owner: the C caller, which waits; lifetime: the call; bounds: its own n; alignment: the struct's; thread: the
+// caller's.
+//
+//export rtgo_census
+func rtgo_census(lines *C.rt_census_line, n C.int64_t) C.int64_t {
+	counts := process().Census()
+	to := unsafe.Slice(lines, min(int(n), len(counts)))
+	for i, c := range counts[:len(to)] {
+		to[i] = C.rt_census_line{_type: C.int32_t(c.Type), site: C.uint32_t(c.Site), objects: C.int64_t(c.Objects), bytes: C.int64_t(c.Bytes)}
+	}
+	return C.int64_t(len(counts))
+}
+
 // Function is the C function of that name, 0 when there is none: for programs that hand them to C code of their own.
 func Function(name string) call.Fn {
 	c := append([]byte(name), 0)
