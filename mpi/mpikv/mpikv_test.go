@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -20,12 +21,64 @@ import (
 var _ pjrt.KV = (*mpikv.Store)(nil)
 
 func TestMain(m *testing.M) {
-	mpitest.Main(m, map[string]mpitest.Scenario{"share": share, "wait": wait}, nil)
+	mpitest.Main(m, map[string]mpitest.Scenario{"share": share, "wait": wait, "clients": clients}, nil)
 }
 
 func TestShare(t *testing.T) { mpitest.Run(t, 3, "share") }
 func TestWait(t *testing.T)  { mpitest.Run(t, 2, "wait") }
-func TestNil(t *testing.T)   { niltest.Methods(t, &mpikv.Store{}) }
+
+// TestClients has the processes of a job make clients of a real plugin with the store.
+func TestClients(t *testing.T) {
+	if os.Getenv(plugin) == "" {
+		t.Skip("no plugin given; ./check sets " + plugin)
+	}
+	mpitest.Run(t, 2, "clients")
+}
+
+func TestNil(t *testing.T) { niltest.Methods(t, &mpikv.Store{}) }
+
+const plugin = "ISTHMUS_PJRT_CPU"
+
+// clients makes one client a rank, with the rank for its process number, and tells the others by the store which devices it
+// has. XLA's CPU plugin takes a store and a process number, but no number of processes (num_nodes, which the plugins for GPUs
+// take), so that each client knows of its own devices only.
+func clients(ctx context.Context, w *mpi.World) error {
+	c := w.Comm()
+	s, err := mpikv.New(c)
+	if err != nil {
+		return err
+	}
+	p, err := pjrt.Load(os.Getenv(plugin))
+	if err != nil {
+		return err
+	}
+	client, err := p.NewClient(ctx, pjrt.ClientOptions{KV: s, Options: []pjrt.NamedValue{{Name: "process_id", Value: int64(c.Rank())}}})
+	if err != nil {
+		return err
+	}
+	if client.ProcessIndex() != c.Rank() {
+		return fmt.Errorf("rank %d is process %d", c.Rank(), client.ProcessIndex())
+	}
+	if err := s.Put(ctx, fmt.Appendf(nil, "device of %d", c.Rank()), fmt.Append(nil, client.Device().ID())); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for rank := range c.Size() {
+		v, err := s.Get(ctx, fmt.Appendf(nil, "device of %d", rank))
+		if err != nil {
+			return err
+		}
+		seen[string(v)] = true
+	}
+	if len(seen) != c.Size() {
+		return fmt.Errorf("the devices of %d processes are %v", c.Size(), seen)
+	}
+	_, err = p.NewClient(ctx, pjrt.ClientOptions{KV: s, Options: []pjrt.NamedValue{{Name: "num_nodes", Value: int64(c.Size())}}})
+	if !errors.Is(err, isthmus.ErrInvalid) {
+		return fmt.Errorf("a client of several processes: %v", err)
+	}
+	return errors.Join(client.Close(), s.Close(ctx))
+}
 
 // share has every rank put entries of its own and get those of all others, before and after they are there.
 func share(ctx context.Context, w *mpi.World) error {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/dtype"
@@ -169,7 +170,7 @@ func Recv(ctx context.Context, c *mpi.Comm, d *pjrt.Device, t pjrt.Type, from, t
 	st, err := r.wait(ctx)
 	if err != nil && ctx.Err() != nil {
 		r.cancel()
-		go func() { _, _ = r.wait(context.WithoutCancel(ctx)) }() // until MPI has let go of the memory
+		letGo(ctx, r)
 		return nil, st, fmt.Errorf("mpipjrt: %w", err)
 	}
 	if err == nil && st.Source != mpi.ProcNull && st.Count*k.size != size {
@@ -184,6 +185,19 @@ func Recv(ctx context.Context, c *mpi.Comm, d *pjrt.Device, t pjrt.Type, from, t
 	}
 	// The loan keeps the memory until the device lets go of it, some time after the buffer was closed.
 	return b, st, over.Close()
+}
+
+// grace is how long a receive that was cancelled is waited for; libraries give it back at once.
+const grace = time.Second
+
+// letGo waits until MPI has let go of a request that was cancelled, and does not hold the caller up if that takes long.
+func letGo(ctx context.Context, r request) {
+	ctx = context.WithoutCancel(ctx)
+	short, stop := context.WithTimeout(ctx, grace)
+	defer stop()
+	if _, err := r.wait(short); err != nil && short.Err() != nil {
+		go func() { _, _ = r.wait(ctx) }()
+	}
 }
 
 // alignment is what devices ask of memory that they take as it is.
