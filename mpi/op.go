@@ -26,7 +26,7 @@ type Op int
 
 // The reductions of the standard (MPI-4.1, 6.9.2).
 const (
-	Sum    Op = iota + 1 // integers, floats, complex
+	Sum    Op = iota + 1 // integers, floats, complex; Open MPI saturates integers of 8 and 16 bits on processors with AVX
 	Prod                 // integers, floats, complex
 	Max                  // integers, floats
 	Min                  // integers, floats

@@ -216,6 +216,9 @@ func (r *runner) rendezvous(op *stablehlo.Op, group []process, values []Value) (
 	return m.values, nil
 }
 
+// errChannel says what no link carries.
+var errChannel = fmt.Errorf("a channel between processes of the operating system: %w; use collective_permute", ErrUnsupported)
+
 // channel is where send and recv of one channel id meet.
 func (r *runner) channel(id int64) chan []Value {
 	g := r.grid
@@ -239,6 +242,9 @@ func send(r *runner, op *stablehlo.Op, in []Value, _ *frame) ([]Value, error) {
 			return nil, err
 		}
 		return []Value{Token{}}, nil
+	}
+	if r.grid.link != nil {
+		return nil, errChannel
 	}
 	for _, v := range in {
 		retain(v)
@@ -269,6 +275,9 @@ func recv(r *runner, op *stablehlo.Op, _ []Value, _ *frame) ([]Value, error) {
 			return nil, err
 		}
 		return append(values, Token{}), nil
+	}
+	if r.grid.link != nil {
+		return nil, errChannel
 	}
 	select {
 	case values := <-r.channel(a.ChannelID):

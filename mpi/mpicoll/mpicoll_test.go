@@ -357,6 +357,16 @@ func devices(ctx context.Context, w *mpi.World) error {
 		if a, b := binary.LittleEndian.Uint32(got[0]), binary.LittleEndian.Uint32(args[rank]); a != 2*b {
 			return fmt.Errorf("got %d of %d", a, b)
 		}
+		channel := `func.func @main(%x: tensor<4xi32>) -> tensor<4xi32> {
+  %t = stablehlo.create_token : !stablehlo.token
+  %s = "stablehlo.send"(%x, %t) {channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>} : (tensor<4xi32>, !stablehlo.token) -> !stablehlo.token
+  return %x : tensor<4xi32>
+}
+`
+		_, err = program{channel, n, 1, typ, args}.mine(ctx, c, rank)
+		if err := says(err, nil, "use collective_permute"); err != nil {
+			return err
+		}
 		_, err = c.Compile(ctx, pjrt.MLIR([]byte(code)), pjrt.CompileOptions{Replicas: n + 1})
 		if err == nil {
 			return errors.New("more replicas than ranks")
