@@ -336,8 +336,8 @@ func (w *World) finalize() error {
 	case err := <-done:
 		if err == nil {
 			w.main <- nil // the thread's last work
-			w.watch.end()
 		}
+		w.watch.end()
 		return err
 	case <-limit:
 		return fmt.Errorf("mpi: close: MPI_Finalize has not returned after %v; another process is gone or has not closed: %w", w.timeout, context.DeadlineExceeded)

@@ -81,7 +81,7 @@ var rules = []struct {
 	{"./npy", []string{"./dtype", "./internal/atomicfile"}, "reading arrays needs no native code"},
 	{"./ffi", []string{".", "./internal/raw"}, "ownership knows nothing of what is owned"},
 	{"./pjrt", []string{".", "./dtype", "./ffi", "./internal/raw", "./pjrt"}, "the client reaches every device through the C function table"},
-	{"./mpi", []string{".", "./ffi", "./internal/raw", "./internal/mpilaunch", "./mpi", "./pjrt/kv"}, "message passing knows nothing of devices"},
+	{"./mpi", []string{".", "./ffi", "./internal/raw", "./internal/mpilaunch", "./internal/mpiwatch", "./mpi", "./pjrt/kv"}, "message passing knows nothing of devices"},
 	{"./stablehlo", []string{".", "./dtype", "./stablehlo"}, "reading programs needs no native code and no device"},
 	{"./device/kernel", []string{".", "./dtype", "./device/kernel"}, "kernels know arrays, not programs"},
 	{"./device/linalg", []string{"./device/kernel"}, "factorisations know matrices, not programs"},

@@ -3,7 +3,9 @@ package mpiwatch
 import (
 	"context"
 	"encoding/gob"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +34,7 @@ type Client struct {
 
 	out   sync.Mutex // of the connection
 	enc   *gob.Encoder
-	ack   chan struct{}
+	known chan struct{} // closed when the hub knows the rank, or has gone
 	stop  chan struct{}
 	ended sync.WaitGroup
 	once  sync.Once
@@ -61,7 +63,7 @@ func Join(ctx context.Context, key string, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		conn: conn, hub: hub, report: cfg.Report, state: cfg.State, fail: cfg.Fail, enc: gob.NewEncoder(conn),
-		ack: make(chan struct{}), stop: make(chan struct{}),
+		known: make(chan struct{}), stop: make(chan struct{}),
 	}
 	c.batch.Hello = &Hello{Rank: cfg.Rank, Size: cfg.Size, Settings: cfg.Settings}
 	if err := c.flush(false, false); err != nil {
@@ -69,6 +71,12 @@ func Join(ctx context.Context, key string, cfg Config) (*Client, error) {
 	}
 	c.ended.Add(1)
 	go c.read()
+	select {
+	case <-c.known:
+	case <-time.After(5 * time.Second):
+		_ = conn.Close()
+		return nil, fmt.Errorf("the hub does not answer: %w", os.ErrDeadlineExceeded)
+	}
 	go c.serve()
 	return c, nil
 }
@@ -180,12 +188,15 @@ func (c *Client) serve() {
 func (c *Client) read() {
 	defer c.ended.Done()
 	dec := gob.NewDecoder(c.conn)
+	known := sync.OnceFunc(func() { close(c.known) })
+	defer known()
 	for {
 		var r Reply
 		if err := dec.Decode(&r); err != nil {
 			c.dead.Store(true)
 			return
 		}
+		known()
 		if len(r.Fail) > 0 && len(r.Findings) > 0 {
 			c.fail(r.Fail, r.Findings[0])
 			continue

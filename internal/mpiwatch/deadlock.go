@@ -300,7 +300,7 @@ func (h *Hub) tellLong(now time.Time, limit time.Duration) {
 		waits := h.blocked(h.ranks[n], now)
 		for i := range waits {
 			k := waitKey{n, waits[i].ID}
-			if waits[i].For < limit || h.long[k] {
+			if waits[i].For < limit+confirm || h.long[k] { // a deadlock would have been told
 				continue
 			}
 			h.long[k] = true

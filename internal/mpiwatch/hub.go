@@ -31,6 +31,7 @@ type Hub struct {
 	suspect  *suspicion
 	long     map[waitKey]bool
 	began    time.Time
+	hold     time.Time // until when ranks that have done all are held, when all have
 	ended    bool
 	stop     chan struct{}
 	work     sync.WaitGroup
@@ -50,6 +51,8 @@ type rank struct {
 	at      time.Time
 	gone    bool // has closed MPI, or is dead
 	clean   bool // has said so
+	left    time.Time
+	deaf    bool // gets nothing any more
 
 	conn net.Conn
 	out  chan Reply // to it, in order
@@ -109,6 +112,7 @@ func (h *Hub) tick() {
 			h.mu.Lock()
 			h.settle(now)
 			h.deadlocks(now)
+			h.part(now)
 			h.mu.Unlock()
 		}
 	}
@@ -134,6 +138,8 @@ func (h *Hub) serve(c net.Conn) {
 			}
 			h.ranks[r.n] = r
 			h.work.Go(func() { h.write(r, enc) })
+			h.send(r, Reply{})
+			h.hold = time.Time{}
 			h.size, h.settings = b.Hello.Size, b.Hello.Settings
 		case r == nil:
 			h.mu.Unlock()
@@ -141,15 +147,16 @@ func (h *Hub) serve(c net.Conn) {
 		}
 		h.take(r, &b)
 		if b.Bye {
-			h.send(r, Reply{Ack: true})
+			h.part(time.Now())
 		}
 		h.mu.Unlock()
 	}
 	if r != nil {
 		h.mu.Lock()
-		r.gone = true
+		r.gone, r.deaf = true, true
 		r.state = State{}
 		close(r.out)
+		h.part(time.Now())
 		h.mu.Unlock()
 	}
 }
@@ -184,7 +191,7 @@ func (h *Hub) tell(r *rank, f Finding) {
 	if f.Sig > 0 && f.Sig <= len(r.sigs) && f.Site == "" {
 		f.Site = r.sigs[f.Sig-1].Site
 	}
-	if r.gone || !h.send(r, Reply{Findings: []Finding{f}}) {
+	if r.deaf || !h.send(r, Reply{Findings: []Finding{f}}) {
 		h.report(f)
 	}
 }
@@ -225,7 +232,7 @@ func (h *Hub) take(r *rank, b *Batch) {
 		r.state, r.at = *b.State, time.Now()
 	}
 	if b.Bye {
-		r.gone, r.clean = true, true
+		r.gone, r.clean, r.left = true, true, time.Now()
 		r.state = State{}
 	}
 }
@@ -318,17 +325,33 @@ func (h *Hub) local(id uint64, world int) int {
 	return world
 }
 
-// Close reports what is left when all ranks have gone: messages that nobody has received.
-func (h *Hub) Close() {
-	h.mu.Lock()
-	if h.ended {
-		h.mu.Unlock()
-		return
+// partGrace is how long a rank that has done all waits for the others, so that messages that nobody has received are found
+// before MPI ends: some libraries fail then.
+const partGrace = time.Second
+
+// part lets the ranks go that have done all, when all have. The hub is locked.
+func (h *Hub) part(now time.Time) {
+	all := true
+	for _, r := range h.ranks {
+		all = all && r.gone
 	}
-	h.ended = true
-	close(h.stop)
-	_ = h.listener.Close()
-	h.settle(time.Now().Add(time.Hour))
+	if all && h.hold.IsZero() {
+		h.hold = now
+		if h.unreceived() {
+			// Whoever ends MPI with such a message may fail, and the launcher end the others before they have said theirs.
+			h.hold = now.Add(tick)
+		}
+	}
+	for _, r := range h.ranks {
+		if !r.deaf && r.clean && (all && !now.Before(h.hold) || now.Sub(r.left) > partGrace) {
+			r.deaf = true
+			h.send(r, Reply{Ack: true})
+		}
+	}
+}
+
+// unreceived reports the messages that nobody has received. All ranks have gone.
+func (h *Hub) unreceived() (found bool) {
 	for k, p := range h.pairs {
 		from, to := h.ranks[k.from], h.ranks[k.to]
 		if from == nil || to == nil || !from.clean || !to.clean || p.lost || len(p.sent.runs) == 0 {
@@ -339,8 +362,23 @@ func (h *Hub) Close() {
 			h.local(k.comm, k.from), h.name(k.comm), s.describe(), h.local(k.comm, k.to), k.tag, p.sent.n-1)}
 		if h.once(f.ID + s.Site) {
 			h.tell(from, f)
+			found = true
 		}
 	}
+	return found
+}
+
+// Close ends the hub. What is disputed is reported.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	if h.ended {
+		h.mu.Unlock()
+		return
+	}
+	h.ended = true
+	close(h.stop)
+	_ = h.listener.Close()
+	h.settle(time.Now().Add(time.Hour))
 	for _, r := range h.ranks {
 		_ = r.conn.Close()
 	}

@@ -66,9 +66,11 @@ func start(t *testing.T, n int, s mpiwatch.Settings) *job {
 
 // end closes the job and gives what was found.
 func (j *job) end() []string {
+	var all sync.WaitGroup
 	for _, c := range j.ranks {
-		c.Leave(5 * time.Second)
+		all.Go(func() { c.Leave(5 * time.Second) })
 	}
+	all.Wait()
 	for _, c := range j.ranks {
 		c.Close(5 * time.Second)
 	}

@@ -150,7 +150,7 @@ type Finding struct {
 	Site           string
 }
 
-// Reply is what the hub says.
+// Reply is what the hub says. The first, to a Hello, is empty.
 type Reply struct {
 	Findings []Finding
 	Fail     []uint64 // waits that end with the first of the findings
