@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/isthmus-ffi/isthmus"
 )
 
 // flushEvery is how often a rank says what it has done.
@@ -76,6 +78,9 @@ func Join(ctx context.Context, key string, cfg Config) (*Client, error) {
 	case <-time.After(5 * time.Second):
 		_ = conn.Close()
 		return nil, fmt.Errorf("the hub does not answer: %w", os.ErrDeadlineExceeded)
+	}
+	if c.dead.Load() {
+		return nil, fmt.Errorf("the hub has refused rank %d of %d: %w", cfg.Rank, cfg.Size, isthmus.ErrBusy)
 	}
 	go c.serve()
 	return c, nil
