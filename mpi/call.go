@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -133,11 +134,41 @@ type patience struct {
 	about awaited
 	stuck *stuck
 	roomy bool
+	crowd *crowd // nil: nobody counts
+}
+
+// crowd is who waits in a process, beyond the first moments.
+type crowd struct{ yielding, asleep atomic.Int32 }
+
+// maxYielding is how many goroutines of a process give up their processor at once. The system's call for that takes a thread
+// while others run, so of a crowd most sleep.
+const maxYielding = 4
+
+// yield lets other processes run. It reports false, and has not, where enough goroutines do.
+func (c *crowd) yield() bool {
+	if c == nil {
+		osYield()
+		return true
+	}
+	defer c.yielding.Add(-1)
+	if c.yielding.Add(1) > maxYielding {
+		return false
+	}
+	osYield()
+	return true
+}
+
+// looks is how often to look in the next crossing: who has slept does not spin.
+func (p *patience) looks() int64 {
+	if p.round > 64 {
+		return 2
+	}
+	return spins
 }
 
 // patience is how to wait in this World.
 func (w *World) patience() patience {
-	return patience{roomy: w.roomy}
+	return patience{roomy: w.roomy, crowd: &w.crowd}
 }
 
 // pause lets others run. It returns the context's error when it has ended.
@@ -146,15 +177,19 @@ func (p *patience) pause(ctx context.Context) error {
 	switch {
 	case p.round <= 4, p.roomy && p.round <= 32:
 		runtime.Gosched()
-	case p.round <= 64: // a large message takes some 100 microseconds: who sleeps meanwhile is late
-		osYield()
+	case p.round <= 64 && p.crowd.yield(): // a large message takes some 100 microseconds: who sleeps meanwhile is late
 	default:
+		p.round = max(p.round, 65)
 		if p.watch != nil {
 			if err := p.notice(); err != nil {
 				return err
 			}
 		}
 		d := min(50*time.Microsecond<<min((p.round-64)/64, 5), time.Millisecond)
+		if c := p.crowd; c != nil {
+			defer c.asleep.Add(-1)
+			d = max(d, time.Duration(c.asleep.Add(1))*10*time.Microsecond) // each looks less often, the more there are
+		}
 		if done := ctx.Done(); done != nil && p.round&63 == 0 {
 			select {
 			case <-done:

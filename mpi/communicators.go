@@ -43,10 +43,16 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 		m.done()
 		return nil, err
 	}
+	var leave func()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
+	} else if leave, err = c.world.enterWait(m.op); err != nil {
+		m.done()
+		c.owned.Done()
+		return nil, err
 	} else if !c.collective.CompareAndSwap(false, true) {
 		err = fmt.Errorf("%s: another goroutine is in a collective operation on it: %w", c, isthmus.ErrBusy)
+		leave()
 	}
 	if err != nil {
 		m.done()
@@ -67,6 +73,7 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 		defer inside()
 		made, err := c.world.make(m, uintptr(h))
 		m.done()
+		leave()
 		c.collective.Store(false)
 		c.owned.Done()
 		done <- result{made, err}

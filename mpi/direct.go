@@ -214,7 +214,7 @@ func (d *direct) wait(ctx context.Context) error {
 			go d.rest()
 			return err
 		}
-		d.x.test.Spins = spins
+		d.x.test.Spins = p.looks()
 		w.short(&d.x.test)
 	}
 }

@@ -121,7 +121,7 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 			o.mu.Unlock()
 			return nil, Status{}, o.given()
 		}
-		o.poll(spins)
+		o.poll(p.looks())
 		if o.over {
 			b, s, err := r.takeBack(o)
 			o.mu.Unlock()

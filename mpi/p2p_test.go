@@ -20,6 +20,8 @@ import (
 func TestMain(m *testing.M) {
 	maps.Copy(scenarios, collScenarios)
 	maps.Copy(scenarios, directScenarios)
+	maps.Copy(scenarios, crowdScenarios)
+	raw["waits in c"] = waitsInC
 	maps.Copy(scenarios, faultScenarios)
 	if len(os.Args) == 2 && os.Args[1] == spawned {
 		_ = os.Setenv("ISTHMUS_MPI_SCENARIO", "spawn") // a launcher may start it without our environment

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -46,11 +47,22 @@ func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
 	if p.world.watch != nil {
 		defer p.world.inside(p.op)()
 	}
+	leave := func() {}
+	if !ends(fn) { // what has begun is brought to its end
+		var err error
+		if leave, err = p.world.enterWait(p.op); err != nil {
+			return err
+		}
+	}
 	if ctx.Done() == nil {
+		defer leave()
 		return p.world.do(p.f, p.op, fn, args...)
 	}
 	over := make(chan error, 1)
-	go func() { over <- p.world.do(p.f, p.op, fn, args...) }()
+	go func() {
+		defer leave()
+		over <- p.world.do(p.f, p.op, fn, args...)
+	}()
 	select {
 	case err := <-over:
 		return err
@@ -71,6 +83,28 @@ func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
 		}
 	}()
 	return fmt.Errorf("mpi: %s: %w", p.op, context.Cause(ctx))
+}
+
+// maxWaits is how many calls of a process wait in C at once where Options do not say.
+const maxWaits = 256
+
+// enterWait lets a call wait in C, where it takes one of the system's threads, and says when it is over. More than Options
+// allow are refused and not queued: what is in the queue may be what those before it wait for, here or in another process.
+func (w *World) enterWait(op string) (leave func(), err error) {
+	if n := w.waits.Add(1); n > w.maxWaits {
+		w.waits.Add(-1)
+		return nil, fmt.Errorf("mpi: %s: %d calls of this process wait in the library already, each on a thread of its own: %w; see Options.MaxWaits", op, n-1, isthmus.ErrLimit)
+	}
+	return func() { w.waits.Add(-1) }, nil
+}
+
+// ends reports whether a call ends an epoch.
+func ends(fn mpic.Func) bool {
+	switch fn {
+	case mpic.FnWinUnlock, mpic.FnWinUnlockAll, mpic.FnWinComplete, mpic.FnWinWait, mpic.FnWinFree:
+		return true
+	}
+	return false
 }
 
 // closing is how long the end of an epoch may last after its context has ended: it has to be closed whatever happened in

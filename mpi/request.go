@@ -310,7 +310,7 @@ func (o *operation) wait(ctx context.Context) error {
 	p := o.world.patienceFor(o)
 	for {
 		o.mu.Lock()
-		o.poll(spins)
+		o.poll(p.looks())
 		over, err := o.over, o.err
 		o.mu.Unlock()
 		if over {

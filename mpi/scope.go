@@ -390,7 +390,7 @@ func (s *Ops) finish(ctx context.Context) error {
 func (s *Ops) finishPosted(ctx context.Context) error {
 	p := s.c.world.patienceFor(s)
 	for s.started {
-		s.block.test.Spins = spins
+		s.block.test.Spins = p.looks()
 		s.c.world.go1(&s.block.test)
 		if err := s.look(); err != nil || !s.started {
 			return err

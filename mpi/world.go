@@ -29,6 +29,11 @@ type Options struct {
 	// operations. Then each is the library's function that its documentation names, called once, and nothing else: small
 	// reductions are exchanged among this package's processes directly otherwise. All Go processes of a job say the same.
 	Foreign bool
+	// MaxWaits is how many calls may wait for other processes inside the library at once, each on a thread of the operating
+	// system's: those that make communicators and windows, and the epochs of windows, for which the library has no other
+	// form. One more is [isthmus.ErrLimit]. Sends, receives and collective operations wait in Go, on no thread, and do not
+	// count. 0 is 256.
+	MaxWaits int
 	// FinalizeTimeout bounds MPI_Finalize, which waits for the other processes. 0 is 30 seconds, negative no limit.
 	FinalizeTimeout time.Duration
 	// Checks are those of the debug layer.
@@ -82,6 +87,9 @@ type World struct {
 	recent   atomic.Pointer[datatype] // the one that was asked for last
 	roomy    bool                     // there is a processor for each process of this machine: nobody has to be let in soon
 	received *received                // where a status has its count; nil: only the library knows
+	waits    atomic.Int64             // calls that wait in C
+	maxWaits int64                    // and how many may
+	crowd    crowd                    // of those who wait
 	foreign  bool                     // see Options
 	multiple bool                     // any thread may call at any time
 	parent   struct {                 // what has spawned this process
@@ -140,7 +148,10 @@ func Open(ctx context.Context, o Options) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mpi: open: %w; install Open MPI or MPICH, or name a library with %s", err, mpic.EnvLibrary)
 	}
-	w := &World{lib: lib, timeout: o.FinalizeTimeout, foreign: o.Foreign}
+	w := &World{lib: lib, timeout: o.FinalizeTimeout, foreign: o.Foreign, maxWaits: int64(o.MaxWaits)}
+	if w.maxWaits <= 0 {
+		w.maxWaits = maxWaits
+	}
 	if w.timeout == 0 {
 		w.timeout = 30 * time.Second
 	}
