@@ -65,7 +65,7 @@ func try[T any](c *Comm, o *operation, b []T, m message) (s Status, over, starte
 		}
 		o.elem = e
 	}
-	if c.poisoned.Load() || w.strict() {
+	if c.poisoned.Load() || c.watched != nil || w.strict() {
 		return s, false, false, nil
 	}
 	dt := e.dt
@@ -201,11 +201,15 @@ func (c *Comm) park(o *operation) {
 	}
 }
 
-// unpark gives up the operation that c keeps, and the use of c that it has, so that c can be closed.
+// unpark gives up the operation and the scope that c keeps, and the uses of c that they have, so that c can be closed.
 func (c *Comm) unpark() {
 	if o := c.spare.Swap(nil); o != nil {
 		c.owned.Done()
 		o.recycle()
+	}
+	if s := c.scope.Swap(nil); s != nil {
+		c.owned.Done()
+		s.frame.Put()
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 // closed.
 type Comm struct {
 	owned      ffi.Owned[mpic.Handle]
+	scope      atomic.Pointer[Ops]       // left, for the next; it has the communicator in use
 	handle     mpic.Handle               // what owned owns; it is for who has the communicator in use
 	spare      atomic.Pointer[operation] // over, for the next blocking call; it has the communicator in use
 	world      *World

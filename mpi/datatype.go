@@ -39,10 +39,12 @@ func (d *datatype) args(n int, recv bool) (count, h uintptr) {
 // Errors: [isthmus.ErrInvalid] for a type that holds Go pointers, or nothing: strings, slices, maps, interfaces,
 // channels, functions, pointers.
 func datatypeOf[T any](w *World) (*datatype, error) {
-	t := reflect.TypeFor[T]()
-	if d := w.recent.Load(); d != nil && d.typ == t {
-		return d, nil
+	if d := w.recent.Load(); d != nil {
+		if e, ok := d.elem.(*elem[T]); ok {
+			return e.dt, nil
+		}
 	}
+	t := reflect.TypeFor[T]()
 	if v, ok := w.types.Load(t); ok {
 		d := v.(*datatype)
 		w.recent.Store(d)

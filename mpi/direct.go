@@ -49,7 +49,7 @@ type directBlock struct {
 // reduceDirectly makes an allreduce of few elements between few processes. done is false when it is to be made in another
 // way, which then also says what is wrong with the arguments.
 func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) (done bool, err error) {
-	if c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || op < Sum || op > BXor ||
+	if c == nil || c.world == nil || c.world.foreign || c.watched != nil || c.size < 2 || c.size > directRanks || c.remote > 0 || op < Sum || op > BXor ||
 		len(send) != len(recv) || len(send) == 0 || len(send) > directBytes || ctx.Err() != nil || c.poisoned.Load() {
 		return false, nil
 	}

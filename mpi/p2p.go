@@ -68,7 +68,7 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 // lendTo lends the buffer to the operation. What may be over when the crossing that starts it returns is only asked for:
 // nobody else can be let in between, and what is not over is lent then. It gives the operation up with an error.
 func lendTo[T any](o *operation, b []T, m message) error {
-	o.hold(mem.Bytes(b), mem.AddrOf(b), m.recv)
+	o.hold(mem.BytesOfPlain(b), mem.AddrOf(b), m.recv)
 	var err error
 	switch {
 	case m.look > 0 && !o.world.strict():

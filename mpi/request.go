@@ -114,7 +114,7 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 		o.drop()
 		return fmt.Errorf("mpi: %s: %w", o.op, err)
 	}
-	b.start.Fn, _ = o.world.lib.Fn(f)
+	b.start.Fn = o.world.lib.Addr(f)
 	copy(b.start.Args[:], args) // what is left of a start before is not read
 	b.start.Next, b.flag, b.test.Ret, b.test.Next = 0, 0, 0, 0
 	if o.into != nil {

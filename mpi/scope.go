@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -32,11 +31,9 @@ type Ops struct {
 	files   []fileInScope // transfers of files, which have begun
 	started bool
 	left    bool
+	brief   bool // starting it and looking after it are short calls
 	err     error
 }
-
-// idleOps is a scope to be used again.
-type idleOps struct{ one atomic.Pointer[Ops] }
 
 type posted struct {
 	lease  ffi.Lease
@@ -78,16 +75,20 @@ func Scope(ctx context.Context, c *Comm, f func(s *Ops) error) (err error) {
 	if ctx.Err() != nil {
 		return fmt.Errorf("mpi: %s: %w", op, context.Cause(ctx))
 	}
-	h, err := c.use(op)
-	if err != nil {
-		return err
+	var s *Ops
+	if c != nil && !c.poisoned.Load() {
+		s = c.scope.Swap(nil) // it has c in use
 	}
-	s, err := c.world.takeOps()
-	if err != nil {
-		c.owned.Done()
-		return err
+	if s == nil {
+		if _, err := c.use(op); err != nil {
+			return err
+		}
+		if s, err = c.world.makeOps(); err != nil {
+			c.owned.Done()
+			return err
+		}
 	}
-	s.c, s.h, s.n, s.started, s.left, s.err = c, h, 0, false, false, nil
+	s.c, s.h, s.n, s.started, s.left, s.brief, s.err = c, c.handle, 0, false, false, true, nil
 	finished := false
 	defer func() {
 		if !finished {
@@ -150,7 +151,7 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 		return s.fail(err)
 	}
 	p := &s.posted[s.n]
-	p.held, p.access, p.dt, p.st, p.op, p.recv, p.nobody = mem.Bytes(b), ffi.Shared, dt, st, op, recv, rank == ProcNull
+	p.held, p.access, p.dt, p.st, p.op, p.recv, p.nobody = mem.BytesOfPlain(b), ffi.Shared, dt, st, op, recv, rank == ProcNull
 	if recv {
 		p.access = ffi.Exclusive
 	}
@@ -162,7 +163,8 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 		return s.fail(fmt.Errorf("mpi: %s: %w", op, w.overlap(op, err)))
 	}
 	step := &s.block.starts[s.n]
-	step.Fn, _ = w.lib.Fn(fn) // both are there in every library that Open takes
+	s.brief = s.brief && len(p.held) <= maxShort
+	step.Fn = w.lib.Addr(fn) // both are there in every library that Open takes
 	a := &step.Args
 	n, typ := dt.args(len(b), recv)
 	a[0], a[1], a[2], a[3], a[4], a[5] = uintptr(mem.AddrOf(b)), n, typ, peer, label, uintptr(s.h)
@@ -249,7 +251,7 @@ func (s *Ops) begin(look int64) error {
 	b.test.Args[0], b.test.Spins, b.test.Ret, b.flag = cint(s.n), look, 0, 0
 	s.started = true
 	if s.c.watched == nil {
-		w.go1(&b.starts[0])
+		s.cross(&b.starts[0])
 	} else {
 		s.watchStart()
 	}
@@ -261,6 +263,15 @@ func (s *Ops) begin(look int64) error {
 		}
 	}
 	return s.look()
+}
+
+// cross runs steps of the scope.
+func (s *Ops) cross(first *call.Step) {
+	if s.brief {
+		s.c.world.short(first)
+	} else {
+		s.c.world.go1(first)
+	}
 }
 
 // forget drops the posted operations from the i-th on, which the library has not.
@@ -391,7 +402,7 @@ func (s *Ops) finishPosted(ctx context.Context) error {
 	p := s.c.world.patienceFor(s)
 	for s.started {
 		s.block.test.Spins = p.looks()
-		s.c.world.go1(&s.block.test)
+		s.cross(&s.block.test)
 		if err := s.look(); err != nil || !s.started {
 			return err
 		}
@@ -446,24 +457,18 @@ func (s *Ops) leave(ctx context.Context) error {
 	return err
 }
 
-// release gives the scope's parts back.
+// release leaves the scope to the communicator for the next, with the use of it.
 func (s *Ops) release() {
 	c := s.c
 	s.c = nil
-	c.owned.Done()
-	w := c.world
-	if w.scopes.one.CompareAndSwap(nil, s) {
-		return
+	if !c.scope.CompareAndSwap(nil, s) {
+		c.owned.Done()
+		s.frame.Put()
 	}
-	s.frame.Put()
-	s.frame, s.block = nil, nil
 }
 
-// takeOps gives an idle scope.
-func (w *World) takeOps() (*Ops, error) {
-	if s := w.scopes.one.Swap(nil); s != nil {
-		return s, nil
-	}
+// makeOps makes a scope, which is used again by the communicator that it was made for.
+func (w *World) makeOps() (*Ops, error) {
 	s := &Ops{frame: call.Get()}
 	var err error
 	if s.block, err = call.New[opsBlock](s.frame); err != nil {

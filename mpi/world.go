@@ -77,12 +77,11 @@ type World struct {
 	comms    ffi.Class[mpic.Handle]
 	comm     *Comm
 	self     *Comm
-	serial   sync.Mutex  // held for each call where the library takes one at a time
-	main     chan func() // of the thread that initialises and finalises MPI (MPI-4.1, 11.2.2)
-	funneled bool        // and makes all other calls too
-	reaper   reaper      // of requests that were given up on
-	idle     idle        // operations to be used again
-	scopes   idleOps
+	serial   sync.Mutex               // held for each call where the library takes one at a time
+	main     chan func()              // of the thread that initialises and finalises MPI (MPI-4.1, 11.2.2)
+	funneled bool                     // and makes all other calls too
+	reaper   reaper                   // of requests that were given up on
+	idle     idle                     // operations to be used again
 	types    sync.Map                 // reflect.Type -> *datatype
 	recent   atomic.Pointer[datatype] // the one that was asked for last
 	roomy    bool                     // there is a processor for each process of this machine: nobody has to be let in soon

@@ -19,33 +19,70 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
-const peerEnv = "ISTHMUS_BENCH_MPI_PEER"
+const (
+	peerEnv = "ISTHMUS_BENCH_MPI_PEER" // the C side, for the others
+	pyEnv   = "ISTHMUS_BENCH_PYTHON"   // a Python with mpi4py
+)
 
 func TestMain(m *testing.M) {
-	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare}, nil)
+	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "crowded": crowded}, nil)
 }
 
-// BenchmarkPointToPoint prints, for each library, the time of Go's exchanges as a multiple of C's.
-func BenchmarkPointToPoint(b *testing.B) {
+// BenchmarkPeers prints, for each library, what each way to MPI takes as a multiple of what C takes in the same processes:
+// this module's, cgo's, mpi4py's and rsmpi's. A side that cannot be built here is left out, and says so.
+func BenchmarkPeers(b *testing.B) {
 	for _, l := range mpitest.Libraries() {
 		b.Run(l.Name, func(b *testing.B) {
 			so := filepath.Join(b.TempDir(), "peer.so")
 			if out, err := exec.Command(mpicc(l), "-O2", "-fPIC", "-shared", "-o", so, "testdata/peer.c").CombinedOutput(); err != nil {
 				b.Skipf("the C side: %v\n%s", err, out)
 			}
-			out, err := l.Start(b.Context(), 2, "compare", peerEnv+"="+so)
-			if err != nil {
-				b.Fatalf("%v\n%s", err, out)
-			}
-			for line := range strings.Lines(out) {
-				if f := strings.Fields(line); len(f) == 4 && f[0] == "result" {
-					var ratio float64
-					_, _ = fmt.Sscan(f[3], &ratio)
-					b.ReportMetric(ratio, f[1]+"/C")
-					b.Logf("%-12s C %9s ns, Go %s x", f[1], f[2], f[3])
+			report(b, "go", func() (string, error) { return l.Start(b.Context(), 2, "compare", peerEnv+"="+so) })
+			report(b, "crowd", func() (string, error) {
+				return l.Start(b.Context(), 4, "crowded", peerEnv+"="+so)
+			})
+			env := append(l.Env(), peerEnv+"="+so, "MPI4PY_LIBMPI="+l.Lib)
+			report(b, "cgo", func() (string, error) {
+				prog := filepath.Join(b.TempDir(), "cgoside")
+				build := exec.Command("go", "build", "-o", prog, "./testdata/cgoside")
+				build.Env = append(os.Environ(), "CGO_ENABLED=1", "CC="+mpicc(l), "CGO_CFLAGS=-O2")
+				if out, err := build.CombinedOutput(); err != nil {
+					return string(out), err
 				}
+				return l.Launch(b.Context(), 2, nil, env, prog)
+			})
+			if python := os.Getenv(pyEnv); python != "" {
+				report(b, "mpi4py", func() (string, error) { return l.Launch(b.Context(), 2, nil, env, python, "testdata/peer.py") })
+			}
+			if _, err := exec.LookPath("cargo"); err == nil && os.Getenv("LIBCLANG_PATH") != "" {
+				report(b, "rsmpi", func() (string, error) {
+					build := exec.Command("cargo", "build", "-q", "--release", "--manifest-path", "testdata/rsmpi/Cargo.toml", "--target-dir", b.TempDir())
+					build.Env = append(os.Environ(), "MPICC="+mpicc(l))
+					if out, err := build.CombinedOutput(); err != nil {
+						return string(out), err
+					}
+					return l.Launch(b.Context(), 2, nil, env, filepath.Join(b.TempDir(), "release", "rsmpi"))
+				})
 			}
 		})
+	}
+}
+
+// report prints the results of one side.
+func report(b *testing.B, side string, run func() (string, error)) {
+	b.Helper()
+	out, err := run()
+	if err != nil {
+		fmt.Printf("%-12s %-7s %v\n%s\n", b.Name()[len("BenchmarkPeers/"):], side, err, out)
+		return
+	}
+	for line := range strings.Lines(out) {
+		if f := strings.Fields(line); len(f) == 4 && f[0] == "result" {
+			var ratio float64
+			_, _ = fmt.Sscan(f[3], &ratio)
+			b.ReportMetric(ratio, side+"-"+f[1]+"/C")
+			fmt.Printf("%-12s %-7s %-16s C %9s ns, %s x\n", b.Name()[len("BenchmarkPeers/"):], side, f[1], f[2], f[3])
+		}
 	}
 }
 
@@ -69,14 +106,13 @@ func compare(ctx context.Context, w *mpi.World) error {
 	if err != nil {
 		return err
 	}
-	pingpong, err := lib.Symbol("pingpong")
-	if err != nil {
-		return err
+	var fns [3]call.Fn
+	for i, name := range []string{"pingpong", "exchange", "allreduce"} {
+		if fns[i], err = lib.Symbol(name); err != nil {
+			return err
+		}
 	}
-	exchange, err := lib.Symbol("exchange")
-	if err != nil {
-		return err
-	}
+	pingpong, exchange, allreduce := fns[0], fns[1], fns[2]
 	c := w.Comm()
 	inC := func(fn call.Fn, n int) func(int) (time.Duration, error) {
 		return func(iters int) (time.Duration, error) {
@@ -92,38 +128,83 @@ func compare(ctx context.Context, w *mpi.World) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range []struct {
-		name          string
-		c, go_        func(int) (time.Duration, error)
-		iters, blocks int
-	}{
+	for _, k := range []side{
 		{"pp8", inC(pingpong, 8), pingPong(ctx, c, make([]byte, 8)), 250, 200},
 		{"scope8", inC(exchange, 8), scoped(ctx, c, make([]byte, 8), make([]byte, 8)), 250, 200},
 		{"owned8", inC(exchange, 8), owned(ctx, c, make([]byte, 8), make([]byte, 8)), 250, 200},
+		{"allreduce8", inC(allreduce, 8), reduced(ctx, c, 1), 250, 200},
 		{"pp1M", inC(pingpong, 1<<20), pingPong(ctx, c, make([]byte, 1<<20)), 2, 60},
 		{"pp1M-alloc", inC(pingpong, 1<<20), pingPong(ctx, c, large[:1<<20]), 2, 60},
 		{"pp16M-alloc", inC(pingpong, 16<<20), pingPong(ctx, c, large), 1, 10},
+		{"allreduce1M", inC(allreduce, 1<<20), reduced(ctx, c, 1<<17), 2, 60},
 	} {
-		var ratios, base []float64
-		for i := range k.blocks + 2 {
-			a, err := k.c(k.iters)
-			if err != nil {
-				return err
-			}
-			b, err := k.go_(k.iters)
-			if err != nil {
-				return err
-			}
-			if i >= 2 {
-				ratios = append(ratios, float64(b)/float64(a))
-				base = append(base, float64(a)/float64(k.iters))
-			}
-		}
-		if c.Rank() == 0 {
-			fmt.Printf("result %s %.0f %.3f\n", k.name, median(base), median(ratios))
+		if err := k.measure(c); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// side is a case: C's part, ours, how many exchanges a block has, and how many blocks there are.
+type side struct {
+	name          string
+	c, go_        func(int) (time.Duration, error)
+	iters, blocks int
+}
+
+func (k side) measure(c *mpi.Comm) error {
+	var ratios, base []float64
+	for i := range k.blocks + 2 {
+		a, err := k.c(k.iters)
+		if err != nil {
+			return err
+		}
+		b, err := k.go_(k.iters)
+		if err != nil {
+			return err
+		}
+		if i >= 2 {
+			ratios = append(ratios, float64(b)/float64(a))
+			base = append(base, float64(a)/float64(k.iters))
+		}
+	}
+	if c.Rank() == 0 {
+		fmt.Printf("result %s %.0f %.3f\n", k.name, median(base), median(ratios))
+	}
+	return nil
+}
+
+// crowded has more ranks than processors reduce 8 bytes.
+func crowded(ctx context.Context, w *mpi.World) error {
+	lib, err := dl.Open(os.Getenv(peerEnv))
+	if err != nil {
+		return err
+	}
+	allreduce, err := lib.Symbol("allreduce")
+	if err != nil {
+		return err
+	}
+	native := func(iters int) (time.Duration, error) {
+		return time.Duration(call.Call(allreduce, 8, uintptr(iters))), nil
+	}
+	return side{"allreduce8-4on2", native, reduced(ctx, w.Comm(), 1), 20, 20}.measure(w.Comm())
+}
+
+// reduced reduces n numbers.
+func reduced(ctx context.Context, c *mpi.Comm, n int) func(int) (time.Duration, error) {
+	in, out := make([]float64, n), make([]float64, n)
+	return func(iters int) (time.Duration, error) {
+		if err := mpi.Barrier(ctx, c); err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		for range iters {
+			if err := mpi.Allreduce(ctx, c, in, out, mpi.Sum); err != nil {
+				return 0, err
+			}
+		}
+		return time.Since(start), nil
+	}
 }
 
 // meet has both ranks begin together.
