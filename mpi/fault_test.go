@@ -16,7 +16,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
-var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault, "mortal": mortal}
+var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault, "mortal": mortal, "apart": apart}
 
 // raw scenarios open MPI themselves.
 var raw = map[string]func(context.Context) error{
@@ -24,6 +24,7 @@ var raw = map[string]func(context.Context) error{
 	"twice":     twice,
 	"unmet":     unmet,
 	"survivors": survivors,
+	"cut":       cut,
 }
 
 func TestMisuse(t *testing.T)      { mpitest.Run(t, 2, "misuse") }
