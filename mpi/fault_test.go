@@ -16,7 +16,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
-var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault, "mortal": mortal, "apart": apart}
+var faultScenarios = map[string]mpitest.Scenario{"misuse": misuse, "fault": fault, "mortal": mortal, "apart": apart, "win none": winNone}
 
 // raw scenarios open MPI themselves.
 var raw = map[string]func(context.Context) error{

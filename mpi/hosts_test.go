@@ -56,6 +56,9 @@ func TestHosts(t *testing.T) {
 				continue
 			}
 			t.Run(s.name, func(t *testing.T) {
+				if l.Name == "openmpi" && strings.HasPrefix(s.name, "win ") {
+					s.name = "win none"
+				}
 				if out, err := h.Start(t.Context(), l, s.n, s.name); err != nil {
 					t.Errorf("%v\n%s", err, out)
 				}
@@ -92,6 +95,14 @@ func apart(ctx context.Context, w *mpi.World) error {
 	return near.Close()
 }
 
+// winNone holds that Open MPI 4.1 has no windows between machines that have nothing but TCP: an error, of a class.
+func winNone(ctx context.Context, w *mpi.World) error {
+	if _, err := mpi.Allocate[int64](ctx, w.Comm(), 4); !errors.Is(err, mpi.ErrWin) {
+		return fmt.Errorf("want %v, found %w", mpi.ErrWin, err)
+	}
+	return nil
+}
+
 // TestCutLink pulls the cable between two machines: no library notices for long. Every wait ends by its deadline, what the
 // library has stays lent, and closing says what it waits for.
 func TestCutLink(t *testing.T) {
@@ -110,6 +121,7 @@ func TestCutLink(t *testing.T) {
 		go func() {
 			out, err := h.Start(ctx, l, 2, "cut", "CUT_VERDICTS="+path)
 			job <- fmt.Sprint(err, "\n", out)
+			verdicts.Close() // there will be no more
 		}()
 		for range 2 {
 			conn, err := verdicts.Accept()

@@ -322,6 +322,7 @@ func (w *World) finalize() error {
 	go func() {
 		f := call.Get()
 		defer f.Put()
+		w.settle()
 		l, launched := findLauncher()
 		var code int32 = -1
 		if s, err := call.New[call.Step](f); err == nil && w.step(s, mpic.FnFinalize) == nil {

@@ -31,7 +31,7 @@ const (
 
 // order is what a machine is asked to do, by one message on its socket.
 type order struct {
-	Do   string   // run a program with the files that come with the message; cable; up; clear
+	Do   string   // run a program with the files that come with the message; cable; up; carrier; clear
 	Addr string   // of up
 	Args []string // of run
 	Env  []string

@@ -67,6 +67,11 @@ func NewHosts(dir string) (*Hosts, error) {
 			err = h.order(context.Background(), i, order{Do: "up", Addr: hostAddrs[i]})
 		}
 	}
+	for i := range h.procs {
+		if err == nil {
+			err = h.order(context.Background(), i, order{Do: "carrier"})
+		}
+	}
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("mpitest: two hosts: %w", err)
@@ -128,6 +133,9 @@ func (h *Hosts) agent() string { return filepath.Join(h.dir, agentProgram) }
 func (h *Hosts) clear() {
 	for i := range h.procs {
 		_ = h.order(context.Background(), i, order{Do: "clear"})
+	}
+	for i := range h.procs {
+		_ = h.order(context.Background(), i, order{Do: "carrier"}) // what runs next says what it misses
 	}
 }
 
@@ -249,6 +257,10 @@ func serveHost(dir, number string) error {
 	if err := furnish(dir, i); err != nil {
 		return err
 	}
+	// Launchers name files by machine and process, and process 10 comes back: what a killed one has left must go.
+	if err := errors.Join(os.Setenv("TMPDIR", filepath.Join(dir, fmt.Sprintf("t%d", i))), sweep()); err != nil {
+		return err
+	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket(dir, i), Net: "unix"})
 	if err != nil {
 		return err
@@ -295,6 +307,9 @@ func furnish(dir string, i int) error {
 	return nil
 }
 
+// sweep empties the machine's folder for what programs leave for a while.
+func sweep() error { return errors.Join(os.RemoveAll(os.TempDir()), os.Mkdir(os.TempDir(), 0o700)) }
+
 // obey does what a message asks for.
 func obey(conn *net.UnixConn) (int, error) {
 	first, rights := make([]byte, 1), make([]byte, 256)
@@ -324,7 +339,9 @@ func obey(conn *net.UnixConn) (int, error) {
 		if os.Getpid() == 1 {
 			_ = unix.Kill(-1, unix.SIGKILL) // all of this machine, but not itself
 		}
-		return 0, lift(cable, true)
+		return 0, errors.Join(sweep(), lift(cable, true))
+	case "carrier":
+		return 0, carrier(cable)
 	case "run":
 		return execute(conn, o, files)
 	}
@@ -355,7 +372,7 @@ func execute(conn *net.UnixConn, o order, files []*os.File) (int, error) {
 		return 0, fmt.Errorf("a program of %d words with %d files", len(o.Args), len(files))
 	}
 	cmd := exec.Command(o.Args[0], o.Args[1:]...)
-	if cmd.Env = o.Env; o.Env == nil {
+	if cmd.Env = append(o.Env, "TMPDIR="+os.TempDir()); o.Env == nil {
 		cmd.Env = os.Environ()
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,19 @@ func lift(device string, up bool) error {
 		flags = unix.IFF_UP
 	}
 	return ask(unix.RTM_NEWLINK, 0, ifinfo(d.Index, flags))
+}
+
+// carrier waits until a device says that its cable works, which the kernel tells up to a second after it does.
+func carrier(device string) error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		d, err := net.InterfaceByName(device)
+		if err != nil || d.Flags&net.FlagRunning != 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s has no carrier", device)
+		}
+	}
 }
 
 // ifinfo is a struct ifinfomsg that changes whether a device is up.

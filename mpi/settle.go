@@ -1,0 +1,60 @@
+package mpi
+
+import (
+	"strings"
+	"time"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
+)
+
+// settling is how long processes that are about to finalise look after each other's connections.
+const settling = 20 * time.Millisecond
+
+// settle lets the connections between machines come to rest before MPI_Finalize. MPICH 4 with UCX takes leave of each
+// process in turn and then waits in its launcher's barrier without looking at the network, where another may still need
+// an answer to take its leave: between two machines over TCP every third job hung (docs/found.md). So all meet first, and
+// then look for a while.
+func (w *World) settle() {
+	if w.lib.Family != mpic.MPICH || w.comm == nil || w.comm.size < 2 || !strings.Contains(w.lib.Version, "ucx") ||
+		!strings.Contains(strings.Join(strings.Fields(w.lib.Version), " "), "MPICH Version: 4.") {
+		return
+	}
+	f := call.Get()
+	defer f.Put()
+	// The first meeting uses connections that may be new; at the second all have had their time for them.
+	for range 2 {
+		if !w.meet(f) {
+			return
+		}
+	}
+}
+
+// meet waits for all processes, and looks for a while. Who waits for one that is gone would wait in MPI_Finalize too: Close
+// has a limit for both.
+func (w *World) meet(f *call.Frame) bool {
+	req, err := call.New[uint64](f)
+	if err != nil {
+		return false
+	}
+	flag, at, err := int32s(f, 1)
+	if err != nil {
+		return false
+	}
+	status, err := call.Slice[byte](f, 64)
+	if err != nil || w.run(f, mpic.FnIbarrier, uintptr(w.lib.ABI.CommWorld), uintptr(mem.AddrOfPtr(req))) != 0 {
+		return false
+	}
+	pause := func() { time.Sleep(50 * time.Microsecond) }
+	for flag[0] == 0 {
+		if w.run(f, mpic.FnTest, uintptr(mem.AddrOfPtr(req)), at, uintptr(mem.AddrOf(status))) != 0 {
+			return false
+		}
+		pause()
+	}
+	for begun := time.Now(); time.Since(begun) < settling; pause() {
+		w.run(f, mpic.FnIprobe, cint(w.lib.ABI.AnySource), cint(w.lib.ABI.AnyTag), uintptr(w.lib.ABI.CommSelf), at, uintptr(mem.AddrOf(status)))
+	}
+	return true
+}
