@@ -59,8 +59,15 @@ func TestHosts(t *testing.T) {
 				if l.Name == "openmpi" && strings.HasPrefix(s.name, "win ") {
 					s.name = "win none"
 				}
-				if out, err := h.Start(t.Context(), l, s.n, s.name); err != nil {
-					t.Errorf("%v\n%s", err, out)
+				for again := 2; ; again-- {
+					out, err := h.Start(t.Context(), l, s.n, s.name)
+					if l.Name == "mpich" && again > 0 && strings.Contains(out, "MPI_Finalize has not returned") {
+						continue // docs/found.md: on a busy machine the connections settle too late
+					}
+					if err != nil {
+						t.Errorf("%v\n%s", err, out)
+					}
+					return
 				}
 			})
 		}

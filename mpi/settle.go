@@ -12,6 +12,9 @@ import (
 // settling is how long processes that are about to finalise look after each other's connections.
 const settling = 20 * time.Millisecond
 
+// maxSettle is how many processes at most exchange something with each other for it.
+const maxSettle = 64
+
 // settle lets the connections between machines come to rest before MPI_Finalize. MPICH 4 with UCX takes leave of each
 // process in turn and then waits in its launcher's barrier without looking at the network, where another may still need
 // an answer to take its leave: between two machines over TCP every third job hung (docs/found.md). So all meet first, and
@@ -31,9 +34,10 @@ func (w *World) settle() {
 	}
 }
 
-// meet waits for all processes, and looks for a while. Who waits for one that is gone would wait in MPI_Finalize too: Close
-// has a limit for both.
+// meet has all processes exchange a byte, and looks for a while. Who waits for one that is gone would wait in MPI_Finalize
+// too: Close has a limit for both.
 func (w *World) meet(f *call.Frame) bool {
+	n := w.comm.size
 	req, err := call.New[uint64](f)
 	if err != nil {
 		return false
@@ -43,7 +47,32 @@ func (w *World) meet(f *call.Frame) bool {
 		return false
 	}
 	status, err := call.Slice[byte](f, 64)
-	if err != nil || w.run(f, mpic.FnIbarrier, uintptr(w.lib.ABI.CommWorld), uintptr(mem.AddrOfPtr(req))) != 0 {
+	if err != nil {
+		return false
+	}
+	// Each with each, so that no connection is made in one direction only; among many that would be too much.
+	fn, args := mpic.FnIbarrier, []uintptr{uintptr(w.lib.ABI.CommWorld), uintptr(mem.AddrOfPtr(req))}
+	if n <= maxSettle {
+		bytes, err := call.Slice[byte](f, 2*n)
+		if err != nil {
+			return false
+		}
+		counts, countsAt, err := int32s(f, n)
+		if err != nil {
+			return false
+		}
+		offsets, offsetsAt, err := int32s(f, n)
+		if err != nil {
+			return false
+		}
+		for i := range n {
+			counts[i], offsets[i] = 1, int32(i)
+		}
+		typ := uintptr(w.lib.ABI.Byte)
+		args = append([]uintptr{uintptr(mem.AddrOf(bytes)), countsAt, offsetsAt, typ, uintptr(mem.AddrOf(bytes[n:])), countsAt, offsetsAt, typ}, args...)
+		fn = mpic.FnIalltoallv
+	}
+	if w.run(f, fn, args...) != 0 {
 		return false
 	}
 	pause := func() { time.Sleep(50 * time.Microsecond) }
@@ -53,8 +82,9 @@ func (w *World) meet(f *call.Frame) bool {
 		}
 		pause()
 	}
-	for begun := time.Now(); time.Since(begun) < settling; pause() {
+	for begun, looks := time.Now(), 0; looks < 100 || time.Since(begun) < settling; looks++ {
 		w.run(f, mpic.FnIprobe, cint(w.lib.ABI.AnySource), cint(w.lib.ABI.AnyTag), uintptr(w.lib.ABI.CommSelf), at, uintptr(mem.AddrOf(status)))
+		pause()
 	}
 	return true
 }
