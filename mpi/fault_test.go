@@ -51,61 +51,6 @@ func TestKilledRank(t *testing.T) {
 	})
 }
 
-// operations are rounds of which each checks what it received.
-var operations = map[string]func(ctx context.Context, c *mpi.Comm, round int) error{
-	"small": func(ctx context.Context, c *mpi.Comm, round int) error { return passOn(ctx, c, round, 10) },
-	"large": func(ctx context.Context, c *mpi.Comm, round int) error { return passOn(ctx, c, round, 1<<17) },
-	"owned": func(ctx context.Context, c *mpi.Comm, round int) error {
-		right, left := neighbours(c)
-		r, err := mpi.Irecv(c, make([]int64, 1<<14), left, 1)
-		if err != nil {
-			return err
-		}
-		s, err := mpi.Isend(c, pattern(c.Rank(), round, 1<<14), right, 1)
-		if err != nil {
-			return err
-		}
-		in, _, err := r.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		if _, _, err = s.Wait(ctx); err != nil {
-			return err
-		}
-		return checkPattern(in, left, round)
-	},
-	"allreduce": func(ctx context.Context, c *mpi.Comm, round int) error {
-		in := make([]int64, 1<<10)
-		if err := mpi.Allreduce(ctx, c, pattern(0, round, len(in)), in, mpi.Max); err != nil {
-			return err
-		}
-		return checkPattern(in, 0, round)
-	},
-	"broadcast": func(ctx context.Context, c *mpi.Comm, round int) error {
-		root := round % c.Size()
-		in := make([]int64, 1<<15)
-		if c.Rank() == root {
-			in = pattern(root, round, len(in))
-		}
-		if err := mpi.Bcast(ctx, c, in, root); err != nil {
-			return err
-		}
-		return checkPattern(in, root, round)
-	},
-	"barrier": func(ctx context.Context, c *mpi.Comm, _ int) error { return mpi.Barrier(ctx, c) },
-	"synchronous": func(ctx context.Context, c *mpi.Comm, round int) error {
-		right, left := neighbours(c)
-		sent := make(chan error, 1)
-		go func() { sent <- mpi.SendSync(ctx, c, pattern(c.Rank(), round, 100), right, 1) }()
-		in := make([]int64, 100)
-		_, err := mpi.Recv(ctx, c, in, left, 1)
-		if err := errors.Join(err, <-sent); err != nil {
-			return err
-		}
-		return checkPattern(in, left, round)
-	},
-}
-
 func neighbours(c *mpi.Comm) (right, left int) {
 	return (c.Rank() + 1) % c.Size(), (c.Rank() + c.Size() - 1) % c.Size()
 }
