@@ -84,11 +84,11 @@ func (l Library) overHosts(agent string, n int) (args, env []string) {
 		}
 	}
 	return []string{
-			"--host", slots(n), "--prtemca", "plm_ssh_agent", agent, "--prtemca", "prte_if_include", cable,
-			"--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", cable, "--mca", "pml", "ob1",
-		}, []string{
-			"PMIX_MCA_ptl_tcp_if_include=lo",
-		}
+		"--host", slots(n), "--prtemca", "plm_ssh_agent", agent, "--prtemca", "prte_if_include", cable,
+		"--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", cable, "--mca", "pml", "ob1",
+	}, []string{
+		"PMIX_MCA_ptl_tcp_if_include=lo",
+	}
 }
 
 // slots says how many of n ranks each machine has.
