@@ -329,9 +329,34 @@ func shapes(ctx context.Context, w *mpi.World) error {
 				}
 			}
 		}
-		return nil
+		// Operations inside a loop, in two groups that go round it at the same time.
+		typ, args := ints(4, 6000)
+		return agree(ctx, c, rank, program{rounds, 4, 1, typ, args}, "a loop")
 	})
 }
+
+// rounds adds and passes on, three times.
+const rounds = `func.func @main(%x: tensor<6000xi32>) -> tensor<6000xi32> {
+  %z = stablehlo.constant dense<0> : tensor<i32>
+  %n = stablehlo.constant dense<3> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %z, %v = %x) : tensor<i32>, tensor<6000xi32>
+   cond {
+    %c = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %c : tensor<i1>
+  } do {
+    %s = "stablehlo.all_reduce"(%v) ({
+    ^bb0(%a: tensor<i32>, %b: tensor<i32>):
+      %t = stablehlo.add %a, %b : tensor<i32>
+      stablehlo.return %t : tensor<i32>
+    }) {replica_groups = dense<[[0, 2], [3, 1]]> : tensor<2x2xi64>} : (tensor<6000xi32>) -> tensor<6000xi32>
+    %p = "stablehlo.collective_permute"(%s) {source_target_pairs = dense<[[0, 1], [1, 2], [2, 3], [3, 0]]> : tensor<4x2xi64>} : (tensor<6000xi32>) -> tensor<6000xi32>
+    %j = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %j, %p : tensor<i32>, tensor<6000xi32>
+  }
+  return %0#1 : tensor<6000xi32>
+}
+`
 
 // devices looks at what a client shows of the others.
 func devices(ctx context.Context, w *mpi.World) error {
