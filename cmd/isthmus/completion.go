@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/isthmus-ffi/isthmus/docs/checks"
 	"github.com/isthmus-ffi/isthmus/internal/plugins"
 )
 
@@ -50,8 +51,10 @@ func (c *completionCmd) Run(k *kong.Kong, s *streams) error {
 			d.flags["--"+f.Name] = f
 		}
 		switch path {
-		case "devices":
+		case "devices", "conform", "plugin inspect":
 			d.add(names(), "device")
+		case "explain":
+			d.add(checks.IDs(), "rule")
 		case "plugin install", "plugin path":
 			for _, p := range plugins.Known() {
 				d.add([]string{p.Name}, p.Title)
@@ -88,7 +91,7 @@ func bash(w io.Writer, nodes []node) error {
     case ${COMP_WORDS[i]} in -*) break ;; *) at="${at:+$at }${COMP_WORDS[i]}" ;; esac
   done
   case $prev in
-    --input | -i | --output | -o | --wheel) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --input | -i | --output | -o | --wheel | --library | --html | --diff | --trace | --census) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --device) COMPREPLY=($(compgen -W '%s' -- "$cur") $(compgen -f -- "$cur")); return ;;
     --random | --repeat | --memory-limit) COMPREPLY=(); return ;;
   esac
@@ -103,7 +106,7 @@ func bash(w io.Writer, nodes []node) error {
 	}
 	_, err := fmt.Fprint(w, `  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  case $at in run* | compile* | devices* | 'plugin inspect'*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
+  case $at in run* | compile* | devices* | conform* | 'plugin inspect'*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
 }
 complete -o filenames -F _isthmus isthmus
 `)
