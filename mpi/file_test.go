@@ -150,6 +150,9 @@ func fileBasicsIn(ctx context.Context, w *mpi.World, dir string) error {
 		if size, err := f.Size(); err != nil || size != 5 {
 			return fmt.Errorf("cut to %d, %v", size, err)
 		}
+		if err := mpi.Barrier(ctx, c); err != nil {
+			return err
+		}
 	}
 	if err := f.Truncate(ctx, 0); err != nil {
 		return err
@@ -206,6 +209,9 @@ func fileBasicsIn(ctx context.Context, w *mpi.World, dir string) error {
 	}
 	if size, err := f.Size(); err != nil || size != int64(n*each*8+100) {
 		return fmt.Errorf("preallocated to %d, %v", size, err)
+	}
+	if err := mpi.Barrier(ctx, c); err != nil {
+		return err
 	}
 	g, err := f.Group()
 	if err != nil || g.Size() != n || g.Rank() != me {

@@ -96,8 +96,9 @@ type World struct {
 		asked bool
 		comm  *Comm
 	}
-	watch    *watcher     // the debug layer; nil: off
-	tagLimit atomic.Int64 // the largest tag, 0 until it was asked for
+	watch    *watcher                   // the debug layer; nil: off
+	attached atomic.Pointer[SendBuffer] // of buffered sends
+	tagLimit atomic.Int64               // the largest tag, 0 until it was asked for
 }
 
 // environment is what libraries read when they are loaded or initialised, where the user has not said otherwise.
