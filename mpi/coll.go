@@ -42,6 +42,7 @@ type collective struct {
 	n     int
 	idle  bool // this process neither sends nor receives
 	idles int  // the count that it gives all the same
+	large bool // counts have 64 bits
 
 	// For the debug layer.
 	rooted    bool
@@ -120,10 +121,6 @@ func (k *collective) role(root int) (isRoot, other bool, arg uintptr) {
 // lend lends a buffer to the library until the operation is over. A nil one of a process that has no part is nothing.
 func lend[T any](k *collective, b []T, a ffi.Access) uintptr {
 	if k.err != nil || len(b) == 0 {
-		return 0
-	}
-	if len(b)/max(1, k.c.blocks()) > math.MaxInt32 {
-		k.fail(bounds(k.op, "%d elements for %d processes; send at most 2147483647 to each", len(b), k.c.blocks()))
 		return 0
 	}
 	l, err := ffi.LendSlice(b, a)
@@ -206,13 +203,11 @@ func reduce[T any](k *collective, n int, op Reduction) (count, dt, h uintptr) {
 	if r.dt == 0 {
 		r.dt = k.dt.h
 	}
-	if n > math.MaxInt32/r.per {
-		k.fail(bounds(k.op, "%d elements; reduce at most %d at once", n, math.MaxInt32/r.per))
-	}
+	k.grow(n * r.per)
 	if k.idle {
 		n = k.idles
 	}
-	return cint(n * r.per), uintptr(r.dt), uintptr(r.op)
+	return uintptr(n * r.per), uintptr(r.dt), uintptr(r.op)
 }
 
 // layout checks the blocks of a buffer of size elements and gives the addresses of their counts and offsets. Blocks that
@@ -344,14 +339,12 @@ func request[T any](k *collective, b []T) (*Request[T], error) {
 
 // count is a length as a C int.
 func (k *collective) count(n int) uintptr {
-	if n > math.MaxInt32 {
-		k.fail(bounds(k.op, "%d elements; send at most 2147483647 at once", n))
-	}
+	k.grow(n)
 	if k.idle {
 		n = k.idles
 	}
 	k.each = n
-	return cint(n)
+	return uintptr(n)
 }
 
 // silent sets the count of a process that has no part in what n elements are sent, or, with unknown, some. The standard says

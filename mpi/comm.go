@@ -3,6 +3,7 @@ package mpi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -42,6 +43,9 @@ type Comm struct {
 	given      atomic.Pointer[string] // the name that SetName gave
 	attributes attributes
 	watched    *watched // by the debug layer; nil: not
+	hook       atomic.Pointer[func(error)]
+	parents    []ffi.Parent // what else it is of: a session
+	threw      atomic.Bool  // the library threw an exception; poisoned too
 }
 
 // commKind is how a communicator ends.
@@ -54,8 +58,8 @@ const (
 )
 
 // newComm makes a Comm of a handle, whose errors it has returned.
-func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error) {
-	c := &Comm{world: w, handle: h, name: name, predefined: kind == predefined}
+func (w *World) newComm(h mpic.Handle, name string, kind commKind, parents ...ffi.Parent) (*Comm, error) {
+	c := &Comm{world: w, parents: parents, handle: h, name: name, predefined: kind == predefined}
 	f := call.Get()
 	defer f.Put()
 	if w.lib.Has(mpic.FnCommSetErrhandler) {
@@ -94,7 +98,7 @@ func (w *World) newComm(h mpic.Handle, name string, kind commKind) (*Comm, error
 			return w.free("disconnect", mpic.FnCommDisconnect, h)
 		}, Backstop: ffi.BackstopReport}
 	}
-	return c, c.owned.Init(class, h, &w.owned)
+	return c, c.owned.Init(class, h, append(slices.Clone(parents), &w.owned)...)
 }
 
 // freeComm frees a communicator of ours.
@@ -161,6 +165,10 @@ func (c *Comm) use(op string) (mpic.Handle, error) {
 	h, err := c.useBroken(op)
 	if err != nil {
 		return 0, err
+	}
+	if c.threw.Load() {
+		c.owned.Done()
+		return 0, fmt.Errorf("mpi: %s: %s: an operation on it ended in a %w; end the process", op, c, isthmus.ErrException)
 	}
 	if c.poisoned.Load() {
 		c.owned.Done()

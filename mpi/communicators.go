@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -25,6 +26,7 @@ type making struct {
 	done  func() // when the call has returned
 	site  isthmus.Site
 	topo  func(c *Comm) error
+	of    []ffi.Parent // what it is of besides the World; as the communicator that it is made with, if nil
 }
 
 // create makes the call, which blocks in the library until all processes have come, on a goroutine of its own. When ctx
@@ -33,6 +35,9 @@ type making struct {
 func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 	if m.done == nil {
 		m.done = func() {}
+	}
+	if m.of == nil && c != nil {
+		m.of = c.parents
 	}
 	use := c.use
 	if m.rest {
@@ -76,6 +81,7 @@ func (c *Comm) create(ctx context.Context, m making) (*Comm, error) {
 		leave()
 		c.collective.Store(false)
 		c.owned.Done()
+		c.tell(err)
 		done <- result{made, err}
 	}()
 	select {
@@ -113,7 +119,7 @@ func (w *World) make(m making, h uintptr) (*Comm, error) {
 	if mpic.Handle(*cell) == w.lib.ABI.CommNull {
 		return nil, nil
 	}
-	made, err := w.newComm(mpic.Handle(*cell), m.name, m.kind)
+	made, err := w.newComm(mpic.Handle(*cell), m.name, m.kind, m.of...)
 	if err == nil && w.watch != nil && m.kind == freed {
 		w.watch.comm(made, mpic.Handle(*cell), m.site)
 	}
@@ -153,6 +159,7 @@ func (c *Comm) dup(ctx context.Context, m making) (*Comm, error) {
 		return nil, err
 	}
 	out.topo = c.topo
+	out.hook.Store(c.hook.Load())
 	c.copyAttributes(out)
 	return out, nil
 }

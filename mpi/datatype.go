@@ -30,7 +30,7 @@ func (d *datatype) args(n int, recv bool) (count, h uintptr) {
 	if recv && d.bytes != 0 && n <= math.MaxInt32/d.size {
 		return cint(n * d.size), uintptr(d.bytes)
 	}
-	return cint(n), uintptr(d.h)
+	return uintptr(n), uintptr(d.h)
 }
 
 // datatypeOf gives the datatype of T: numbers, bools and complex numbers, and arrays and structs of them. A struct's

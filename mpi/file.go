@@ -436,7 +436,7 @@ func (f *File) Group() (*Group, error) {
 		return nil, err
 	}
 	defer f.owned.Done()
-	return f.world.newGroup(op, mpic.FnFileGetGroup, uintptr(h))
+	return f.world.newGroup(f.comm.parents, op, mpic.FnFileGetGroup, uintptr(h))
 }
 
 // whence is the library's number of io.SeekStart and its kin.

@@ -3,6 +3,7 @@ package mpi
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -20,6 +21,7 @@ type Group struct {
 	owned      ffi.Owned[mpic.Handle]
 	world      *World
 	size, rank int
+	parents    []ffi.Parent // what else it is of: a session
 }
 
 // Range is the ranks First, First+Stride, and so on up to Last.
@@ -62,15 +64,15 @@ func (w *World) relation(n int32) Relation {
 	return Unequal
 }
 
-// newGroup makes a Group of the handle that a call writes.
-func (w *World) newGroup(op string, fn mpic.Func, args ...uintptr) (*Group, error) {
+// newGroup makes a Group of the handle that a call writes; parents are what it is of besides the World.
+func (w *World) newGroup(parents []ffi.Parent, op string, fn mpic.Func, args ...uintptr) (*Group, error) {
 	f := call.Get()
 	defer f.Put()
-	return w.groupIn(f, op, fn, args...)
+	return w.groupIn(f, parents, op, fn, args...)
 }
 
 // groupIn is newGroup for arguments that lie in f.
-func (w *World) groupIn(f *call.Frame, op string, fn mpic.Func, args ...uintptr) (*Group, error) {
+func (w *World) groupIn(f *call.Frame, parents []ffi.Parent, op string, fn mpic.Func, args ...uintptr) (*Group, error) {
 	cell, err := call.New[uint64](f)
 	if err != nil {
 		return nil, err
@@ -78,9 +80,9 @@ func (w *World) groupIn(f *call.Frame, op string, fn mpic.Func, args ...uintptr)
 	if err := w.do(f, op, fn, append(args, uintptr(mem.AddrOfPtr(cell)))...); err != nil {
 		return nil, err
 	}
-	g := &Group{world: w}
+	g := &Group{world: w, parents: parents}
 	class := &ffi.Class[mpic.Handle]{Name: "mpi.Group", Destroy: w.freeGroup}
-	if err := g.owned.Init(class, mpic.Handle(*cell), &w.owned); err != nil {
+	if err := g.owned.Init(class, mpic.Handle(*cell), append(slices.Clone(parents), &w.owned)...); err != nil {
 		return nil, err
 	}
 	n, _, err := int32s(f, 2)
@@ -141,7 +143,7 @@ func (c *Comm) group(op string, fn mpic.Func) (*Group, error) {
 		return nil, err
 	}
 	defer c.owned.Done()
-	return c.world.newGroup(op, fn, uintptr(h))
+	return c.world.newGroup(c.parents, op, fn, uintptr(h))
 }
 
 // use opens the group for a call.
@@ -233,7 +235,7 @@ func (g *Group) some(op string, fn mpic.Func, ranks []int) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.world.groupIn(f, op, fn, uintptr(h), cint(len(ranks)), at)
+	return g.world.groupIn(f, g.parents, op, fn, uintptr(h), cint(len(ranks)), at)
 }
 
 // IncludeRanges is the group of the processes in these ranges, in their order. Calls MPI_Group_range_incl.
@@ -274,7 +276,7 @@ func (g *Group) ranges(op string, fn mpic.Func, rs []Range) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.world.groupIn(f, op, fn, uintptr(h), cint(len(rs)), at)
+	return g.world.groupIn(f, g.parents, op, fn, uintptr(h), cint(len(rs)), at)
 }
 
 // ints writes Go ints as C ints to a frame.
@@ -307,7 +309,7 @@ func (g *Group) Difference(h *Group) (*Group, error) {
 
 func (g *Group) with(op string, fn mpic.Func, other *Group) (out *Group, err error) {
 	err = g.both(op, other, func(a, b mpic.Handle) error {
-		out, err = g.world.newGroup(op, fn, uintptr(a), uintptr(b))
+		out, err = g.world.newGroup(g.parents, op, fn, uintptr(a), uintptr(b))
 		return err
 	})
 	return out, err

@@ -50,3 +50,19 @@ func (o *operation) received() int {
 	}
 	return int(o.block.count)
 }
+
+// grow has the operation take n elements.
+func (k *collective) grow(n int) {
+	if n <= math.MaxInt32 || k.err != nil || k.large {
+		return
+	}
+	fn, err := k.c.world.large(k.op, k.now, n)
+	if err != nil {
+		k.fail(err)
+		return
+	}
+	k.now, k.large = fn, true
+	if c, ok := k.init.Large(); ok {
+		k.init = c
+	}
+}

@@ -160,6 +160,10 @@ func (o *operation) given() error {
 
 // takeBack gives the slice back. The operation's lock is held.
 func (r *Request[T]) takeBack(o *operation) ([]T, Status, error) {
+	if o.stuck {
+		o.out = false
+		return nil, Status{}, o.err
+	}
 	b := r.buf
 	r.buf, o.out = nil, false
 	if !o.stays {

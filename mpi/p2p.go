@@ -3,6 +3,7 @@ package mpi
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -35,7 +36,7 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
 	}
 	var peer, tag uintptr
-	if _, err = count(m.op, b); err == nil {
+	if m.fn, err = c.world.large(m.op, m.fn, len(b)); err == nil {
 		if peer, err = c.peer(m.op, m.peer, m.recv); err == nil {
 			tag, err = c.label(m.op, m.tag, m.recv)
 		}
@@ -48,6 +49,7 @@ func start[T any](c *Comm, b []T, m message) (*operation, error) {
 		c.owned.Done()
 		return nil, err
 	}
+	o.large = len(b) > math.MaxInt32
 	o.dt, o.nobody, o.env = dt, m.peer == ProcNull, envelope{mpiwatch.Sends, m.peer, m.tag, len(b)}
 	if m.recv {
 		o.env.dir = mpiwatch.Receives

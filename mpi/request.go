@@ -62,6 +62,7 @@ type operation struct {
 	out  bool // a Request has it
 
 	large bool  // counts have 64 bits
+	stuck bool  // its call threw: what it holds is never given back
 	task  *task // a call on a goroutine, of a transfer of a file; nil for a request of the library's
 
 	ended func(error) error // what a collective operation does when the library is done with it, or never got it
@@ -149,8 +150,13 @@ func (o *operation) begin(f mpic.Func, look int64, args ...uintptr) error {
 func (o *operation) began(look int64) error {
 	b := o.block
 	if code := b.start.Failed(); code != 0 {
+		if x := b.start.Thrown(); x != nil {
+			return o.suspect(x)
+		}
 		o.drop()
-		return o.world.failure(o.op, code)
+		err := o.world.failure(o.op, code)
+		o.comm.tell(err)
+		return err
 	}
 	if look > 0 {
 		o.look() // nobody else knows of the operation yet
@@ -232,6 +238,10 @@ func (o *operation) poll(n int64) {
 func (o *operation) look() {
 	b := o.block
 	if code := b.test.Failed(); code != 0 {
+		if x := b.test.Thrown(); x != nil {
+			_ = o.suspect(x)
+			return
+		}
 		err := o.world.failure(o.op, code)
 		if !errors.Is(err, ErrProcFailedPending) {
 			o.finish(err)
@@ -299,6 +309,9 @@ func (o *operation) finish(err error) {
 		err = o.lost
 	}
 	o.err, o.over = err, true
+	if failed != nil {
+		o.comm.tell(err)
+	}
 	o.letGo()
 	if o.done != nil {
 		close(o.done)

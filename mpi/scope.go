@@ -32,6 +32,7 @@ type Ops struct {
 	started bool
 	left    bool
 	brief   bool // starting it and looking after it are short calls
+	stuck   bool // a call threw: what is lent is never given back
 	err     error
 }
 
@@ -252,6 +253,9 @@ func (s *Ops) begin(look int64) error {
 	s.started = true
 	if s.c.watched == nil {
 		s.cross(&b.starts[0])
+		if x := b.starts[0].Thrown(); x != nil {
+			return s.suspect(x)
+		}
 	} else {
 		s.watchStart()
 	}
@@ -302,6 +306,9 @@ func (s *Ops) lendAll() {
 func (s *Ops) look() error {
 	b := s.block
 	if code := b.test.Failed(); code != 0 {
+		if x := b.test.Thrown(); x != nil {
+			return s.suspect(x)
+		}
 		return s.over(code)
 	}
 	if b.flag != 0 {
@@ -347,6 +354,7 @@ func (s *Ops) over(code int32) error {
 	}
 	if code != 0 {
 		err = s.failure(code)
+		s.c.tell(err)
 	}
 	s.n, s.started = 0, false
 	if err != nil {
@@ -400,7 +408,7 @@ func (s *Ops) finish(ctx context.Context) error {
 
 func (s *Ops) finishPosted(ctx context.Context) error {
 	p := s.c.world.patienceFor(s)
-	for s.started {
+	for s.started && !s.stuck {
 		s.block.test.Spins = p.looks()
 		s.cross(&s.block.test)
 		if err := s.look(); err != nil || !s.started {
@@ -417,6 +425,9 @@ func (s *Ops) finishPosted(ctx context.Context) error {
 // does not end.
 func (s *Ops) leave(ctx context.Context) error {
 	s.left = true
+	if s.stuck {
+		return nil // the scope's own error says so
+	}
 	c := s.c
 	if !s.started && len(s.files) == 0 {
 		s.forget(0)

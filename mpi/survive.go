@@ -96,7 +96,7 @@ func (c *Comm) Failed() (*Group, error) {
 		return nil, err
 	}
 	defer c.owned.Done()
-	return c.world.newGroup(op, mpic.FnXCommGetFailed, uintptr(h))
+	return c.world.newGroup(c.parents, op, mpic.FnXCommGetFailed, uintptr(h))
 }
 
 // AckFailed acknowledges the processes that this one knows to be gone, and gives their group: receives from [AnySource] go on
@@ -114,5 +114,5 @@ func (c *Comm) AckFailed() (*Group, error) {
 	if err := c.world.do(f, op, mpic.FnXCommFailureAck, uintptr(h)); err != nil {
 		return nil, err
 	}
-	return c.world.groupIn(f, op, mpic.FnXCommFailureGetAcked, uintptr(h))
+	return c.world.groupIn(f, c.parents, op, mpic.FnXCommFailureGetAcked, uintptr(h))
 }

@@ -326,8 +326,13 @@ func (w *World) finalize() error {
 		w.settle()
 		l, launched := findLauncher()
 		var code int32 = -1
+		var thrown *isthmus.Exception
 		if s, err := call.New[call.Step](f); err == nil && w.step(s, mpic.FnFinalize) == nil {
-			w.onMain(func() { s.Run(); code = s.Failed() })
+			w.onMain(func() { s.Run(); code, thrown = s.Failed(), s.Thrown() })
+		}
+		if thrown != nil {
+			done <- w.threw("close", thrown)
+			return
 		}
 		if code != 0 {
 			done <- &Error{Op: "close", Code: int(code), Class: ErrOther, Msg: "MPI_Finalize failed"}
