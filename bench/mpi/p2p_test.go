@@ -25,7 +25,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "crowded": crowded}, nil)
+	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "crowded": crowded, "checks": checks}, nil)
 }
 
 // BenchmarkPeers prints, for each library, what each way to MPI takes as a multiple of what C takes in the same processes:
