@@ -96,7 +96,13 @@ func (l *Lease) Out() bool { return l != nil && l.st.bytes != nil }
 func AnyLent() bool { return loans.out.Load() != 0 }
 
 // Free reports whether b could be lent with access a now, with the error that [Lend] would give. It lends nothing.
-func Free(b []byte, a Access) error {
+func Free(b []byte, a Access) error { return free(b, a) }
+
+// Unlent reports whether nobody has any part of b, not by a [Section] either: the error names who has. It is for whoever
+// owns the memory; [Free] is for whoever may have it from a section's holder.
+func Unlent(b []byte) error { return free(b, reserved) }
+
+func free(b []byte, a Access) error {
 	if loans.out.Load() == 0 || len(b) == 0 {
 		return nil
 	}

@@ -116,10 +116,47 @@ func (b *Buf[T]) Slice() ([]T, error) {
 		return nil, fmt.Errorf("mpi: buffer: %w", err)
 	}
 	defer b.owned.Done()
-	if err := ffi.Free(mem.Bytes(b.data), ffi.Exclusive); err != nil {
+	if err := ffi.Unlent(mem.Bytes(b.data)); err != nil {
 		return nil, fmt.Errorf("mpi: buffer: %w", err)
 	}
 	return b.data, nil
+}
+
+// Section is a part of a slice that is checked out: any number of readers or one writer, and what overlaps is an error
+// that names both with their places. Its slice may be given to every operation that takes a slice: for a reader to those
+// that send, for a writer to all. See [ffi.Section].
+//
+//	var halo, inner mpi.Section[float64]
+//	left, err := halo.Write(u[:1])     // nobody else has this part
+//	rest, err := inner.Read(u[1:])     // others may read this one
+//	r, err := mpi.Irecv(c, left, 0, 1) // passed on: halo.Slice is an error until r is done
+//	halo.Return()
+type Section[T any] = ffi.Section[T]
+
+// Read checks the elements from i to j out into s for reading. Errors: those of [ffi.Section.Read]; [isthmus.ErrBounds]
+// outside the buffer; [isthmus.ErrClosed].
+func (b *Buf[T]) Read(s *Section[T], i, j int) ([]T, error) { return b.section(s.Read, i, j) }
+
+// Write checks the elements from i to j out into s for writing. Errors: as for [Buf.Read].
+func (b *Buf[T]) Write(s *Section[T], i, j int) ([]T, error) { return b.section(s.Write, i, j) }
+
+func (b *Buf[T]) section(take func([]T) ([]T, error), i, j int) ([]T, error) {
+	const op = "section"
+	if b == nil {
+		return nil, fmt.Errorf("mpi: %s: buffer: %w", op, isthmus.ErrClosed)
+	}
+	if _, err := b.owned.Use(); err != nil {
+		return nil, fmt.Errorf("mpi: %s: %w", op, err)
+	}
+	defer b.owned.Done()
+	if i < 0 || j < i || j > len(b.data) {
+		return nil, bounds(op, "elements from %d to %d of %d", i, j, len(b.data))
+	}
+	s, err := take(b.data[i:j])
+	if err != nil {
+		return nil, fmt.Errorf("mpi: %s: %w", op, err)
+	}
+	return s, nil
 }
 
 // Len is how many elements there are.
@@ -136,11 +173,11 @@ func (b *Buf[T]) Close() error {
 	if b == nil || !b.owned.Live() {
 		return nil
 	}
-	// Lent for the moment in which it ends, so that nobody else borrows it in between.
-	l, err := ffi.LendSlice(b.data, ffi.Exclusive)
-	if err != nil {
+	// Checked out for the moment in which it ends, so that nobody else borrows it in between.
+	var all Section[T]
+	if _, err := all.Write(b.data); err != nil {
 		return fmt.Errorf("mpi: close a buffer: %w: %w", isthmus.ErrBusy, err)
 	}
-	defer l.Return()
+	defer all.Return()
 	return b.owned.Close()
 }

@@ -34,6 +34,7 @@ type Ops struct {
 	brief   bool // starting it and looking after it are short calls
 	stuck   bool // a call threw: what is lent is never given back
 	err     error
+	ctx     context.Context // of the scope
 }
 
 type posted struct {
@@ -89,7 +90,7 @@ func Scope(ctx context.Context, c *Comm, f func(s *Ops) error) (err error) {
 			return err
 		}
 	}
-	s.c, s.h, s.n, s.started, s.left, s.brief, s.err = c, c.handle, 0, false, false, true, nil
+	s.c, s.h, s.n, s.started, s.left, s.brief, s.err, s.ctx = c, c.handle, 0, false, false, true, nil, ctx
 	finished := false
 	defer func() {
 		if !finished {
@@ -131,7 +132,7 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 	}
 	if s.started || s.n == maxPosted {
 		// A new batch: the one before has to be over, since its places are used again.
-		if err := s.Wait(context.Background()); err != nil {
+		if err := s.Wait(s.ctx); err != nil {
 			return s.fail(err)
 		}
 	}
@@ -471,7 +472,7 @@ func (s *Ops) leave(ctx context.Context) error {
 // release leaves the scope to the communicator for the next, with the use of it.
 func (s *Ops) release() {
 	c := s.c
-	s.c = nil
+	s.c, s.ctx = nil, nil
 	if !c.scope.CompareAndSwap(nil, s) {
 		c.owned.Done()
 		s.frame.Put()
