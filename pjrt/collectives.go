@@ -206,6 +206,7 @@ func exchange[A any, P interface {
 			if err != nil {
 				return back(fmt.Errorf("pjrt: %s: %w", op, err))
 			}
+			k.plugin.lentTo(l)
 			loans = append(loans, l)
 		}
 	}

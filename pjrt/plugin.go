@@ -21,6 +21,7 @@ import (
 // safely. It is safe for concurrent use.
 type Plugin struct {
 	suspect    atomic.Bool // it threw an exception
+	native     bool        // a library, not this module's Go code, whose accesses the race detector sees itself
 	name       string
 	table      *pjrtc.Table
 	chain      []pjrtc.Link
@@ -133,8 +134,17 @@ func load(path string) (pjrtc.Ptr[pjrtc.Api], *Plugin, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	p, err = open(filepath.Base(path), t)
+	if p, err = open(filepath.Base(path), t); err == nil {
+		p.native = true
+	}
 	return api, p, err
+}
+
+// lentTo tells the race detector that the plugin has the memory.
+func (p *Plugin) lentTo(l *ffi.Loan) {
+	if p.native {
+		l.Watch()
+	}
 }
 
 // FromTable makes a plugin of a function table that lives in this process, such as the embedded device's. Only this

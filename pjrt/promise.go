@@ -332,6 +332,7 @@ func (b *Buffer) GetRawLater(off, n int) (*Event, *Promise[[]byte], error) {
 			if err != nil {
 				return fmt.Errorf("pjrt: %s: %w", op, err)
 			}
+			b.client.plugin.lentTo(l)
 			loan = l
 			return nil
 		},

@@ -79,6 +79,7 @@ func PutBytesWith(ctx context.Context, d *Device, t Type, data []byte, o PutOpti
 	if err != nil {
 		return nil, nil, fmt.Errorf("pjrt: %s: %w", op, err)
 	}
+	d.client.plugin.lentTo(loan)
 	b := &Buffer{}
 	var e *Event
 	err = relieved(d, func() (err error) {

@@ -126,6 +126,7 @@ func (r *RawBuffer) copy(op string, host []byte, offset int, access ffi.Access, 
 	if err != nil {
 		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
 	}
+	r.plugin.lentTo(loan)
 	e, err := start(h, mem.AddrOf(host))
 	if err != nil {
 		returnAfter(loan, err)

@@ -138,6 +138,7 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 		}
 		addr = mem.AddrOf(data)
 	}
+	p.lentTo(loan)
 	e, err := b.putLent(d, h, t, typ, addr, how, loan)
 	if err != nil {
 		returnAfter(loan, err)
@@ -404,6 +405,7 @@ func transfer[A any, P interface {
 	if err != nil {
 		return fmt.Errorf("pjrt: %s: %w", op, err)
 	}
+	p.lentTo(loan)
 	*at = pjrtc.Addr(mem.AddrOf(dst))
 	if err := do(p, f, op, a); err != nil {
 		loan.Return()
