@@ -98,4 +98,10 @@
 // Comms, windows, layouts, repeats and buffers are closed by whoever made them, in any order; a Close that something depends
 // on is refused with [isthmus.ErrBusy] and names it. Close of the World is MPI_Finalize. It names the requests that are under
 // way, with the lines that started them, waits for those that were given up, and has a time limit.
+//
+// # Checks
+//
+// While [isthmus.CheckValidate] is the check mode when MPI is opened, the ranks compare what they do: types and lengths of
+// messages, the order and arguments of collective operations, buffers that change while they are sent, what is not waited
+// for or not closed, and who waits for whom. `isthmus explain` lists the rules; [Checks] has the settings.
 package mpi
