@@ -306,6 +306,9 @@ func (k *collective) run(ctx context.Context) error {
 		}
 		return k.err
 	}
+	if k.c.world.foreign {
+		return k.block(ctx)
+	}
 	defer k.c.collective.Store(false)
 	if err := k.begin(spins); err != nil {
 		return err

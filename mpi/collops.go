@@ -1,6 +1,8 @@
 package mpi
 
 import (
+	"slices"
+
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
 )
@@ -16,7 +18,7 @@ func bcast[T any](c *Comm, b []T, root int) collective {
 	k := collect[T](c, kind{"broadcast", mpic.FnIbcast, mpic.FnBcastInit})
 	isRoot, other, r := k.role(root)
 	k.silent(len(b), b == nil)
-	if k.err == nil && c.remote > 0 && c.world.lib.Family == mpic.MPICH {
+	if k.err == nil && c.remote > 0 && c.world.lib.Family == mpic.MPICH && !c.world.foreign {
 		return bcastScattered(k, b, isRoot, other, r)
 	}
 	var at uintptr
@@ -63,7 +65,11 @@ func reduceTo[T any](c *Comm, send, recv []T, op Reduction, root int) collective
 	switch {
 	case isRoot && other:
 		k.length("receive", len(recv), len(send))
-		s, d = pair(&k, send, recv, same(send, recv))
+		inPlace := same(send, recv)
+		if inPlace && root != 0 && c.world.foreign && c.world.lib.Family == mpic.MPICH {
+			send, inPlace = slices.Clone(send), false // MPI_Reduce of MPICH 4.0 takes MPI_IN_PLACE for an address
+		}
+		s, d = pair(&k, send, recv, inPlace)
 	case isRoot:
 		d = lend(&k, recv, ffi.Exclusive)
 		if k.err == nil {

@@ -68,6 +68,11 @@ func AllocateShared[T any](ctx context.Context, c *Comm, n int) (*Win[T], error)
 // CreateWin makes a window of b, which is lent to it until the window is closed: until then it is used through the window
 // only. It is collective over c. Calls MPI_Win_create. Errors: as for [Allocate]; [isthmus.ErrBorrowed] in every process
 // when b is in use in one.
+//
+// With Options.Foreign the processes do not tell each other how long their parts are: what is wrong in one is an error
+// there only, places in other processes' parts are not checked here but by the library or not at all, and a process has
+// to know that another has prepared its part before it accesses it: call [Barrier] first, as C programs do. Parts have
+// displacement units of the size of an element.
 func CreateWin[T any](ctx context.Context, c *Comm, b []T) (*Win[T], error) {
 	return newWin(ctx, c, "create a window", given, len(b), b)
 }
@@ -98,7 +103,12 @@ func newWin[T any](ctx context.Context, c *Comm, op string, from supply, n int, 
 			local, mine = fmt.Errorf("mpi: %s: %w", op, err), -1
 		}
 	}
-	if err := x.agree(ctx, p, h, mine); err != nil || local != nil {
+	if c.world.foreign {
+		x.alone(n)
+	} else {
+		err = x.agree(ctx, p, h, mine)
+	}
+	if err != nil || local != nil {
 		x.memory.loan.Return()
 		return nil, errors.Join(local, err)
 	}
@@ -113,6 +123,18 @@ func newWin[T any](ctx context.Context, c *Comm, op string, from supply, n int, 
 		}
 	}
 	return out, nil
+}
+
+// unknown is the size of another process's part that only that process knows.
+const unknown = -1
+
+// alone is agree without the others.
+func (x *window) alone(mine int) {
+	x.sizes = make([]int, x.comm.size)
+	for r := range x.sizes {
+		x.sizes[r] = unknown
+	}
+	x.sizes[x.comm.rank] = mine
 }
 
 // agree has all processes know the sizes of all, and fail together.
@@ -190,7 +212,8 @@ func (w *Win[T]) Close() error {
 	return w.core.owned.Close()
 }
 
-// Len is how many elements the window has in the process with that rank; 0 for a rank that does not exist.
+// Len is how many elements the window has in the process with that rank; 0 for a rank that does not exist, -1 where only
+// that process knows: see [Options].
 func (w *Win[T]) Len(rank int) int {
 	if w == nil || w.core == nil || rank < 0 || rank >= len(w.core.sizes) {
 		return 0
@@ -273,6 +296,10 @@ func (x *window) rank(op string, r int) error {
 // section checks n elements from at in the process with rank r.
 func (x *window) section(op string, r, at, n int) error {
 	if err := x.rank(op, r); err != nil {
+		return err
+	}
+	if x.sizes[r] == unknown && at >= 0 {
+		_, err := countOf(op, n)
 		return err
 	}
 	if at < 0 || n > x.sizes[r] || at > x.sizes[r]-n {

@@ -137,6 +137,13 @@ func (r *retirement) take(typ reflect.Type, size int) *mem.Twin {
 // build makes the window, of the first memory of those that suit it that all processes have. The library's own is best,
 // if each process can map its part again; else this package's own, which not every library takes.
 func (x *window) build(ctx context.Context, p *patient, h mpic.Handle, from supply, n int, b mem.Addr) error {
+	if x.world.foreign { // the others make one window, and compare nothing
+		state, err := x.try(ctx, p, h, from, n, b)
+		if state == notMade && !p.left {
+			x.memory.giveBack(x.dt.typ, x.world.strict())
+		}
+		return err
+	}
 	ways := []supply{from}
 	switch {
 	case from == given:
@@ -294,10 +301,14 @@ func sharedPart[T any](x *window, op string, h mpic.Handle, rank int) ([]T, erro
 	if err := x.world.do(p.f, op, mpic.FnWinSharedQuery, uintptr(h), cint(rank), at, at+8, at+16); err != nil {
 		return nil, err
 	}
-	if cells[0] < int64(x.sizes[rank]*x.elem) {
-		return nil, bounds(op, "rank %d has %d bytes, not %d", rank, cells[0], x.sizes[rank]*x.elem)
+	n := x.sizes[rank]
+	if n == unknown {
+		n = int(max(0, cells[0])) / max(1, x.elem)
+	}
+	if cells[0] < int64(n*x.elem) {
+		return nil, bounds(op, "rank %d has %d bytes, not %d", rank, cells[0], n*x.elem)
 	}
 	// SAFETY: owner: the window, which is in use meanwhile; bounds: what the query has said; alignment: the library's
 	// allocations are aligned for every basic type; thread: any, while the lock is held.
-	return mem.Slice[T](mem.Addr(cells[2]), x.sizes[rank])
+	return mem.Slice[T](mem.Addr(cells[2]), n)
 }

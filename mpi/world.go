@@ -25,9 +25,12 @@ type Options struct {
 	Library string
 	// Threads is how many goroutines may call at once; the zero value asks for any number.
 	Threads ThreadLevel
-	// Foreign says that processes of other programs are in the job, in C or Python for one, and take part in collective
-	// operations. Then each is the library's function that its documentation names, called once, and nothing else: small
-	// reductions are exchanged among this package's processes directly otherwise. All Go processes of a job say the same.
+	// Foreign says that processes take part that do not use this package, programs in C, Fortran or Python. Functions then
+	// call what a C program calls, one for one: collective operations that wait call the blocking functions of MPI, which
+	// do not match the immediate ones (MPI-4.1, 6.12) that are called otherwise; small reductions are not exchanged
+	// directly; and windows are made without telling each other how long they are, see [CreateWin]. Each such operation
+	// holds a thread while it waits, and when its context ends the call goes on in the library, which keeps the buffers
+	// until it returns. All processes that use this package say the same.
 	Foreign bool
 	// MaxWaits is how many calls may wait for other processes inside the library at once, each on a thread of the operating
 	// system's: those that make communicators and windows, and the epochs of windows, for which the library has no other
@@ -74,6 +77,7 @@ type World struct {
 	lib      *mpic.Library
 	threads  ThreadLevel
 	timeout  time.Duration
+	foreign  bool // there are processes that do not use this package
 	comms    ffi.Class[mpic.Handle]
 	comm     *Comm
 	self     *Comm
@@ -89,7 +93,6 @@ type World struct {
 	waits    atomic.Int64             // calls that wait in C
 	maxWaits int64                    // and how many may
 	crowd    crowd                    // of those who wait
-	foreign  bool                     // see Options
 	multiple bool                     // any thread may call at any time
 	parent   struct {                 // what has spawned this process
 		mu    sync.Mutex
@@ -323,7 +326,9 @@ func (w *World) finalize() error {
 	go func() {
 		f := call.Get()
 		defer f.Put()
-		w.settle()
+		if !w.foreign { // the others do not settle, and would be waited for
+			w.settle()
+		}
 		l, launched := findLauncher()
 		var code int32 = -1
 		var thrown *isthmus.Exception
