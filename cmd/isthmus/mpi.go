@@ -20,6 +20,7 @@ import (
 type mpiCmd struct {
 	Info  mpiInfo  `cmd:"" help:"Say which MPI library would be used and why, with its launcher, and whether a rank starts."`
 	Run   mpiRun   `cmd:"" help:"Run a program as several ranks, with the launcher that belongs to the library."`
+	Bench mpiBench `cmd:"" help:"Measure message passing in the shapes of the OSU micro-benchmarks."`
 	Probe mpiProbe `cmd:"" hidden:"" help:"Be a rank that says what it sees."`
 }
 
