@@ -11,10 +11,24 @@ import (
 )
 
 var groupCases = []step{
-	{"broadcasts", broadcasts}, {"gathers", gathers}, {"all to all", allToAll}, {"reductions", reductions},
-	{"places", places}, {"scans", scans}, {"own reductions", ownReductions}, {"prepared", prepared},
-	{"grids", grids}, {"graphs", graphs}, {"splits", splits}, {"two sides", twoSides}, {"attributes", attributes},
-	{"fences", fences}, {"locks", locks}, {"posts", posts}, {"given memory", givenMemory}, {"shared memory", sharedMemory},
+	{"broadcasts", broadcasts},
+	{"gathers", gathers},
+	{"all to all", allToAll},
+	{"reductions", reductions},
+	{"places", places},
+	{"scans", scans},
+	{"own reductions", ownReductions},
+	{"prepared", prepared},
+	{"grids", grids},
+	{"graphs", graphs},
+	{"splits", splits},
+	{"two sides", twoSides},
+	{"attributes", attributes},
+	{"fences", fences},
+	{"locks", locks},
+	{"posts", posts},
+	{"given memory", givenMemory},
+	{"shared memory", sharedMemory},
 }
 
 // done waits for a request and gives its slice.

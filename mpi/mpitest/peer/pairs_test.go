@@ -10,10 +10,26 @@ import (
 )
 
 var pairCases = []step{
-	{"types", types}, {"pairs", pairs}, {"structs", structs}, {"modes", modes}, {"persistent", persistent},
-	{"probes", probes}, {"wildcards", wildcards}, {"truncation", truncation}, {"cancellation", cancellation},
-	{"nothing", nothing}, {"exchange", exchange}, {"big", big}, {"many", many}, {"vectors", vectors}, {"indexed", indexed},
-	{"subarrays", subarrays}, {"resized", resized}, {"packed", packed}, {"objects", objects}, {"goroutines", goroutines},
+	{"types", types},
+	{"pairs", pairs},
+	{"structs", structs},
+	{"modes", modes},
+	{"persistent", persistent},
+	{"probes", probes},
+	{"wildcards", wildcards},
+	{"truncation", truncation},
+	{"cancellation", cancellation},
+	{"nothing", nothing},
+	{"exchange", exchange},
+	{"big", big},
+	{"many", many},
+	{"vectors", vectors},
+	{"indexed", indexed},
+	{"subarrays", subarrays},
+	{"resized", resized},
+	{"packed", packed},
+	{"objects", objects},
+	{"goroutines", goroutines},
 }
 
 // types exchanges every type: odd ones are sent by Python first.
