@@ -389,7 +389,7 @@ def fences(c):
 @case
 def locks(c):
     n, me = c.size, c.rank
-    w = MPI.Win.Allocate(100 * 4, 4, comm=c)
+    w = MPI.Win.Allocate(112 * 4, 4, comm=c)
     part(w, "i4")[:] = 0
     c.Barrier()
     got, b = np.zeros(1, "i4"), np.zeros(1, "i4")
@@ -440,7 +440,7 @@ def locks(c):
 
 @case
 def posts(c):
-    w = MPI.Win.Allocate(30 * 4, 4, comm=c)
+    w = MPI.Win.Allocate(32 * 4, 4, comm=c)
     part(w, "f4")[:] = 0
     c.Barrier()
     world = c.Get_group()
