@@ -137,7 +137,8 @@ func (l Launcher) Command(n int, env, extra []string, program ...string) *exec.C
 	return cmd
 }
 
-// openMPIEnv is what Open MPI asks of who is root or has few processors. What the user has set comes first.
+// openMPIEnv is what Open MPI asks of who is root or has few processors, and what keeps it from writing past the end of a
+// receive. What the user has set comes first.
 func openMPIEnv() []string {
 	var out []string
 	for _, e := range []struct {
@@ -151,6 +152,9 @@ func openMPIEnv() []string {
 		{false, "OMPI_MCA_rmaps_base_oversubscribe=1"},
 		{false, "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe"},
 		{false, "OMPI_MCA_btl_base_warn_component_unused=0"},
+		// A receiver that copies from the sender's memory writes all of it, however short the receive is (docs/found.md).
+		{false, "OMPI_MCA_btl_vader_single_copy_mechanism=none"}, // 4
+		{false, "OMPI_MCA_smsc=^cma"},                            // 5
 	} {
 		name, _, _ := strings.Cut(e.text, "=")
 		_, set := os.LookupEnv(name)

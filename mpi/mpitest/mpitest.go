@@ -191,7 +191,7 @@ func Times() int {
 	case testing.Short():
 		return 1
 	}
-	return 5
+	return 2
 }
 
 // Quiet drops the chatter of launchers from what the ranks wrote.
