@@ -17,7 +17,6 @@ import (
 	"github.com/isthmus-ffi/isthmus/device"
 	"github.com/isthmus-ffi/isthmus/device/embedded"
 	"github.com/isthmus-ffi/isthmus/internal/ranks"
-	"github.com/isthmus-ffi/isthmus/mpi"
 	"github.com/isthmus-ffi/isthmus/mpi/mpicoll"
 	"github.com/isthmus-ffi/isthmus/npy"
 	"github.com/isthmus-ffi/isthmus/pjrt"
@@ -53,7 +52,7 @@ func train(ctx context.Context, w io.Writer, o lesson) (err error) {
 	if !ranks.Launched() {
 		return ranks.Start(ctx, o.ranks, w, "-train", "-ranks", strconv.Itoa(o.ranks), "-epochs", strconv.Itoa(o.epochs))
 	}
-	world, err := mpi.Open(ctx, mpi.Options{})
+	world, err := ranks.Open(ctx)
 	if err != nil {
 		return err
 	}

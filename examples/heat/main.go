@@ -63,7 +63,7 @@ func start(ctx context.Context, out io.Writer, o options) (err error) {
 	if !ranks.Launched() {
 		return ranks.Start(ctx, o.ranks, out, "-size", strconv.Itoa(o.size), "-steps", strconv.Itoa(o.steps), "-every", strconv.Itoa(o.every), "-o", o.folder)
 	}
-	w, err := mpi.Open(ctx, mpi.Options{})
+	w, err := ranks.Open(ctx)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func start(ctx context.Context, out io.Writer, n int) error {
 	if !ranks.Launched() {
 		return ranks.Start(ctx, n, out)
 	}
-	w, err := mpi.Open(ctx, mpi.Options{})
+	w, err := ranks.Open(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
@@ -14,6 +15,16 @@ import (
 // Launched reports whether a launcher of MPI has started this process.
 func Launched() bool {
 	return os.Getenv("OMPI_COMM_WORLD_SIZE") != "" || os.Getenv("PMI_RANK") != "" || os.Getenv("PMI_FD") != ""
+}
+
+// Open joins the job as a rank, in the check mode that the environment variable ISTHMUS_CHECK names.
+func Open(ctx context.Context) (*mpi.World, error) {
+	check, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
+	if err != nil {
+		return nil, err
+	}
+	isthmus.SetCheck(check)
+	return mpi.Open(ctx, mpi.Options{})
 }
 
 // Start starts this program again, as n ranks with these arguments, by the launcher of the library that is found, and waits
