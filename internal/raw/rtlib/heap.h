@@ -1,0 +1,257 @@
+// What the C files of this package share: a thread's free memory, objects, locks. Names of the library's own begin with
+// rti_ and are not exported.
+#ifndef ISTHMUS_RT_HEAP_H
+#define ISTHMUS_RT_HEAP_H
+
+// Protected: the library's functions are called, and inlined, without a detour.
+#define RT_API_ __attribute__((visibility("protected")))
+#ifndef RT_FN_
+#define RT_FN_ static inline
+#endif
+#include "isthmus_rt.h"
+
+#include <string.h>
+
+#define RTI_HIDDEN __attribute__((visibility("hidden")))
+
+// What Go does: see rtlib.go.
+uint32_t rtgo_take_slots(uint32_t *dst, uint32_t n);
+void rtgo_give_slots(uint32_t *src, uint32_t n);
+uint32_t rtgo_take_blocks(int32_t c, uint32_t *dst, uint32_t n);
+void rtgo_give_blocks(int32_t c, uint32_t *src, uint32_t n);
+int32_t rtgo_start(rt_heap_ *heap);
+int32_t rtgo_freeze(rt_value v);
+int64_t rtgo_collect(void);
+int64_t rtgo_objects(void);
+int64_t rtgo_census(rt_census_line *lines, int64_t n);
+
+enum { HOLE = 7, CLASSES = 31, MAGAZINES = 13, MAG = 64, MIN_TABLE = 3, ENUM_BYTES = 8 };
+
+// ---- What a thread has: free slots and blocks, its last error, its scopes. One word of thread-local storage, which a
+// library that is loaded late still gets. ----
+typedef struct thread {
+  int32_t error;
+  uint32_t nslots;
+  uint32_t slots[MAG];
+  uint32_t nblocks[MAGAZINES];
+  uint32_t blocks[MAGAZINES][MAG];
+  size_t made, room, depth, marks_room; // of the scopes: what was made, and where each scope begins in it
+  rt_value *scoped;
+  size_t *marks;
+} thread;
+
+extern RTI_HIDDEN __thread thread *rti_self __attribute__((tls_model("initial-exec")));
+extern RTI_HIDDEN thread rti_poor; // for a thread that gets no memory: it has nothing, and its errors are anyone's
+
+RTI_HIDDEN thread *rti_attach(void);
+RTI_HIDDEN bool rti_scope_add(thread *t, rt_value v);
+RTI_HIDDEN void rti_wait(int spins);
+RTI_HIDDEN void rti_bury_all(uint32_t next);
+
+// A slot's words are read by whoever has a handle, at any time.
+static inline uint64_t get(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint32_t get32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+
+static inline uint32_t per_fill(int c) {
+  uint32_t n = 1u << 15 >> c;
+  return n < 1 ? 1 : n > 32 ? 32 : n;
+}
+
+static inline thread *me(void) {
+  thread *t = rti_self;
+  return RT_LIKELY_(t != NULL) ? t : rti_attach();
+}
+
+static inline rt_value nil_for(int32_t error) {
+  me()->error = error;
+  return RT_NIL;
+}
+
+static inline bool no_for(int32_t error) {
+  me()->error = error;
+  return false;
+}
+
+static inline bool alive(rt_value v) {
+  return (v & 7) == 1 && (v & RT_TYPE_(31)) != 0 && ((rt_load_(&rt_slot_of_(v)->word) ^ v) >> 31) == 0;
+}
+
+// ---- Slots and blocks ----
+static inline int class_of(uint64_t bytes) { return bytes <= 16 ? 0 : 60 - __builtin_clzll(bytes - 1); }
+
+static inline uint32_t take_slot(void) {
+  thread *t = me();
+  if (RT_UNLIKELY_(t->nslots == 0)) {
+    if (t == &rti_poor || (t->nslots = rtgo_take_slots(t->slots, MAG / 2)) == 0) return 0;
+  }
+  return t->slots[--t->nslots];
+}
+
+static inline void give_slot(uint32_t i) {
+  thread *t = me();
+  if (RT_UNLIKELY_(t == &rti_poor)) {
+    rtgo_give_slots(&i, 1);
+    return;
+  }
+  if (RT_UNLIKELY_(t->nslots == MAG)) {
+    rtgo_give_slots(t->slots + MAG / 2, MAG / 2);
+    t->nslots = MAG / 2;
+  }
+  t->slots[t->nslots++] = i;
+}
+
+static inline uint32_t take_block(uint64_t bytes) {
+  int c = class_of(bytes);
+  uint32_t blk = 0;
+  thread *t = me();
+  if (RT_UNLIKELY_(c >= MAGAZINES || t == &rti_poor)) {
+    rtgo_take_blocks(c, &blk, 1);
+    return blk;
+  }
+  if (RT_UNLIKELY_(t->nblocks[c] == 0) && (t->nblocks[c] = rtgo_take_blocks(c, t->blocks[c], per_fill(c))) == 0) return 0;
+  return t->blocks[c][--t->nblocks[c]];
+}
+
+static inline void give_block(uint32_t blk, uint64_t bytes) {
+  if (blk == 0) return;
+  int c = class_of(bytes);
+  thread *t = me();
+  if (RT_UNLIKELY_(c >= MAGAZINES || t == &rti_poor)) {
+    rtgo_give_blocks(c, &blk, 1);
+    return;
+  }
+  uint32_t k = per_fill(c);
+  if (RT_UNLIKELY_(t->nblocks[c] == 2 * k)) {
+    rtgo_give_blocks(c, t->blocks[c] + k, k);
+    t->nblocks[c] = k;
+  }
+  t->blocks[c][t->nblocks[c]++] = blk;
+}
+
+// ---- Objects ----
+// made gives the object that is complete but for its word its handle. The block is given back when there is no slot.
+static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len, uint64_t aux) {
+  uint32_t i = take_slot();
+  if (RT_UNLIKELY_(i == 0)) {
+    give_block(blk, bytes);
+    return nil_for(RT_E_MEMORY);
+  }
+  rt_slot_ *s = rt_h_.base + i;
+  __atomic_store_n(&s->blk, blk, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->aux, aux, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
+  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type) | 1;
+  __atomic_store_n(&s->word, word, __ATOMIC_RELEASE);
+  rt_value v = (word & ~RT_COUNT_MASK_) | (uint64_t)i << 3 | 1;
+  thread *t = rti_self;
+  if (RT_UNLIKELY_(t != NULL && t->depth > 0) && !rti_scope_add(t, v)) {
+    rt_release(v);
+    return nil_for(RT_E_MEMORY);
+  }
+  return v;
+}
+
+static inline void acquire(rt_slot_ *s) {
+  for (int spins = 0;; spins++) {
+    uint32_t l = __atomic_load_n(&s->lock, __ATOMIC_RELAXED);
+    if (RT_LIKELY_(!(l & 1) && __atomic_compare_exchange_n(&s->lock, &l, l | 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
+      __atomic_thread_fence(__ATOMIC_RELEASE);
+      return;
+    }
+    rti_wait(spins);
+  }
+}
+
+static inline void unlock(rt_slot_ *s) { __atomic_store_n(&s->lock, get32(&s->lock) + 1, __ATOMIC_RELEASE); }
+
+// writes locks the slot of v: the object is alive, of the type and not frozen.
+static inline rt_slot_ *writes(rt_value v, int type) {
+  rt_slot_ *s = rt_slot_of_(v);
+  if (RT_LIKELY_(rt_live_(s, v, type))) {
+    acquire(s);
+    if (RT_LIKELY_(rt_live_(s, v, type))) {
+      if (RT_LIKELY_(!(get32(&s->meta) & 1))) return s;
+      unlock(s);
+      me()->error = RT_E_FROZEN;
+      return NULL;
+    }
+    unlock(s);
+  }
+  rt_refuse_(v, 0);
+  return NULL;
+}
+
+// drop lets one count go: 1 when it was the last and the end is the caller's to make.
+static inline int drop(rt_value v) {
+  if ((v & RT_TYPE_(31)) == 0) return 0;
+  rt_slot_ *s = rt_slot_of_(v);
+  uint64_t w = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
+  while (((w ^ v) >> 31) == 0) {
+    uint64_t n = w & RT_COUNT_MASK_;
+    if (n == RT_COUNT_MASK_) return 0;
+    uint64_t to = n == 1 ? ((w >> 36) + 1) << 36 : w - 1;
+    if (__atomic_compare_exchange_n(&s->word, &w, to, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return n == 1;
+  }
+  return 0;
+}
+
+static inline void push_dead(uint32_t *next, rt_value v) {
+  rt_slot_ *s = rt_slot_of_(v);
+  __atomic_store_n(&s->meta, (uint32_t)(v >> 31 & 31), __ATOMIC_RELAXED);
+  __atomic_store_n(&s->word, get(&s->word) | *next, __ATOMIC_RELAXED);
+  *next = (uint32_t)(v >> 3) & ((1u << 28) - 1);
+}
+
+static inline void let_go(uint32_t *next, rt_value v) {
+  if ((v & 7) == 1 && drop(v)) push_dead(next, v);
+}
+
+static inline void let_words_go(uint32_t *next, uint32_t blk, uint64_t n) {
+  uint64_t *w = rt_words_(blk);
+  for (uint64_t i = 0; i < n; i++) let_go(next, get(&w[i]));
+}
+
+typedef struct table {
+  uint64_t *w;
+  uint64_t n; // words of table; 0 of a dictionary that never had an entry
+  uint32_t used, gen;
+  int lg;
+} table;
+
+static inline table table_of(uint32_t blk, uint64_t aux) {
+  table t = {rt_words_(blk), 0, (uint32_t)(aux >> 32), (uint32_t)(aux >> 8) & 0xffffff, (int)(aux & 0xff)};
+  if (blk != 0) t.n = 1ULL << (t.lg & 63);
+  return t;
+}
+
+static inline uint64_t table_aux(const table *t) { return (uint64_t)t->used << 32 | (uint64_t)t->gen << 8 | (uint64_t)t->lg; }
+static inline uint64_t *key_at(const table *t, uint64_t j) { return t->w + t->n + 2 * j; }
+static inline void let_entries_go(uint32_t *next, const table *t) {
+  if (t->n == 0) return;
+  for (uint64_t j = 0; j < t->used; j++) {
+    uint64_t *e = key_at(t, j);
+    if (get(&e[0]) != HOLE) {
+      let_go(next, get(&e[0]));
+      let_go(next, get(&e[1]));
+    }
+  }
+}
+
+// ---- What dictionaries need of other types ----
+static const rt_value flonum_zero = 0x8000000000000002ULL;
+
+static inline uint64_t bits_of(double f) {
+  uint64_t b;
+  memcpy(&b, &f, sizeof b);
+  return b;
+}
+
+static inline bool lend(rt_value v, const uint8_t **p, uint32_t *n) {
+  rt_slot_ *s = rt_slot_of_(v);
+  if (RT_UNLIKELY_(!rt_live_(s, v, RT_T_STRING))) return false;
+  *p = (const uint8_t *)rt_words_(rt_load32_(&s->blk));
+  *n = rt_load32_(&s->len);
+  return RT_LIKELY_(rt_still_(s, v));
+}
+#endif
