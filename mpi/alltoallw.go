@@ -99,9 +99,11 @@ func piecesOf[T any](k *collective, what string, list []Piece[T], n, size int, r
 		types = uintptr(mem.AddrOf(handles))
 		var narrow []int32
 		var far []int64
-		if wide {
+		switch {
+		case err != nil:
+		case wide:
 			far, offsets, err = int64s(k.o.frame, n)
-		} else {
+		default:
 			narrow, offsets, err = int32s(k.o.frame, n)
 		}
 		var touched []run

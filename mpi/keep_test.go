@@ -159,7 +159,7 @@ func content(b []int64) error {
 
 func keptInFlight(ctx context.Context, w *mpi.World) error {
 	old := isthmus.SetReporter(func(isthmus.Report) {}) // losses are what this is about
-	defer isthmus.SetReporter(old)
+	defer func() { isthmus.SetReporter(old) }()
 	c := w.Comm()
 	names := make([]string, 0, len(flights))
 	for name := range flights {
@@ -222,7 +222,7 @@ func churn() int64 {
 // finalizeNames closes MPI under a request, and under one that was lost: both are named with their places.
 func finalizeNames(ctx context.Context, w *mpi.World) error {
 	old := isthmus.SetReporter(func(isthmus.Report) {})
-	defer isthmus.SetReporter(old)
+	defer func() { isthmus.SetReporter(old) }()
 	c := w.Comm()
 	if c.Rank() == 1 {
 		for tag := range 2 {

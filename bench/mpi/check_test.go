@@ -39,7 +39,7 @@ func BenchmarkChecks(b *testing.B) {
 					}
 				}
 			}
-			for _, s := range shapes(nil, nil) {
+			for _, s := range shapes(b.Context(), nil) {
 				off, on := median(times[s.name]["report"]), median(times[s.name]["validate"])
 				b.ReportMetric(on/off, s.name+"/off")
 				b.Logf("%-14s off %9.0f ns, on %9.0f ns, %.2f x", s.name, off, on, on/off)

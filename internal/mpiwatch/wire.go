@@ -103,7 +103,6 @@ type Wait struct {
 	Needs []Need
 	Any   bool // one of its needs is enough
 	Other bool // it needs something that is not known here
-	fail  func(error)
 }
 
 // Posted is a receive that has not been matched.

@@ -258,7 +258,8 @@ func serveHost(dir, number string) error {
 		return err
 	}
 	// Launchers name files by machine and process, and process 10 comes back: what a killed one has left must go.
-	if err := errors.Join(os.Setenv("TMPDIR", filepath.Join(dir, fmt.Sprintf("t%d", i))), sweep()); err != nil {
+	scratch := filepath.Join(dir, fmt.Sprintf("t%d", i))
+	if err := errors.Join(os.Setenv("TMPDIR", scratch), sweep(scratch)); err != nil {
 		return err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket(dir, i), Net: "unix"})
@@ -279,7 +280,7 @@ func serveHost(dir, number string) error {
 			defer conn.Close()
 			r := outcome{}
 			var err error
-			if r.Code, err = obey(conn); err != nil {
+			if r.Code, err = obey(conn, scratch); err != nil {
 				r.Err = err.Error()
 			}
 			_ = json.NewEncoder(conn).Encode(r)
@@ -308,10 +309,12 @@ func furnish(dir string, i int) error {
 }
 
 // sweep empties the machine's folder for what programs leave for a while.
-func sweep() error { return errors.Join(os.RemoveAll(os.TempDir()), os.Mkdir(os.TempDir(), 0o700)) }
+func sweep(scratch string) error {
+	return errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o700))
+}
 
 // obey does what a message asks for.
-func obey(conn *net.UnixConn) (int, error) {
+func obey(conn *net.UnixConn, scratch string) (int, error) {
 	first, rights := make([]byte, 1), make([]byte, 256)
 	n, nr, _, _, err := conn.ReadMsgUnix(first, rights)
 	if err != nil || n != 1 {
@@ -339,11 +342,11 @@ func obey(conn *net.UnixConn) (int, error) {
 		if os.Getpid() == 1 {
 			_ = unix.Kill(-1, unix.SIGKILL) // all of this machine, but not itself
 		}
-		return 0, errors.Join(sweep(), lift(cable, true))
+		return 0, errors.Join(sweep(scratch), lift(cable, true))
 	case "carrier":
 		return 0, carrier(cable)
 	case "run":
-		return execute(conn, o, files)
+		return execute(conn, scratch, o, files)
 	}
 	return 0, fmt.Errorf("no order is called %q", o.Do)
 }
@@ -367,12 +370,12 @@ func received(rights []byte) ([]*os.File, error) {
 }
 
 // execute runs a program until it ends, or who has asked for it goes away.
-func execute(conn *net.UnixConn, o order, files []*os.File) (int, error) {
+func execute(conn *net.UnixConn, scratch string, o order, files []*os.File) (int, error) {
 	if len(files) != 3 || len(o.Args) == 0 {
 		return 0, fmt.Errorf("a program of %d words with %d files", len(o.Args), len(files))
 	}
 	cmd := exec.Command(o.Args[0], o.Args[1:]...)
-	if cmd.Env = append(o.Env, "TMPDIR="+os.TempDir()); o.Env == nil {
+	if cmd.Env = append(o.Env, "TMPDIR="+scratch); o.Env == nil {
 		cmd.Env = os.Environ()
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]

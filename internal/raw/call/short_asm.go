@@ -5,6 +5,7 @@ package call
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -35,7 +36,7 @@ var expect sync.Once
 // under way and none begins any more.
 func ExpectCallbacks() {
 	expect.Do(func() {
-		callbacks = 1
+		atomic.StoreUint32(&callbacks, 1)
 		// The world stops when all goroutines are where they can be preempted, so in no short call; those that go on have
 		// seen the flag.
 		var m runtime.MemStats

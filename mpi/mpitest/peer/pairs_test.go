@@ -261,9 +261,9 @@ func probes(ctx context.Context, j *job) error {
 				}
 			}
 			if err == nil {
-				var s mpi.Status
 				err = check(m.Status())
-				if s, err = m.Recv(ctx, b); err == nil {
+				s, lost := m.Recv(ctx, b)
+				if err = errors.Join(err, lost); err == nil {
 					err = check(s)
 				}
 			}
