@@ -92,7 +92,7 @@ func init() {
 func TestDebugLayer(t *testing.T) {
 	for name, c := range debugCases {
 		t.Run(name, func(t *testing.T) {
-			mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+			mpitest.EachOfSystem(t, func(t *testing.T, l mpitest.Library) {
 				out, err := l.Start(t.Context(), c.ranks, "debug"+name, debugValidate)
 				if c.ends && err != nil {
 					t.Errorf("%v\n%s", err, out)

@@ -37,7 +37,7 @@ var diesWrongly = []string{"allgather", "allreduce", "alltoall", "broadcast", "r
 // A rank is killed at a random moment of an operation that all repeat. The others end, by an error of theirs or by the
 // launcher, and never with what was not sent.
 func TestKilledRank(t *testing.T) {
-	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+	mpitest.EachOfSystem(t, func(t *testing.T, l mpitest.Library) {
 		for op := range operations {
 			t.Run(op, func(t *testing.T) {
 				for i := range mpitest.Times() {

@@ -29,6 +29,7 @@ type Library struct {
 	Exec   string // its mpiexec
 	Lib    string // its library
 	Family string // openmpi or mpich
+	Added  bool   // ISTHMUS_MPI_PREFIXES lists it
 }
 
 // ScenarioEnv names the scenario to a rank.
@@ -106,7 +107,7 @@ func Libraries() []Library {
 			lib := filepath.Join(dir, "lib", l.lib)
 			launcher := filepath.Join(dir, "bin", "mpiexec")
 			if isFile(lib) && isFile(launcher) {
-				out = append(out, Library{Name: filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family})
+				out = append(out, Library{Name: filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family, Added: true})
 			}
 		}
 	}
@@ -135,6 +136,19 @@ func Each(t *testing.T, f func(t *testing.T, l Library)) {
 	for _, l := range all {
 		t.Run(l.Name, func(t *testing.T) { f(t, l) })
 	}
+}
+
+// EachOfSystem is Each without the libraries that ISTHMUS_MPI_PREFIXES adds, which have them where ISTHMUS_MPI_LONG is set:
+// for many jobs that take their time, and ask little of the library that others do not ask.
+func EachOfSystem(t *testing.T, f func(t *testing.T, l Library)) {
+	t.Helper()
+	long := os.Getenv("ISTHMUS_MPI_LONG") != ""
+	Each(t, func(t *testing.T, l Library) {
+		if l.Added && !long {
+			t.Skip("left out, for time: ISTHMUS_MPI_LONG=1 does it")
+		}
+		f(t, l)
+	})
 }
 
 // Run runs the scenario with n ranks on each installed library.
