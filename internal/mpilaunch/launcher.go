@@ -153,8 +153,8 @@ func openMPIEnv() []string {
 		{false, "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe"},
 		{false, "OMPI_MCA_btl_base_warn_component_unused=0"},
 		// A receiver that copies from the sender's memory writes all of it, however short the receive is (docs/found.md).
-		{false, "OMPI_MCA_btl_vader_single_copy_mechanism=none"}, // 4
-		{false, "OMPI_MCA_smsc=^cma"},                            // 5
+		// Open MPI 4 has such a switch too, and then no windows of a program's own memory.
+		{false, "OMPI_MCA_smsc=^cma"},
 	} {
 		name, _, _ := strings.Cut(e.text, "=")
 		_, set := os.LookupEnv(name)

@@ -25,7 +25,7 @@ import (
 
 // Library is an installed MPI library with its launcher.
 type Library struct {
-	Name   string // openmpi, mpich, or the name of a folder that ISTHMUS_MPI_PREFIXES lists
+	Name   string // openmpi, mpich, or "added-" and the name of a folder that ISTHMUS_MPI_PREFIXES lists
 	Exec   string // its mpiexec
 	Lib    string // its library
 	Family string // openmpi or mpich
@@ -107,7 +107,7 @@ func Libraries() []Library {
 			lib := filepath.Join(dir, "lib", l.lib)
 			launcher := filepath.Join(dir, "bin", "mpiexec")
 			if isFile(lib) && isFile(launcher) {
-				out = append(out, Library{Name: filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family, Added: true})
+				out = append(out, Library{Name: "added-" + filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family, Added: true})
 			}
 		}
 	}
