@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/mpi"
 	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
@@ -69,7 +70,11 @@ func crowd(ctx context.Context, w *mpi.World) error {
 			return err
 		}
 	}
-	if most = max(most, osThreads()); most > before+40 {
+	few := 40
+	if mem.RaceEnabled { // a call is so slow then that the scheduler starts threads for others meanwhile
+		few = n / 2
+	}
+	if most = max(most, osThreads()); most > before+few {
 		return fmt.Errorf("%d threads before, %d with %d waiters", before, most, n)
 	}
 	return nil

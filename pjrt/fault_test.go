@@ -136,7 +136,7 @@ func travel(t testing.TB, j func(*world) error, point string, kind pjrtfake.Faul
 	}()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		buf := make([]byte, 1<<20)
 		t.Fatalf("it hangs:\n%s", buf[:runtime.Stack(buf, true)])
 	}
@@ -150,7 +150,7 @@ func travel(t testing.TB, j func(*world) error, point string, kind pjrtfake.Faul
 	f.Disarm()
 	for _, c := range slices.Backward(w.closes) {
 		err := c()
-		for range 1000 { // work that was given up on ends on goroutines of its own
+		for range 30_000 { // work that was given up on ends on goroutines of its own
 			if !errors.Is(err, isthmus.ErrBusy) {
 				break
 			}
@@ -162,7 +162,7 @@ func travel(t testing.TB, j func(*world) error, point string, kind pjrtfake.Faul
 	f.Quiet()
 	f.Release()
 	f.Quiet()
-	for range 100 { // what nobody waits for is ended by goroutines of their own
+	for range 30_000 { // what nobody waits for is ended by goroutines of their own
 		if len(f.Alive()) == 0 {
 			break
 		}

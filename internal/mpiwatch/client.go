@@ -34,12 +34,13 @@ type Client struct {
 	dirty   []*Stream
 	dead    atomic.Bool // the hub is gone
 
-	out   sync.Mutex // of the connection
-	enc   *gob.Encoder
-	known chan struct{} // closed when the hub knows the rank, or has gone
-	stop  chan struct{}
-	ended sync.WaitGroup
-	once  sync.Once
+	out    sync.Mutex // of the connection
+	enc    *gob.Encoder
+	known  chan struct{} // closed when the hub knows the rank, or has gone
+	stop   chan struct{}
+	served chan struct{} // closed when serve has ended
+	ended  sync.WaitGroup
+	once   sync.Once
 }
 
 // Stream is a stream of calls. Its owner calls Add on one goroutine at a time, or under a lock.
@@ -65,7 +66,7 @@ func Join(ctx context.Context, key string, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		conn: conn, hub: hub, report: cfg.Report, state: cfg.State, fail: cfg.Fail, enc: gob.NewEncoder(conn),
-		known: make(chan struct{}), stop: make(chan struct{}),
+		known: make(chan struct{}), stop: make(chan struct{}), served: make(chan struct{}),
 	}
 	c.batch.Hello = &Hello{Rank: cfg.Rank, Size: cfg.Size, Settings: cfg.Settings}
 	if err := c.flush(false, false); err != nil {
@@ -177,6 +178,7 @@ func clearDirty(d []*Stream) []*Stream {
 }
 
 func (c *Client) serve() {
+	defer close(c.served)
 	t := time.NewTicker(flushEvery)
 	defer t.Stop()
 	for {
@@ -222,6 +224,7 @@ func (c *Client) Leave(limit time.Duration) {
 	}
 	c.once.Do(func() {
 		close(c.stop)
+		<-c.served // one goroutine at a time asks for the state
 		if c.flush(true, false) == nil {
 			done := make(chan struct{})
 			go func() { c.ended.Wait(); close(done) }()
