@@ -3,15 +3,32 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
+// place is where the tests of this package build, once for all of them.
+var place string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "libisthmus")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	place = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // run runs a command; what it prints is in the error.
-func run(t *testing.T, env []string, name string, args ...string) string {
+func run(t testing.TB, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -22,6 +39,63 @@ func run(t *testing.T, env []string, name string, args ...string) string {
 	return string(out)
 }
 
+// need skips a test that needs a command which is not here; in CI it fails.
+func need(t testing.TB, command string) {
+	t.Helper()
+	if _, err := exec.LookPath(command); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// library builds libisthmus.so once for each kind of flags, and returns its folder.
+func library(t testing.TB, flags string) string {
+	t.Helper()
+	need(t, "gcc")
+	build, _ := libraries.LoadOrStore(flags, sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(place, "library"+flags)
+		cgo := "-O2 -g " + flags
+		if flags != "" {
+			cgo += " -Wno-tsan" // it does not know fences; every word that is shared is read and written whole
+		}
+		cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", filepath.Join(dir, "libisthmus.so"), ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+cgo, "CGO_LDFLAGS="+flags)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		}
+		return dir, err
+	}))
+	dir, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var libraries sync.Map
+
+// variant is a way to build a host in C.
+type variant struct{ name, library, flags string }
+
+var variants = []variant{
+	{"plain", "", "-O2"},
+	{"address", "", "-fsanitize=address"},
+	{"thread", "-fsanitize=thread", "-fsanitize=thread"},
+}
+
+// host builds a host from C files beside the library, and returns its path.
+func (v variant) host(t testing.TB, name string, sources ...string) string {
+	t.Helper()
+	dir := library(t, v.library)
+	path := filepath.Join(dir, name+"-"+v.name)
+	args := []string{"-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wno-tsan", v.flags, "-I../../include", "-o", path}
+	run(t, nil, "gcc", append(append(args, sources...), "-L"+dir, "-listhmus", "-Wl,-rpath,"+dir, "-lpthread")...)
+	return path
+}
+
 // TestR15Torture has C threads read, write, grow and free the same objects: no reader sees another object's word, nothing
 // is left, and neither the address sanitizer nor the thread sanitizer has anything to say.
 // ISTHMUS_HAMMER=long does it for a minute each.
@@ -29,36 +103,13 @@ func TestR15Torture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the library twice")
 	}
-	if _, err := exec.LookPath("gcc"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	seconds := "2"
 	if os.Getenv("ISTHMUS_HAMMER") == "long" {
 		seconds = "60"
 	}
-	dir := t.TempDir()
-	for _, c := range []struct{ name, library, host string }{
-		{"plain", "", "-O2"},
-		{"address", "", "-fsanitize=address"},
-		{"thread", "-fsanitize=thread", "-fsanitize=thread"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			place := filepath.Join(dir, "library"+c.library)
-			library := filepath.Join(place, "libisthmus.so")
-			if _, err := os.Stat(library); err != nil {
-				flags := "-O2 -g " + c.library
-				if c.library != "" {
-					flags += " -Wno-tsan" // it does not know fences; every word that is shared is read and written whole
-				}
-				run(t, []string{"CGO_ENABLED=1", "CGO_CFLAGS=" + flags, "CGO_LDFLAGS=" + c.library}, "go", "build", "-buildmode=c-shared", "-o", library, ".")
-			}
-			host := filepath.Join(place, c.name)
-			run(t, nil, "gcc", "-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wno-tsan", c.host, "-I../../include", "-o", host, "testdata/torture.c",
-				"-L"+place, "-listhmus", "-Wl,-rpath,"+place, "-lpthread")
-			t.Log(strings.TrimSpace(run(t, nil, host, seconds)))
+	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) {
+			t.Log(strings.TrimSpace(run(t, nil, v.host(t, "torture", "testdata/torture.c"), seconds)))
 		})
 	}
 }
