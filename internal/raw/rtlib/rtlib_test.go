@@ -175,9 +175,9 @@ func wrong(h *rtheap.Heap, r *rand.Rand) uint64 {
 	return words[r.IntN(len(words))]
 }
 
-// TestR14WrongWords gives every function every kind of wrong word at every place: both halves give the same answer, the
+// TestR14Twins gives every twin every kind of wrong word at every place: both halves give the same answer, the
 // same reason, and nothing faults.
-func TestR14WrongWords(t *testing.T) {
+func TestR14Twins(t *testing.T) {
 	h := heap(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	sizes := []uint64{0, 1, 3, 1 << 31, 1<<31 - 1, 1 << 32, 1 << 60, 1 << 61, 1<<63 - 1, 1 << 63, ^uint64(0)}

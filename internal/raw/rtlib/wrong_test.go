@@ -1,0 +1,358 @@
+//go:build cgo && (amd64 || arm64)
+
+package rtlib_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtlib"
+)
+
+// probes says of each function that the header declares what its arguments are, and what it answers when one is wrong.
+//
+//	array, tuple, …  a live object of that type
+//	value            what may be stored: a word with a value's tag, or a handle of a live object
+//	any              a live object of any type
+//	key              as value, and not nil
+//	index, at        an index of 64 bits that may count from the end; one that may not
+//	at32             one of 32 bits
+//	size             how many, as int64_t; usize as uint64_t; count how many the caller has room for
+//	out              memory of the caller's that is written
+//	word             anything goes
+//	bytes            NULL, where the size that follows is not 0
+//
+// The answer is nil, -1, 0, false (a C bool), FALSE (a value); "-" says that no argument can be wrong, or that the function
+// is not called here: the text after it says which.
+var probes = map[string]struct{ params, answer string }{
+	"rt_abi_version":         {"", "- takes nothing"},
+	"rt_last_error":          {"", "- takes nothing"},
+	"rt_error_text":          {"word", "- answers for every number"},
+	"rt_float":               {"word", "- takes every double"},
+	"rt_as_float":            {"boxed out", "false"},
+	"rt_type":                {"any", "0 quiet"},
+	"rt_retain":              {"value", "false"},
+	"rt_release":             {"value", "false"},
+	"rt_count":               {"any", "0"},
+	"rt_freeze":              {"value", "false"},
+	"rt_collect":             {"", "- takes nothing"},
+	"rt_objects":             {"", "- takes nothing"},
+	"rt_census":              {"out count", "-1"},
+	"rt_scope_push":          {"", "- takes nothing"},
+	"rt_scope_pop":           {"word", "nil"}, // none is open
+	"rt_array_new":           {"size", "nil"},
+	"rt_array_len":           {"array", "-1"},
+	"rt_array_get":           {"array index", "nil"},
+	"rt_array_set":           {"array index value", "false"},
+	"rt_array_push":          {"array value", "false"},
+	"rt_array_pop":           {"array", "nil"},
+	"rt_array_clear":         {"array", "false"},
+	"rt_tuple_new":           {"usize", "nil"},
+	"rt_tuple_len":           {"tuple", "-1"},
+	"rt_tuple_get":           {"tuple at", "nil"},
+	"rt_tuple_set":           {"tuple at value", "false"},
+	"rt_string_new":          {"bytes usize", "nil"},
+	"rt_string_len":          {"string", "-1"},
+	"rt_string_data":         {"string", "0"},
+	"rt_string_concat":       {"string string", "nil"},
+	"rt_dict_new":            {"size", "nil"},
+	"rt_dict_len":            {"dict", "-1"},
+	"rt_dict_get":            {"dict key", "nil"},
+	"rt_dict_set":            {"dict key value", "false"},
+	"rt_dict_has":            {"dict key", "false"},
+	"rt_dict_remove":         {"dict key", "false"},
+	"rt_dict_clear":          {"dict", "false"},
+	"rt_dict_next":           {"dict out out out", "false"},
+	"rt_object_new":          {"word word", "- a wrong class or count is not told from a large one"},
+	"rt_object_field_get":    {"object at32", "nil"},
+	"rt_object_field_set":    {"object at32 value", "false"},
+	"rt_object_class_id":     {"object", "-1"},
+	"rt_object_field_count":  {"object", "-1"},
+	"rt_closure_new":         {"word word", "- takes every function"},
+	"rt_closure_set_capture": {"closure at32 value", "false"},
+	"rt_closure_get_capture": {"closure at32", "nil"},
+	"rt_closure_func_ptr":    {"closure", "0"},
+	"rt_enum_new":            {"word word value", "nil"},
+	"rt_enum_discriminant":   {"enum", "-1"},
+	"rt_enum_id":             {"enum", "-1"},
+	"rt_enum_payload":        {"enum", "nil"},
+	"rt_unique_new":          {"value", "nil"},
+	"rt_unique_get":          {"unique", "nil"},
+	"rt_unique_set":          {"unique value", "FALSE"},
+}
+
+// declared are the functions of the header's contract, and how many parameters each has.
+func declared(t testing.TB) map[string]int {
+	t.Helper()
+	contract, _, ok := strings.Cut(string(header), "/* ---- What follows is how")
+	if !ok {
+		t.Fatal("the header's contract has no end")
+	}
+	found := map[string]int{}
+	for _, m := range regexp.MustCompile(`(?m)^RT_(?:API|FN)_ .*?\b(rt_[a-z0-9_]+)\(((?:[^()]|\([^()]*\))*)\);`).FindAllStringSubmatch(contract, -1) {
+		params := regexp.MustCompile(`\([^()]*\)`).ReplaceAllString(m[2], "") // of a function pointer
+		found[m[1]] = strings.Count(params, ",") + 1
+		if strings.TrimSpace(m[2]) == "void" {
+			found[m[1]] = 0
+		}
+	}
+	return found
+}
+
+// world is a heap with an object of every type, and words that are none.
+type world struct {
+	h      *rtheap.Heap
+	live   map[string]value // by kind; "boxed" is a float
+	dead   []uint64
+	memory []uint64 // what functions write to
+	pin    mem.Pin
+	r      *rand.Rand
+	last   call.Fn
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	runtime.LockOSThread() // errors are the thread's
+	t.Cleanup(runtime.UnlockOSThread)
+	h := heap(t)
+	must := func(v value, c code) value {
+		t.Helper()
+		if c != rtheap.OK {
+			t.Fatal(c)
+		}
+		return v
+	}
+	text := func(s string) value { return must(h.NewString([]byte(s))) }
+	w := &world{h: h, live: map[string]value{}, memory: make([]uint64, 64), r: rand.New(rand.NewPCG(5, 6)), last: rtlib.Function("rt_last_error")}
+	array, dict := must(h.NewArray(2)), must(h.NewDict(2))
+	h.ArrayPush(array, 8)
+	h.DictSet(dict, 8, 16)
+	w.live["array"], w.live["dict"], w.live["string"] = array, dict, text("of another type")
+	w.live["tuple"], w.live["object"] = must(h.NewTuple(2)), must(h.NewObject(7, 2))
+	w.live["closure"], w.live["enum"] = must(h.NewClosure(0, 2)), must(h.NewEnum(1, 2, 24))
+	w.live["unique"], w.live["boxed"] = must(h.NewUnique(32)), must(h.NewFloat(1e300))
+	for name, make := range map[string]func() value{
+		"channel":   w.maker("rt_channel_new"),
+		"future":    w.maker("rt_future_resolve", 8),
+		"generator": w.maker("rt_generator_new", 0, 2, 8),
+	} {
+		if v := make(); v != rtheap.Nil {
+			w.live[name] = v
+		}
+	}
+	for name, v := range w.live { // freed once, and freed twice
+		_ = name
+		w.dead = append(w.dead, uint64(v)+1<<36, uint64(v)^1<<3, uint64(v)^31<<31, uint64(v)&^(31<<31), uint64(v)&^(1<<36-1)|uint64(v)>>3&0xff)
+	}
+	for i := range 8 {
+		v := must(h.NewTuple(uint64(i)))
+		w.dead = append(w.dead, uint64(v))
+		h.Release(v)
+		h.Release(v)
+	}
+	w.dead = slices.DeleteFunc(w.dead, func(x uint64) bool { return !value(x).IsHandle() || h.Live(value(x)) })
+	w.dead = append(w.dead, 1, 9, 1<<3|1, 1<<61+1, 0xdeadbee9, 0x7ffffffffffffff9, ^uint64(6))
+	t.Cleanup(func() {
+		for _, v := range w.live {
+			h.Release(v)
+		}
+	})
+	return w
+}
+
+// maker calls a C function that may not be there yet.
+func (w *world) maker(name string, args ...uintptr) func() value {
+	return func() value {
+		if fn := rtlib.Function(name); fn != 0 {
+			return value(call.Call(fn, args...))
+		}
+		return rtheap.Nil
+	}
+}
+
+// state is all that the objects hold: a call that is refused changes nothing of it.
+func (w *world) state() string {
+	var s strings.Builder
+	h := w.h
+	p := func(args ...any) { fmt.Fprintln(&s, args...) }
+	for _, kind := range slices.Sorted(func(yield func(string) bool) {
+		for k := range w.live {
+			if !yield(k) {
+				return
+			}
+		}
+	}) {
+		v := w.live[kind]
+		p(kind, h.TypeOf(v), call.Call(rtlib.Function("rt_count"), uintptr(v)))
+	}
+	for i := range int64(3) {
+		for _, f := range []func() (value, code){
+			func() (value, code) { return h.ArrayGet(w.live["array"], i) },
+			func() (value, code) { return h.TupleGet(w.live["tuple"], uint64(i)) },
+			func() (value, code) { return h.ObjectGet(w.live["object"], uint32(i)) },
+			func() (value, code) { return h.ClosureGet(w.live["closure"], uint32(i)) },
+			func() (value, code) { return h.DictGet(w.live["dict"], value(i<<3)) },
+		} {
+			p(f())
+		}
+	}
+	p(h.StringBytes(w.live["string"]))
+	p(h.ObjectClass(w.live["object"]))
+	p(h.EnumPayload(w.live["enum"]))
+	p(h.UniqueGet(w.live["unique"]))
+	p(h.AsFloat(w.live["boxed"]))
+	p(h.DictLen(w.live["dict"]))
+	p(h.Objects())
+	return s.String()
+}
+
+var (
+	notWhole = []uint64{1 << 31, 1<<31 + 1, 1 << 32, 1<<32 + 1, 1 << 60, 1 << 61, 1<<62 + 1, 1<<63 - 1, 1 << 63, 1<<63 + 1, ^uint64(0)}
+	noTags   = []uint64{4, 5, 7, 12, 13, 15, ^uint64(0), 0x8000000000000004}
+	noObject = []uint64{3, 0, 8, 11, 19, 1 << 31, 1 << 63, 2, 0x8000000000000002, 1<<63 - 8}
+)
+
+// good is an argument of that kind as it should be.
+func (w *world) good(kind string) uint64 {
+	switch kind {
+	case "value":
+		return 48
+	case "key":
+		return 8
+	case "any":
+		return uint64(w.live["string"])
+	case "index", "at", "at32", "size", "usize", "count", "bytes":
+		return 0
+	case "out":
+		clear(w.memory)
+		return uint64(mem.PinSlice(&w.pin, w.memory))
+	case "word":
+		return uint64(w.r.Uint32())
+	}
+	return uint64(w.live[kind])
+}
+
+// bad are the words that are wrong there.
+func (w *world) bad(kind string) []uint64 {
+	switch kind {
+	case "value":
+		return append(slices.Clone(noTags), w.dead...)
+	case "key":
+		return append(append([]uint64{3}, noTags...), w.dead...)
+	case "index":
+		return append(append([]uint64{2, 1 << 20}, notWhole[:len(notWhole)-1]...), ^uint64(1), ^uint64(100))
+	case "at":
+		return append([]uint64{2, 1 << 20}, notWhole...)
+	case "at32":
+		return []uint64{2, 1 << 20, 1 << 31, 1<<31 + 1, 1<<32 - 1}
+	case "size":
+		return notWhole
+	case "usize":
+		return notWhole
+	case "count":
+		return notWhole[8:]
+	case "out", "word", "bytes":
+		return nil
+	}
+	words := append(append(slices.Clone(noTags), noObject...), w.dead...)
+	if kind == "boxed" {
+		words = slices.DeleteFunc(words, func(x uint64) bool { return x&3 == 2 })
+	}
+	for k, v := range w.live {
+		if k != kind && kind != "any" {
+			words = append(words, uint64(v))
+		}
+	}
+	return words
+}
+
+// TestR14WrongWords gives every function of the header every kind of wrong word at every place, alone and together: nil,
+// numbers, words of no tag, forged and stale handles, objects of another type, what was freed twice, sizes from 2^31 to
+// 2^63. It gives the answer that is documented, says why, nothing faults, and no object changes.
+func TestR14WrongWords(t *testing.T) {
+	for name, n := range declared(t) {
+		p, ok := probes[name]
+		if !ok {
+			t.Errorf("%s is not among the probes of this test: say what its arguments are", name)
+		} else if kinds := len(strings.Fields(p.params)); kinds != n {
+			t.Errorf("%s has %d parameters; its probe says %d", name, n, kinds)
+		}
+	}
+	w := newWorld(t)
+	calls := 0
+	for name, p := range probes {
+		answer, quiet := strings.CutSuffix(p.answer, " quiet")
+		if strings.HasPrefix(answer, "-") && answer != "-1" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			fn := rtlib.Function(name)
+			if fn == 0 {
+				t.Fatal("not in the library")
+			}
+			kinds := strings.Fields(p.params)
+			before := w.state()
+			try := func(args []uintptr) {
+				t.Helper()
+				calls++
+				call.Call(rtlib.Function("rt_array_pop"), uintptr(w.live["dict"])) // a reason that is known
+				got := uint64(call.Call(fn, args...))
+				want := map[string]uint64{"nil": 3, "-1": ^uint64(0), "0": 0, "false": 0, "FALSE": 19}[answer]
+				switch answer {
+				case "false":
+					got &= 0xff
+				case "0":
+					if name == "rt_type" {
+						got &= 0xffffffff
+					}
+				}
+				if got != want {
+					t.Fatalf("%s(%#x) is %#x, want %s", name, args, got, answer)
+				}
+				if c := code(int32(call.Call(w.last))); c == rtheap.OK && !quiet {
+					t.Fatalf("%s(%#x): no reason", name, args)
+				}
+			}
+			args := make([]uintptr, len(kinds))
+			set := func() {
+				w.pin.Unpin()
+				for i, k := range kinds {
+					args[i] = uintptr(w.good(k))
+				}
+			}
+			for i, k := range kinds {
+				for _, x := range w.bad(k) {
+					set()
+					args[i] = uintptr(x)
+					try(args)
+					for range 20 { // and others beside it
+						set()
+						args[i] = uintptr(x)
+						for j, kind := range kinds {
+							if b := w.bad(kind); j != i && len(b) > 0 && w.r.IntN(2) == 0 {
+								args[j] = uintptr(b[w.r.IntN(len(b))])
+							}
+						}
+						try(args)
+					}
+				}
+			}
+			if answer == "nil" && len(kinds) > 0 && kinds[0] == "word" && len(kinds) == 1 {
+				try([]uintptr{3})
+			}
+			if after := w.state(); after != before {
+				t.Errorf("something was written:\n%s\nwas\n%s", after, before)
+			}
+			w.pin.Unpin()
+		})
+	}
+	t.Logf("%d calls", calls)
+}
