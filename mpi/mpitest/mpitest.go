@@ -183,10 +183,17 @@ func (l Library) StartWith(ctx context.Context, n int, scenario string, args []s
 func (l Library) Launch(ctx context.Context, n int, args, env []string, program ...string) (string, error) {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	defer stop()
+	// What a launcher that was killed leaves in its folder is in the way of the next with the same process number.
+	scratch, err := os.MkdirTemp("", "mpi")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
 	cmd := l.launcher().Command(n, append(l.Env(), env...), args, program...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := mpilaunch.Run(ctx, cmd, 5*time.Second)
+	err = mpilaunch.Run(ctx, cmd, 5*time.Second)
 	return out.String(), err
 }
 
