@@ -157,38 +157,37 @@ func (h *Heap) same(a, b Value) bool {
 
 // DictGet lends the value of key k; NotFound, and nil, when there is none.
 func (h *Heap) DictGet(d, k Value) (Value, Code) {
-	v := Nil
-	code, found := h.lookUp(d, k, func(t *table, j uint64) { v = Value(atomic.LoadUint64(t.value(j))) })
-	if code == OK && !found {
-		return Nil, NotFound
-	}
-	if code != OK {
+	v, found, code := h.lookUp(d, k)
+	switch {
+	case code != OK:
 		return Nil, code
+	case !found:
+		return Nil, NotFound
 	}
 	return v, OK
 }
 
 // DictHas reports whether there is an entry of key k.
 func (h *Heap) DictHas(d, k Value) (bool, Code) {
-	code, found := h.lookUp(d, k, func(*table, uint64) {})
+	_, found, code := h.lookUp(d, k)
 	return found && code == OK, code
 }
 
-func (h *Heap) lookUp(d, k Value, hit func(*table, uint64)) (code Code, found bool) {
+func (h *Heap) lookUp(d, k Value) (v Value, found bool, code Code) {
 	k, x, bad := h.keyOf(k)
 	code = h.read(d, Dict, func(blk, _ uint32, aux uint64) {
 		found = false
 		if t := h.table(blk, aux); bad == OK {
 			var j uint64
 			if j, _, found = t.find(k, x); found {
-				hit(&t, j)
+				v = Value(atomic.LoadUint64(t.value(j)))
 			}
 		}
 	})
 	if code == OK {
 		code = bad
 	}
-	return code, found
+	return v, found, code
 }
 
 // DictSet stores v as the value of key k; the dictionary counts both, and lets an old value go.

@@ -51,14 +51,7 @@ var process struct {
 }
 
 // Process is the one heap that the C functions of this process use; it is made by the first call.
-func Process() (*Heap, error) {
-	process.Do(func() {
-		h, err := New(Limits{})
-		process.heap.Store(h)
-		process.err = err
-	})
-	return process.heap.Load(), process.err
-}
+func Process() (*Heap, error) { return ProcessWith(Limits{}) }
 
 // Made is the process's heap, nil when nobody asked for it.
 func Made() *Heap { return process.heap.Load() }

@@ -189,7 +189,7 @@ var codeTexts = [...]string{
 	OnItself:     "it would wait for itself",
 	BadState:     "not possible in this state",
 	IOFailed:     "input or output failed",
-	NotFound:     "no such file",
+	NotFound:     "not found",
 	NotPermitted: "permission denied",
 	DiskFull:     "no space left on the device",
 	Panicked:     "defect in the runtime",

@@ -163,7 +163,7 @@ func (d *dead) bury(h *Heap) {
 		size := o.size(t)
 		if t == File || t == Future || t == Generator || t == Actor || t == Channel {
 			if h.End != nil {
-				size = h.End(t, i, release)
+				size = d.end(h, t, i)
 			}
 		}
 		h.giveBlock(o.blk, size)
@@ -173,6 +173,20 @@ func (d *dead) bury(h *Heap) {
 			h.giveSlot(i)
 		}
 	}
+}
+
+// end has whoever knows the object end it. What that releases is held apart, so that the common way allocates nothing.
+func (d *dead) end(h *Heap, t Type, i uint32) uint64 {
+	more := &dead{d.next}
+	size := h.End(t, i, func(v Value) {
+		if v&tagMask == tagHandle {
+			if last, _ := h.drop(v); last {
+				more.push(h, v)
+			}
+		}
+	})
+	d.next = more.next
+	return size
 }
 
 // object is what a slot says of its object: together they are right only if nobody wrote meanwhile.
