@@ -35,6 +35,7 @@ type Heap struct {
 	used    uint64 // bytes of blocks that were taken
 	limit   uint64
 	misuses atomic.Int64
+	sites   sites
 
 	mags  [shards]shard // of magazines: what Go code allocates from
 	spare []*magazine

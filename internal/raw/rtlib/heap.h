@@ -24,6 +24,8 @@ int32_t rtgo_freeze(rt_value v);
 int64_t rtgo_collect(void);
 int64_t rtgo_objects(void);
 int64_t rtgo_census(rt_census_line *lines, int64_t n);
+uint32_t rtgo_site(char *file, int32_t line);
+char *rtgo_site_text(uint32_t site);
 
 enum { HOLE = 7, CLASSES = 31, MAGAZINES = 13, MAG = 64, MIN_TABLE = 3, ENUM_BYTES = 8 };
 

@@ -168,10 +168,31 @@ RT_API_ int64_t rt_objects(void);
 /* A line of the census: objects of one type that are alive, and the bytes of their blocks. */
 typedef struct rt_census_line {
   int32_t type; /* an rt_type */
-  uint32_t site; /* where they were made, 0: not known */
+  uint32_t site; /* where they were made: rt_site_text; 0: not known */
   int64_t objects;
   int64_t bytes;
 } rt_census_line;
+
+/* Where objects are made. RT_SITE(rt_array_new(4)) is rt_array_new(4), and the census tells the line that says so. With
+ * RT_SITES defined before this file is included, each function that makes an object is called that way. What is made in no
+ * such line is of site 0, which costs nothing; the rest costs a few nanoseconds. Not at file scope. */
+#define RT_SITE(call)                                                              \
+  __extension__({                                                                  \
+    static uint32_t rt_here_ = 0;                                                  \
+    uint32_t rt_site_n_ = __atomic_load_n(&rt_here_, __ATOMIC_RELAXED);            \
+    if (rt_site_n_ == 0) {                                                         \
+      rt_site_n_ = rt_site(__FILE__, __LINE__);                                    \
+      __atomic_store_n(&rt_here_, rt_site_n_, __ATOMIC_RELAXED);                   \
+    }                                                                              \
+    rt_made_at((call), rt_site_n_);                                                \
+  })
+/* The number of a site, the same for the same file and line; for compilers that number their sites once. 0: file is NULL,
+ * there are 2^20 already, or the runtime is not running. */
+RT_API_ uint32_t rt_site(const char *file, int32_t line);
+/* The text of a site: "file:line". It stays. "unknown" for 0 and for what is no site. */
+RT_API_ const char *rt_site_text(uint32_t site);
+/* Says that v was made at a site, and answers v, whatever it is. */
+RT_API_ rt_value rt_made_at(rt_value v, uint32_t site);
 
 /* Writes the first n lines of the census, the most numerous first, and answers how many there are; -1: n is negative or
  * lines is NULL and n is not 0, or the runtime is not running. */
@@ -412,6 +433,19 @@ RT_FN_ rt_value rt_enum_payload(rt_value e) { return rt_aux_(e, RT_T_ENUM, RT_NI
 RT_FN_ rt_value rt_unique_get(rt_value u) { return rt_aux_(u, RT_T_UNIQUE, RT_NIL); }
 
 #endif /* RT_NO_INLINE */
+
+#ifdef RT_SITES
+#define rt_array_new(...) RT_SITE(rt_array_new(__VA_ARGS__))
+#define rt_tuple_new(...) RT_SITE(rt_tuple_new(__VA_ARGS__))
+#define rt_string_new(...) RT_SITE(rt_string_new(__VA_ARGS__))
+#define rt_string_concat(...) RT_SITE(rt_string_concat(__VA_ARGS__))
+#define rt_dict_new(...) RT_SITE(rt_dict_new(__VA_ARGS__))
+#define rt_object_new(...) RT_SITE(rt_object_new(__VA_ARGS__))
+#define rt_closure_new(...) RT_SITE(rt_closure_new(__VA_ARGS__))
+#define rt_enum_new(...) RT_SITE(rt_enum_new(__VA_ARGS__))
+#define rt_unique_new(...) RT_SITE(rt_unique_new(__VA_ARGS__))
+#define rt_float(...) RT_SITE(rt_float(__VA_ARGS__))
+#endif
 
 #ifdef __cplusplus
 }

@@ -78,7 +78,7 @@ void rti_bury_all(uint32_t next) {
     uint32_t i = next;
     rt_slot_ *s = rt_h_.base + i;
     next = (uint32_t)(get(&s->word) & RT_COUNT_MASK_);
-    int type = (int)get32(&s->meta);
+    int type = (int)(get32(&s->meta) & 0xff); // above it, a site that came late
     if (type != RT_T_STRING && type != RT_T_FLOAT && type != RT_T_ENUM) { // those are never written
       acquire(s); // whoever wrote when it died is done after this
       unlock(s);
@@ -196,6 +196,29 @@ int64_t rt_census(rt_census_line *lines, int64_t n) {
   return rtgo_census(lines, n);
 }
 
+// ---- Sites ----
+uint32_t rt_site(const char *file, int32_t line) {
+  if (file == NULL) {
+    me()->error = RT_E_VALUE;
+    return 0;
+  }
+  return running() ? rtgo_site((char *)(uintptr_t)file, line) : 0;
+}
+
+const char *rt_site_text(uint32_t site) {
+  const char *s = rt_h_.mask != 0 && site != 0 ? rtgo_site_text(site) : NULL;
+  return s != NULL ? s : "unknown";
+}
+
+// The low bits of meta stay as they were found: a type that rti_bury_all looks for, or a flag.
+rt_value rt_made_at(rt_value v, uint32_t site) {
+  if ((v & 7) != 1 || site >> 24 != 0) return v;
+  rt_slot_ *s = rt_slot_of_(v);
+  uint32_t m = get32(&s->meta);
+  while (alive(v) && !__atomic_compare_exchange_n(&s->meta, &m, (m & 0xff) | site << 8, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
+  return v;
+}
+
 // ---- The library ----
 uint32_t rt_abi_version(void) { return RT_ABI_VERSION; }
 
@@ -241,6 +264,9 @@ uintptr_t isthmus_rt_function(const char *name) {
       RT_F(rt_collect),
       RT_F(rt_objects),
       RT_F(rt_census),
+      RT_F(rt_site),
+      RT_F(rt_site_text),
+      RT_F(rt_made_at),
       RT_F(rt_scope_push),
       RT_F(rt_scope_pop),
       RT_F(rt_array_new),

@@ -28,6 +28,7 @@ import (
 //	size             how many, as int64_t; usize as uint64_t; count how many the caller has room for
 //	out              memory of the caller's that is written
 //	word             anything goes
+//	name             a C string
 //	bytes            NULL, where the size that follows is not 0
 //
 // The answer is nil, -1, 0, false (a C bool), FALSE (a value); "-" says that no argument can be wrong, or that the function
@@ -46,6 +47,9 @@ var probes = map[string]struct{ params, answer string }{
 	"rt_collect":             {"", "- takes nothing"},
 	"rt_objects":             {"", "- takes nothing"},
 	"rt_census":              {"out count", "-1"},
+	"rt_site":                {"name word", "0"},
+	"rt_site_text":           {"word", "- answers for every number"},
+	"rt_made_at":             {"word word", "- answers what it was given"},
 	"rt_scope_push":          {"", "- takes nothing"},
 	"rt_scope_pop":           {"word", "nil"}, // none is open
 	"rt_array_new":           {"size", "nil"},
@@ -231,7 +235,7 @@ func (w *world) good(kind string) uint64 {
 		return uint64(w.live["string"])
 	case "index", "at", "at32", "size", "usize", "count", "bytes":
 		return 0
-	case "out":
+	case "out", "name":
 		clear(w.memory)
 		return uint64(mem.PinSlice(&w.pin, w.memory))
 	case "word":
@@ -259,6 +263,8 @@ func (w *world) bad(kind string) []uint64 {
 		return notWhole
 	case "count":
 		return notWhole[8:]
+	case "name":
+		return []uint64{0}
 	case "out", "word", "bytes":
 		return nil
 	}
@@ -310,7 +316,7 @@ func TestR14WrongWords(t *testing.T) {
 				case "false":
 					got &= 0xff
 				case "0":
-					if name == "rt_type" {
+					if name == "rt_type" || name == "rt_site" {
 						got &= 0xffffffff
 					}
 				}
