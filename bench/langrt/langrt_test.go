@@ -1,0 +1,17 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// BenchmarkPeers runs each side of each row once, with a few of its operations: whether it works, not how fast.
+func BenchmarkPeers(b *testing.B) {
+	for b.Loop() {
+		var out strings.Builder
+		if err := run(b.Context(), &out, 1, "", 200); err != nil {
+			b.Fatal(err)
+		}
+		b.Log(out.String())
+	}
+}
