@@ -86,6 +86,7 @@ type cli struct {
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
 	Explain    explainCmd    `cmd:"" help:"Say what a finding of the validation layer means."`
 	MPI        mpiCmd        `cmd:"" name:"mpi" help:"Find MPI libraries, and run programs as several ranks."`
+	RT         rtCmd         `cmd:"" name:"rt" help:"Say what the tests of the language runtime say."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`
 	Doctor     doctorCmd     `cmd:"" help:"Say which native libraries were found and what would make the rest work."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
