@@ -84,7 +84,8 @@ enum rt_error {
   RT_E_NOT_FOUND, /* no such file, or no such key */
   RT_E_PERMISSION,
   RT_E_DISK_FULL,
-  RT_E_DEFECT     /* a defect of the library, contained */
+  RT_E_DEFECT,    /* a defect of the library, contained */
+  RT_E_DIRECTORY
 };
 
 /* How functions are declared: those of the library, and those that are inline here unless RT_NO_INLINE is defined. */

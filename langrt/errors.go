@@ -15,29 +15,30 @@ type Code int32
 
 // The codes, and what an [Error] of each wraps beside it.
 const (
-	NoObject   = Code(rtheap.BadHandle)    // the object is gone, or never was: isthmus.ErrClosed
-	WrongType  = Code(rtheap.BadType)      // an object of another type: isthmus.ErrInvalid
-	NoValue    = Code(rtheap.BadValue)     // what was to be stored is no value, or of an object that is gone: isthmus.ErrInvalid
-	OutOfRange = Code(rtheap.BadIndex)     // isthmus.ErrBounds
-	BadSize    = Code(rtheap.BadSize)      // negative, or more than the limit: isthmus.ErrBounds
-	NoKey      = Code(rtheap.BadKey)       // nil, which is no key: isthmus.ErrInvalid
-	Frozen     = Code(rtheap.IsFrozen)     // isthmus.ErrInvalid
-	NoMemory   = Code(rtheap.NoMemory)     // isthmus.ErrLimit
-	Empty      = Code(rtheap.IsEmpty)      // isthmus.ErrNotFound
-	Changed    = Code(rtheap.Changed)      // the dictionary grew while it was walked: isthmus.ErrInvalid
-	NotRunning = Code(rtheap.NotStarted)   // isthmus.ErrClosed
-	Forked     = Code(rtheap.Forked)       // isthmus.ErrClosed
-	Closed     = Code(rtheap.IsClosed)     // isthmus.ErrClosed
-	TimedOut   = Code(rtheap.TimedOut)     // context.DeadlineExceeded
-	Cancelled  = Code(rtheap.IsCancelled)  // context.Canceled
-	Failed     = Code(rtheap.HasFailed)    // a body ended without a result
-	OnItself   = Code(rtheap.OnItself)     // it would wait for itself: isthmus.ErrBusy
-	BadState   = Code(rtheap.BadState)     // not now: isthmus.ErrInvalid
-	IOFailed   = Code(rtheap.IOFailed)     //
-	NotFound   = Code(rtheap.NotFound)     // no such key or file: isthmus.ErrNotFound, fs.ErrNotExist
-	Permission = Code(rtheap.NotPermitted) // fs.ErrPermission
-	DiskFull   = Code(rtheap.DiskFull)     // isthmus.ErrLimit
-	Defect     = Code(rtheap.Panicked)     // a function of this program's, or the runtime, panicked: isthmus.ErrPanic
+	NoObject    = Code(rtheap.BadHandle)    // the object is gone, or never was: isthmus.ErrClosed
+	WrongType   = Code(rtheap.BadType)      // an object of another type: isthmus.ErrInvalid
+	NoValue     = Code(rtheap.BadValue)     // what was to be stored is no value, or of an object that is gone: isthmus.ErrInvalid
+	OutOfRange  = Code(rtheap.BadIndex)     // isthmus.ErrBounds
+	BadSize     = Code(rtheap.BadSize)      // negative, or more than the limit: isthmus.ErrBounds
+	NoKey       = Code(rtheap.BadKey)       // nil, which is no key: isthmus.ErrInvalid
+	Frozen      = Code(rtheap.IsFrozen)     // isthmus.ErrInvalid
+	NoMemory    = Code(rtheap.NoMemory)     // isthmus.ErrLimit
+	Empty       = Code(rtheap.IsEmpty)      // isthmus.ErrNotFound
+	Changed     = Code(rtheap.Changed)      // the dictionary grew while it was walked: isthmus.ErrInvalid
+	NotRunning  = Code(rtheap.NotStarted)   // isthmus.ErrClosed
+	Forked      = Code(rtheap.Forked)       // isthmus.ErrClosed
+	Closed      = Code(rtheap.IsClosed)     // isthmus.ErrClosed
+	TimedOut    = Code(rtheap.TimedOut)     // context.DeadlineExceeded
+	Cancelled   = Code(rtheap.IsCancelled)  // context.Canceled
+	Failed      = Code(rtheap.HasFailed)    // a body ended without a result
+	OnItself    = Code(rtheap.OnItself)     // it would wait for itself: isthmus.ErrBusy
+	BadState    = Code(rtheap.BadState)     // not now: isthmus.ErrInvalid
+	IOFailed    = Code(rtheap.IOFailed)     //
+	NotFound    = Code(rtheap.NotFound)     // no such key or file: isthmus.ErrNotFound, fs.ErrNotExist
+	Permission  = Code(rtheap.NotPermitted) // fs.ErrPermission
+	DiskFull    = Code(rtheap.DiskFull)     // isthmus.ErrLimit
+	IsDirectory = Code(rtheap.IsDirectory)  // isthmus.ErrInvalid
+	Defect      = Code(rtheap.Panicked)     // a function of this program's, or the runtime, panicked: isthmus.ErrPanic
 )
 
 // Error is the text of the code.
@@ -48,7 +49,7 @@ func (c Code) wraps() []error {
 	switch c {
 	case NoObject, NotRunning, Forked, Closed:
 		return []error{c, isthmus.ErrClosed}
-	case WrongType, NoValue, NoKey, Frozen, Changed, BadState:
+	case WrongType, NoValue, NoKey, Frozen, Changed, BadState, IsDirectory:
 		return []error{c, isthmus.ErrInvalid}
 	case OutOfRange, BadSize:
 		return []error{c, isthmus.ErrBounds}

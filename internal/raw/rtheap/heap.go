@@ -40,9 +40,12 @@ type Heap struct {
 	mags  [shards]shard // of magazines: what Go code allocates from
 	spare []*magazine
 
-	// End ends an object that is more than words: a future, a channel, an actor, a file. It releases what the object held,
+	// End ends an object that is more than words: a future, a channel, an actor. It releases what the object held,
 	// and returns the size of its block. It is called once for each, by whoever let the last count go.
 	End func(t Type, slot uint32, release func(Value)) (size uint64)
+
+	// EndFile ends the file of that number. It must not wait. It is set before the first file is made.
+	EndFile func(id uint64)
 }
 
 var process struct {

@@ -166,6 +166,7 @@ const (
 	NotPermitted
 	DiskFull
 	Panicked // a defect of this library, contained
+	IsDirectory
 )
 
 var codeTexts = [...]string{
@@ -193,6 +194,7 @@ var codeTexts = [...]string{
 	NotPermitted: "permission denied",
 	DiskFull:     "no space left on the device",
 	Panicked:     "defect in the runtime",
+	IsDirectory:  "a directory",
 }
 
 func (c Code) String() string {
@@ -223,7 +225,7 @@ func Layout() map[string]int64 {
 	for c, s := range []string{
 		"OK", "E_HANDLE", "E_TYPE", "E_VALUE", "E_INDEX", "E_SIZE", "E_KEY", "E_FROZEN", "E_MEMORY", "E_EMPTY", "E_CHANGED", "E_STOPPED",
 		"E_FORKED", "E_CLOSED", "E_TIMEOUT", "E_CANCELLED", "E_FAILED", "E_SELF", "E_STATE", "E_IO", "E_NOT_FOUND", "E_PERMISSION",
-		"E_DISK_FULL", "E_DEFECT",
+		"E_DISK_FULL", "E_DEFECT", "E_DIRECTORY",
 	} {
 		m["RT_"+s] = int64(c)
 	}

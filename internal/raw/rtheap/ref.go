@@ -161,7 +161,10 @@ func (d *dead) bury(h *Heap) {
 		o := s.object()
 		h.contents(o, t, release)
 		size := o.size(t)
-		if t == File || t == Future || t == Generator || t == Actor || t == Channel {
+		if t == File && h.EndFile != nil {
+			h.EndFile(o.aux)
+		}
+		if t == Future || t == Generator || t == Actor || t == Channel {
 			if h.End != nil {
 				size = d.end(h, t, i)
 			}

@@ -239,7 +239,8 @@ const char *rt_error_text(int32_t error) {
       "size out of range", "not a key", "the object is frozen", "out of memory", "nothing there",
       "the dictionary changed while it was walked", "the runtime is not running", "the process was forked after rt_init",
       "closed", "timed out", "cancelled", "failed", "it would wait for itself", "not possible in this state",
-      "input or output failed", "not found", "permission denied", "no space left on the device", "defect in the runtime"};
+      "input or output failed", "not found", "permission denied", "no space left on the device", "defect in the runtime",
+      "a directory"};
   if (error < 0 || (size_t)error >= sizeof texts / sizeof *texts) return "unknown error";
   return texts[error];
 }
