@@ -127,8 +127,13 @@ func TestR02FileErrorsHaveNames(t *testing.T) {
 			path string
 			mode langrt.FileMode
 		}{
-			{"", langrt.FileRead}, {"a\x00b", langrt.FileRead}, {existing, 3}, {existing, 1 << 30}, {existing, -1},
-			{existing, langrt.FileRead | langrt.FileCreate}, {existing, langrt.FileWrite | langrt.FileAtomic | langrt.FileAppend},
+			{"", langrt.FileRead},
+			{"a\x00b", langrt.FileRead},
+			{existing, 3},
+			{existing, 1 << 30},
+			{existing, -1},
+			{existing, langrt.FileRead | langrt.FileCreate},
+			{existing, langrt.FileWrite | langrt.FileAtomic | langrt.FileAppend},
 		} {
 			_, err := langrt.OpenFile(ctx, s, c.path, c.mode)
 			wants(t, err, isthmus.ErrInvalid)
@@ -147,7 +152,7 @@ func TestR02FileErrorsHaveNames(t *testing.T) {
 	})
 }
 
-func TestR02PermissionDenied(t *testing.T) {
+func TestFilePermissionDenied(t *testing.T) {
 	ctx := t.Context()
 	path := "/proc/self/mem-of-nobody"
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -236,7 +241,7 @@ func TestR02AtomicFile(t *testing.T) {
 }
 
 // Operations on a file are done in the order in which they were asked for, however many there are.
-func TestR02FileOrder(t *testing.T) {
+func TestFileOrder(t *testing.T) {
 	nothingLeft(t)
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "ordered")
@@ -325,7 +330,7 @@ func TestR02FileHammer(t *testing.T) {
 }
 
 // A file that nobody counts is closed; what was asked for before is done.
-func TestR02ForgottenFile(t *testing.T) {
+func TestForgottenFile(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("it counts descriptors")
 	}
