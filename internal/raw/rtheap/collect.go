@@ -63,8 +63,12 @@ func (h *Heap) each(f func(Value, *slot)) {
 	}
 }
 
-// holds reports whether objects of type t are ended by the collector: they hold values, and nothing else.
-func holds(t Type) bool { return t <= Enum && t != String || t == Unique }
+// holds reports whether the collector knows what objects of type t hold, and ends them.
+func holds(t Type) bool { return freezes(t) || t == Future || t == Channel }
+
+// freezes reports whether objects of type t can be frozen: they hold values, and nothing else. A future and a channel are
+// made to be shared; what comes out of them is another matter.
+func freezes(t Type) bool { return t <= Enum && t != String || t == Unique }
 
 // Collect frees objects that only hold each other, and returns how many. It works beside the program: what is in use
 // while it looks is left for the next time.
@@ -119,9 +123,15 @@ func (h *Heap) Collect() int {
 	}
 	// Nothing changes inside from here on. No operation holds the lock of one slot while it waits for another's.
 	locked := make([]Value, 0, len(suspects))
+	rings := map[Value]object{}
 	for v := range suspects {
-		h.slot(v).acquire()
+		s := h.slot(v)
+		s.acquire()
 		locked = append(locked, v)
+		if v.kind() == Channel && s.live(v, Channel) {
+			rings[v] = s.object()
+			h.hold(rings[v])
+		}
 	}
 	clear(inside)
 	for v := range suspects {
@@ -149,6 +159,9 @@ func (h *Heap) Collect() int {
 			n++
 			d.push(h, v)
 		}
+	}
+	for _, o := range rings {
+		h.letGo(o)
 	}
 	for _, v := range locked {
 		h.slot(v).release()
@@ -185,7 +198,7 @@ func (h *Heap) Freeze(v Value) Code {
 		v := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		s := h.slot(v)
-		if !v.IsHandle() || !holds(v.kind()) || !s.live(v, v.kind()) {
+		if !v.IsHandle() || !freezes(v.kind()) || !s.live(v, v.kind()) {
 			continue
 		}
 		s.acquire()

@@ -40,9 +40,7 @@ type Heap struct {
 	mags  [shards]shard // of magazines: what Go code allocates from
 	spare []*magazine
 
-	// End ends an object that is more than words: a future, a channel, an actor. It releases what the object held,
-	// and returns the size of its block. It is called once for each, by whoever let the last count go.
-	End func(t Type, slot uint32, release func(Value)) (size uint64)
+	end atomic.Pointer[func(t Type, slot uint32) (size uint64)]
 
 	// EndFile ends the file of that number. It must not wait. It is set before the first file is made.
 	EndFile func(id uint64)
@@ -118,6 +116,10 @@ func New(l Limits) (*Heap, error) {
 		return h, nil
 	}
 }
+
+// SetEnd gives the function that ends an object that is more than words: a future, a channel, an actor, a file. It lets go
+// what the object held, and returns the size of its block. It is called once for each, by whoever let the last count go.
+func (h *Heap) SetEnd(end func(t Type, slot uint32) (size uint64)) { h.end.CompareAndSwap(nil, &end) }
 
 // Geometry is what C needs to find slots and data: the address of slot 0, the mask of a handle shifted left by two, the
 // seed of the hashes, and the most elements that an object has.

@@ -159,15 +159,15 @@ func (d *dead) bury(h *Heap) {
 			s.release()
 		}
 		o := s.object()
-		h.contents(o, t, release)
 		size := o.size(t)
 		if t == File && h.EndFile != nil {
 			h.EndFile(o.aux)
 		}
-		if t == Future || t == Generator || t == Actor || t == Channel {
-			if h.End != nil {
-				size = d.end(h, t, i)
-			}
+		if end := h.end.Load(); end != nil && ends(t) {
+			size = (*end)(t, i)
+			o = s.object() // what it did not keep
+		} else {
+			h.contents(o, t, release)
 		}
 		h.giveBlock(o.blk, size)
 		gen := s.word >> genShift
@@ -176,20 +176,6 @@ func (d *dead) bury(h *Heap) {
 			h.giveSlot(i)
 		}
 	}
-}
-
-// end has whoever knows the object end it. What that releases is held apart, so that the common way allocates nothing.
-func (d *dead) end(h *Heap, t Type, i uint32) uint64 {
-	more := &dead{d.next}
-	size := h.End(t, i, func(v Value) {
-		if v&tagMask == tagHandle {
-			if last, _ := h.drop(v); last {
-				more.push(h, v)
-			}
-		}
-	})
-	d.next = more.next
-	return size
 }
 
 // object is what a slot says of its object: together they are right only if nobody wrote meanwhile.
@@ -217,6 +203,12 @@ func (o object) size(t Type) uint64 {
 		return uint64(o.len) + 1
 	case Enum:
 		return enumBytes
+	case Future:
+		if o.blk != 0 {
+			return futureBytes
+		}
+	case Channel:
+		return ringBytes(o.len)
 	}
 	return 0
 }
@@ -230,6 +222,10 @@ func (h *Heap) contents(o object, t Type, f func(Value)) {
 		h.entries(o.blk, o.aux, f)
 	case Enum, Unique:
 		f(Value(o.aux))
+	case Future:
+		h.future(o, f)
+	case Channel:
+		h.ring(o, f)
 	}
 }
 

@@ -14,38 +14,76 @@
 
 #define RTI_HIDDEN __attribute__((visibility("hidden")))
 
-// What Go does: see rtlib.go.
-uint32_t rtgo_take_slots(uint32_t *dst, uint32_t n);
-void rtgo_give_slots(uint32_t *src, uint32_t n);
-uint32_t rtgo_take_blocks(int32_t c, uint32_t *dst, uint32_t n);
-void rtgo_give_blocks(int32_t c, uint32_t *src, uint32_t n);
-int32_t rtgo_start(rt_heap_ *heap);
-int32_t rtgo_freeze(rt_value v);
-int64_t rtgo_collect(void);
-int64_t rtgo_objects(void);
-int64_t rtgo_census(rt_census_line *lines, int64_t n);
-uint32_t rtgo_site(char *file, int32_t line);
-char *rtgo_site_text(uint32_t site);
+// What Go does (rtlib.go), called on the thread's own stack: see togo.c.
+RTI_HIDDEN uint32_t rti_take_slots(uint32_t *dst, uint32_t n);
+RTI_HIDDEN void rti_give_slots(uint32_t *src, uint32_t n);
+RTI_HIDDEN uint32_t rti_take_blocks(int32_t c, uint32_t *dst, uint32_t n);
+RTI_HIDDEN void rti_give_blocks(int32_t c, uint32_t *src, uint32_t n);
+RTI_HIDDEN int32_t rti_start(rt_heap_ *heap);
+RTI_HIDDEN int32_t rti_freeze(rt_value v);
+RTI_HIDDEN int64_t rti_collect(void);
+RTI_HIDDEN int64_t rti_objects(void);
+RTI_HIDDEN int64_t rti_clear(void);
+RTI_HIDDEN int64_t rti_census(rt_census_line *lines, int64_t n);
+RTI_HIDDEN void rti_wake_go(uint64_t token, int32_t why);
+RTI_HIDDEN uint32_t rti_site(const char *file, int32_t line);
+RTI_HIDDEN const char *rti_site_text(uint32_t site);
 
 enum { HOLE = 7, CLASSES = 31, MAGAZINES = 13, MAG = 64, MIN_TABLE = 3, ENUM_BYTES = 8 };
 
 // ---- What a thread has: free slots and blocks, its last error, its scopes. One word of thread-local storage, which a
 // library that is loaded late still gets. ----
+// Its last error and its scopes, what was made and where each scope begins in it, a coroutine takes along, and a body has
+// anew.
+#define RTI_LOCALS \
+  int32_t error; \
+  size_t made, room, depth, marks_room; \
+  rt_value *scoped; \
+  size_t *marks;
+
+typedef struct locals {
+  RTI_LOCALS
+} locals;
+
+struct rti_strand;
+
+// A stack that is left and come back to. fake, bottom, size and tsan are for the sanitizers.
+typedef struct rti_stack {
+  void *sp, *fake, *tsan;
+  const void *bottom;
+  size_t size;
+} rti_stack;
+
 typedef struct thread {
-  int32_t error;
+  union {
+    struct {
+      RTI_LOCALS
+    };
+    locals l;
+  };
   uint32_t nslots;
   uint32_t slots[MAG];
   uint32_t nblocks[MAGAZINES];
   uint32_t blocks[MAGAZINES][MAG];
-  size_t made, room, depth, marks_room; // of the scopes: what was made, and where each scope begins in it
-  rt_value *scoped;
-  size_t *marks;
+  // Of sched.c: the strand that is on this thread, the thread's own, the stack it is on, and what is asked of the thread's
+  // own stack by whom.
+  struct rti_strand *strand, *own, *next;
+  rti_stack native, *on, *asker;
+  bool worker;
+  uint32_t streak;
+  int ask;
+  void (*fn)(void *);
+  void *arg;
 } thread;
 
 extern RTI_HIDDEN __thread thread *rti_self __attribute__((tls_model("initial-exec")));
 extern RTI_HIDDEN thread rti_poor; // for a thread that gets no memory: it has nothing, and its errors are anyone's
 
+// Why nothing can be made: RT_OK while the runtime runs, RT_E_STOPPED, or RT_E_FORKED.
+extern RTI_HIDDEN int32_t rti_off;
+
 RTI_HIDDEN thread *rti_attach(void);
+RTI_HIDDEN thread *rti_me(void); // me(), read anew
 RTI_HIDDEN bool rti_scope_add(thread *t, rt_value v);
 RTI_HIDDEN void rti_wait(int spins);
 RTI_HIDDEN void rti_bury_all(uint32_t next);
@@ -60,8 +98,12 @@ static inline uint32_t per_fill(int c) {
 }
 
 static inline thread *me(void) {
+#ifdef RTI_MAY_SWITCH
+  return rti_me(); // a compiler may keep the address of what is the thread's across a call
+#else
   thread *t = rti_self;
   return RT_LIKELY_(t != NULL) ? t : rti_attach();
+#endif
 }
 
 static inline rt_value nil_for(int32_t error) {
@@ -84,7 +126,7 @@ static inline int class_of(uint64_t bytes) { return bytes <= 16 ? 0 : 60 - __bui
 static inline uint32_t take_slot(void) {
   thread *t = me();
   if (RT_UNLIKELY_(t->nslots == 0)) {
-    if (t == &rti_poor || (t->nslots = rtgo_take_slots(t->slots, MAG / 2)) == 0) return 0;
+    if (t == &rti_poor || (t->nslots = rti_take_slots(t->slots, MAG / 2)) == 0) return 0;
   }
   return t->slots[--t->nslots];
 }
@@ -92,11 +134,11 @@ static inline uint32_t take_slot(void) {
 static inline void give_slot(uint32_t i) {
   thread *t = me();
   if (RT_UNLIKELY_(t == &rti_poor)) {
-    rtgo_give_slots(&i, 1);
+    rti_give_slots(&i, 1);
     return;
   }
   if (RT_UNLIKELY_(t->nslots == MAG)) {
-    rtgo_give_slots(t->slots + MAG / 2, MAG / 2);
+    rti_give_slots(t->slots + MAG / 2, MAG / 2);
     t->nslots = MAG / 2;
   }
   t->slots[t->nslots++] = i;
@@ -107,10 +149,10 @@ static inline uint32_t take_block(uint64_t bytes) {
   uint32_t blk = 0;
   thread *t = me();
   if (RT_UNLIKELY_(c >= MAGAZINES || t == &rti_poor)) {
-    rtgo_take_blocks(c, &blk, 1);
+    rti_take_blocks(c, &blk, 1);
     return blk;
   }
-  if (RT_UNLIKELY_(t->nblocks[c] == 0) && (t->nblocks[c] = rtgo_take_blocks(c, t->blocks[c], per_fill(c))) == 0) return 0;
+  if (RT_UNLIKELY_(t->nblocks[c] == 0) && (t->nblocks[c] = rti_take_blocks(c, t->blocks[c], per_fill(c))) == 0) return 0;
   return t->blocks[c][--t->nblocks[c]];
 }
 
@@ -119,25 +161,23 @@ static inline void give_block(uint32_t blk, uint64_t bytes) {
   int c = class_of(bytes);
   thread *t = me();
   if (RT_UNLIKELY_(c >= MAGAZINES || t == &rti_poor)) {
-    rtgo_give_blocks(c, &blk, 1);
+    rti_give_blocks(c, &blk, 1);
     return;
   }
   uint32_t k = per_fill(c);
   if (RT_UNLIKELY_(t->nblocks[c] == 2 * k)) {
-    rtgo_give_blocks(c, t->blocks[c] + k, k);
+    rti_give_blocks(c, t->blocks[c] + k, k);
     t->nblocks[c] = k;
   }
   t->blocks[c][t->nblocks[c]++] = blk;
 }
 
 // ---- Objects ----
-// made gives the object that is complete but for its word its handle. The block is given back when there is no slot.
-static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len, uint64_t aux) {
-  uint32_t i = take_slot();
-  if (RT_UNLIKELY_(i == 0)) {
-    give_block(blk, bytes);
-    return nil_for(RT_E_MEMORY);
-  }
+// made_bare gives the object that is complete but for its word its handle, which no scope knows of.
+static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t aux) {
+  int32_t off = __atomic_load_n(&rti_off, __ATOMIC_RELAXED);
+  uint32_t i = RT_LIKELY_(off == RT_OK) ? take_slot() : 0;
+  if (RT_UNLIKELY_(i == 0)) return nil_for(off != RT_OK ? off : RT_E_MEMORY);
   rt_slot_ *s = rt_h_.base + i;
   __atomic_store_n(&s->blk, blk, __ATOMIC_RELAXED);
   __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
@@ -145,13 +185,25 @@ static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len
   __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
   uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type) | 1;
   __atomic_store_n(&s->word, word, __ATOMIC_RELEASE);
-  rt_value v = (word & ~RT_COUNT_MASK_) | (uint64_t)i << 3 | 1;
-  thread *t = rti_self;
-  if (RT_UNLIKELY_(t != NULL && t->depth > 0) && !rti_scope_add(t, v)) {
+  return (word & ~RT_COUNT_MASK_) | (uint64_t)i << 3 | 1;
+}
+
+// scoped gives what was made to the scope that is open.
+static inline rt_value scoped(rt_value v) {
+  thread *t = me();
+  if (RT_UNLIKELY_(t->depth > 0) && !rti_scope_add(t, v)) {
     rt_release(v);
     return nil_for(RT_E_MEMORY);
   }
   return v;
+}
+
+// made gives the object that is complete but for its word its handle. The block is given back when there is no slot.
+static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len, uint64_t aux) {
+  rt_value v = made_bare(type, blk, len, aux);
+  if (RT_LIKELY_(v != RT_NIL)) return scoped(v);
+  give_block(blk, bytes);
+  return RT_NIL;
 }
 
 static inline void acquire(rt_slot_ *s) {

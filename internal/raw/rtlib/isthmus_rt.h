@@ -121,6 +121,14 @@ typedef struct rt_heap_ {
  * RT_E_STATE when the library's ABI is not that of this header, RT_E_MEMORY. Again after rt_shutdown it starts anew. */
 static inline int32_t rt_init(void);
 
+/* Stops the runtime, and frees all that is alive. Every wait ends with RT_E_STOPPED, and no new one begins; what was not
+ * started never starts; the library's threads end. BLOCKS: until each body that is under way has returned, but not longer
+ * than timeout_ns (negative: for ever).
+ * Answers how many objects were alive: those that somebody forgot. -1: not running, or called from a body (RT_E_STATE).
+ * -2, RT_E_TIMEOUT: bodies are still under way, and nothing was freed; the runtime stays stopped, and rt_shutdown may be
+ * called again. No handle from before ever names an object again. */
+RT_API_ int64_t rt_shutdown(int64_t timeout_ns);
+
 /* The library's RT_ABI_VERSION. */
 RT_API_ uint32_t rt_abi_version(void);
 
@@ -289,6 +297,70 @@ RT_API_ rt_value rt_unique_new(rt_value v);
 RT_FN_ rt_value rt_unique_get(rt_value u);             /* borrow */
 /* move v; the old one is let go. RT_TRUE or RT_FALSE; v stays the caller's when it is refused. */
 RT_API_ rt_value rt_unique_set(rt_value u, rt_value v);
+
+/* ---- Futures ---- */
+
+/* Timeouts, here and below: nanoseconds; negative is for ever, 0 is not at all. A wait suspends a body that runs on one
+ * of the library's threads, and leaves the thread to others. */
+
+/* own; count ctx. body(ctx) gives the result, once, when somebody waits or rt_future_start is called: ctx is lent to it,
+ * and its result is moved. A NULL body makes a promise: rt_future_complete gives the result; ctx is not used. */
+RT_API_ rt_value rt_future_new(rt_value (*body)(rt_value ctx), rt_value ctx);
+/* own. The result. BLOCKS. A body that was not started runs on this thread. nil: no future; it failed or was cancelled
+ * (RT_E_FAILED, RT_E_CANCELLED); it waits for itself, through others too (RT_E_SELF); RT_E_STOPPED. */
+RT_API_ rt_value rt_future_await(rt_value f);
+/* 0, and the result in *out (own), or the rt_error, and nil. BLOCKS, at most timeout_ns. A body that was not started runs
+ * on this thread if the timeout is negative, and is started on another one otherwise. */
+RT_API_ int32_t rt_future_await_ex(rt_value f, int64_t timeout_ns, rt_value *out);
+/* 1: a wait would be over at once; 0 also for what is no future. */
+RT_API_ int64_t rt_future_is_ready(rt_value f);
+/* own; count v. A future that has the result v. */
+RT_API_ rt_value rt_future_resolve(rt_value v);
+/* own. Starts all futures of the array, and waits for all: an array of their results in the same order. What is no future
+ * is its own result; nil stands for one that failed. BLOCKS. nil: no array. */
+RT_API_ rt_value rt_future_all(rt_value array);
+RT_API_ int32_t rt_future_all_ex(rt_value array, int64_t timeout_ns, rt_value *out);
+/* own. Starts all futures of the array, and waits for the first result: what is no future is one. The others go on, unless
+ * they are cancelled. BLOCKS. nil: no array; it is empty (RT_E_EMPTY); all failed (RT_E_FAILED). */
+RT_API_ rt_value rt_future_race(rt_value array);
+RT_API_ int32_t rt_future_race_ex(rt_value array, int64_t timeout_ns, rt_value *out);
+/* Has the body run on one of the library's threads. True also when it was started before. */
+RT_API_ bool rt_future_start(rt_value f);
+/* count v. Gives a promise its result. False: it has one, or is cancelled, or has a body (RT_E_STATE). */
+RT_API_ bool rt_future_complete(rt_value f, rt_value v);
+/* count reason. Ends a promise without a result. */
+RT_API_ bool rt_future_fail(rt_value f, rt_value reason);
+/* Whoever waits, and will, gets RT_E_CANCELLED. A body that was not started never runs; one that runs goes on, and its
+ * result is let go. False: it was over. */
+RT_API_ bool rt_future_cancel(rt_value f);
+/* borrow. Why it failed; nil: it did not. */
+RT_API_ rt_value rt_future_reason(rt_value f);
+
+/* ---- Channels: any number of senders and receivers; what is in a channel is counted by it ---- */
+
+/* own. Room for 256 values. */
+RT_API_ rt_value rt_channel_new(void);
+/* own. nil: cap is not in 1..2^20 (RT_E_SIZE). */
+RT_API_ rt_value rt_channel_new_cap(int64_t cap);
+/* count v. 1: sent; 0: no channel, no value, closed, stopped. BLOCKS while it is full. */
+RT_API_ int64_t rt_channel_send(rt_value ch, rt_value v);
+/* count v. 0: sent; or the rt_error: RT_E_CLOSED, RT_E_TIMEOUT, RT_E_STOPPED... BLOCKS, at most timeout_ns. */
+RT_API_ int32_t rt_channel_send_ex(rt_value ch, rt_value v, int64_t timeout_ns);
+/* count v. As rt_channel_send_ex with timeout 0: RT_E_TIMEOUT when it is full. */
+RT_API_ int32_t rt_channel_try_send(rt_value ch, rt_value v);
+/* own. The oldest value. BLOCKS while it is empty. nil: no channel; closed, and nothing is left (RT_E_CLOSED); stopped. */
+RT_API_ rt_value rt_channel_recv(rt_value ch);
+/* 0, and the value in *out (own), or the rt_error, and nil. BLOCKS, at most timeout_ns. */
+RT_API_ int32_t rt_channel_recv_ex(rt_value ch, int64_t timeout_ns, rt_value *out);
+/* As rt_channel_recv_ex with timeout 0: RT_E_TIMEOUT when it is empty. */
+RT_API_ int32_t rt_channel_try_recv(rt_value ch, rt_value *out);
+/* No more is sent; what is in it may be received. Everyone who waits wakes. False also when it was closed. */
+RT_API_ bool rt_channel_close(rt_value ch);
+/* 1 also for what is no channel. */
+RT_API_ int64_t rt_channel_is_closed(rt_value ch);
+/* How many values are in it, a moment ago; -1: no channel. */
+RT_API_ int64_t rt_channel_len(rt_value ch);
+RT_API_ int64_t rt_channel_cap(rt_value ch); /* -1: no channel */
 
 /* ---- What follows is how; the contract ends here. ---- */
 

@@ -3,7 +3,7 @@
 // alone, some 32 objects at a time.
 
 #define RT_FN_ __attribute__((visibility("protected"))) // the bodies of the header become the library's functions
-#include "heap.h"
+#include "run.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -16,13 +16,16 @@ thread rti_poor;
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+int32_t rti_off = RT_E_STOPPED;
+
 static void leave(void *p) {
   thread *t = p;
   rti_self = t; // what a scope releases may need it
   while (t->depth > 0) rt_scope_pop(RT_NIL);
-  if (t->nslots > 0) rtgo_give_slots(t->slots, t->nslots);
+  if (t->nslots > 0) rti_give_slots(t->slots, t->nslots);
   for (int c = 0; c < MAGAZINES; c++)
-    if (t->nblocks[c] > 0) rtgo_give_blocks(c, t->blocks[c], t->nblocks[c]);
+    if (t->nblocks[c] > 0) rti_give_blocks(c, t->blocks[c], t->nblocks[c]);
+  rti_strand_gone(t);
   rti_self = NULL;
   free(t->scoped);
   free(t->marks);
@@ -41,7 +44,18 @@ thread *rti_attach(void) {
 }
 
 void rt_refuse_(rt_value v, int32_t error) {
-  me()->error = error != 0 ? error : alive(v) ? RT_E_TYPE : RT_E_HANDLE;
+  me()->error = rti_off == RT_E_FORKED ? RT_E_FORKED : error != 0 ? error : alive(v) ? RT_E_TYPE : RT_E_HANDLE;
+}
+
+thread *rti_me(void) { return me(); }
+
+rt_value rti_own(rt_value v) {
+  thread *t = me();
+  if (RT_UNLIKELY_(t->depth > 0 && (v & 7) == 1) && !rti_scope_add(t, v)) {
+    rt_release(v);
+    return nil_for(RT_E_MEMORY);
+  }
+  return v;
 }
 
 int32_t rt_last_error(void) { return me()->error; }
@@ -114,12 +128,37 @@ void rti_bury_all(uint32_t next) {
       break;
     case RT_T_FLOAT:
       break;
+    case RT_T_FUTURE:
+      bytes = rti_future_end(&next, s);
+      blk = get32(&s->blk);
+      break;
+    case RT_T_CHANNEL:
+      bytes = rti_channel_end(&next, s);
+      blk = get32(&s->blk);
+      break;
     }
     give_block(blk, bytes);
     uint64_t gen = get(&s->word) >> 36 << 36;
     __atomic_store_n(&s->word, gen, __ATOMIC_RELEASE);
     if (gen != 0) give_slot(i); // after its last generation a slot is never used again
   }
+}
+
+// What Go asks when it ends an object that is more than words.
+uint64_t isthmus_rt_end(int32_t type, uint32_t i) {
+  rt_slot_ *s = rt_h_.base + i;
+  uint32_t next = 0;
+  uint64_t bytes = 0;
+  switch (type) {
+  case RT_T_FUTURE:
+    bytes = rti_future_end(&next, s);
+    break;
+  case RT_T_CHANNEL:
+    bytes = rti_channel_end(&next, s);
+    break;
+  }
+  rti_bury_all(next);
+  return bytes;
 }
 
 bool rt_bury_(rt_value v) {
@@ -175,17 +214,17 @@ rt_value rt_scope_pop(rt_value result) {
 }
 
 // ---- What looks at the whole heap is Go ----
-static bool running(void) { return rt_h_.mask != 0 || no_for(RT_E_STOPPED); }
+static bool running(void) { return rti_off == RT_OK || no_for(rti_off); }
 
 bool rt_freeze(rt_value v) {
   if (!running()) return false;
-  int32_t error = rtgo_freeze(v);
+  int32_t error = rti_freeze(v);
   return error == RT_OK || no_for(error);
 }
 
-int64_t rt_collect(void) { return running() ? rtgo_collect() : -1; }
+int64_t rt_collect(void) { return running() ? rti_collect() : -1; }
 
-int64_t rt_objects(void) { return running() ? rtgo_objects() : -1; }
+int64_t rt_objects(void) { return running() ? rti_objects() : -1; }
 
 int64_t rt_census(rt_census_line *lines, int64_t n) {
   if (!running()) return -1;
@@ -193,7 +232,7 @@ int64_t rt_census(rt_census_line *lines, int64_t n) {
     me()->error = RT_E_SIZE;
     return -1;
   }
-  return rtgo_census(lines, n);
+  return rti_census(lines, n);
 }
 
 // ---- Sites ----
@@ -202,11 +241,11 @@ uint32_t rt_site(const char *file, int32_t line) {
     me()->error = RT_E_VALUE;
     return 0;
   }
-  return running() ? rtgo_site((char *)(uintptr_t)file, line) : 0;
+  return running() ? rti_site(file, line) : 0;
 }
 
 const char *rt_site_text(uint32_t site) {
-  const char *s = rt_h_.mask != 0 && site != 0 ? rtgo_site_text(site) : NULL;
+  const char *s = rt_h_.mask != 0 && site != 0 ? rti_site_text(site) : NULL;
   return s != NULL ? s : "unknown";
 }
 
@@ -221,17 +260,6 @@ rt_value rt_made_at(rt_value v, uint32_t site) {
 
 // ---- The library ----
 uint32_t rt_abi_version(void) { return RT_ABI_VERSION; }
-
-int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
-  if (abi != RT_ABI_VERSION || heap == NULL) {
-    me()->error = RT_E_STATE;
-    return RT_E_STATE;
-  }
-  int32_t error = rtgo_start(&rt_h_);
-  if (error == RT_OK) *heap = rt_h_;
-  else me()->error = error;
-  return error;
-}
 
 const char *rt_error_text(int32_t error) {
   static const char *const texts[] = {
@@ -309,6 +337,33 @@ uintptr_t isthmus_rt_function(const char *name) {
       RT_F(rt_unique_new),
       RT_F(rt_unique_get),
       RT_F(rt_unique_set),
+      RT_F(rt_shutdown),
+      RT_F(rt_future_new),
+      RT_F(rt_future_await),
+      RT_F(rt_future_await_ex),
+      RT_F(rt_future_is_ready),
+      RT_F(rt_future_resolve),
+      RT_F(rt_future_all),
+      RT_F(rt_future_all_ex),
+      RT_F(rt_future_race),
+      RT_F(rt_future_race_ex),
+      RT_F(rt_future_start),
+      RT_F(rt_future_complete),
+      RT_F(rt_future_fail),
+      RT_F(rt_future_cancel),
+      RT_F(rt_future_reason),
+      RT_F(rt_channel_new),
+      RT_F(rt_channel_new_cap),
+      RT_F(rt_channel_send),
+      RT_F(rt_channel_send_ex),
+      RT_F(rt_channel_try_send),
+      RT_F(rt_channel_recv),
+      RT_F(rt_channel_recv_ex),
+      RT_F(rt_channel_try_recv),
+      RT_F(rt_channel_close),
+      RT_F(rt_channel_is_closed),
+      RT_F(rt_channel_len),
+      RT_F(rt_channel_cap),
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (strcmp(all[i].name, name) == 0) return all[i].fn;

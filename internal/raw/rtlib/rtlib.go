@@ -8,6 +8,7 @@ package rtlib
 // #define RT_NO_INLINE
 // #include "isthmus_rt.h"
 // uintptr_t isthmus_rt_function(const char *name);
+// uint64_t isthmus_rt_end(int32_t type, uint32_t slot);
 import "C"
 
 import (
@@ -66,6 +67,7 @@ func rtgo_start(heap *C.rt_heap_) C.int32_t {
 		}
 		return C.RT_E_STATE
 	}
+	h.SetEnd(end)
 	base, mask, seed, most := h.Geometry()
 	// SAFETY: the address is off the Go heap and stays; C keeps it for as long as the process lives.
 	heap.base = mem.At[C.rt_slot_](base)
@@ -82,6 +84,12 @@ func rtgo_collect() C.int64_t { return C.int64_t(process().Collect()) }
 //export rtgo_objects
 func rtgo_objects() C.int64_t { return C.int64_t(process().Objects()) }
 
+//export rtgo_clear
+func rtgo_clear() C.int64_t { return C.int64_t(process().Clear()) }
+
+//export rtgo_wake
+func rtgo_wake(token C.uint64_t, why C.int32_t) { waits.wake(uint64(token), rtheap.Code(why)) }
+
 // SAFETY: owner: the C caller, which waits; lifetime: the call; bounds: its own n; alignment: the struct's; thread: the
 // caller's.
 //
@@ -93,6 +101,11 @@ func rtgo_census(lines *C.rt_census_line, n C.int64_t) C.int64_t {
 		to[i] = C.rt_census_line{_type: C.int32_t(c.Type), site: C.uint32_t(c.Site), objects: C.int64_t(c.Objects), bytes: C.int64_t(c.Bytes)}
 	}
 	return C.int64_t(len(counts))
+}
+
+// end ends an object that is more than words, and returns the size of its block.
+func end(t rtheap.Type, slot uint32) uint64 {
+	return uint64(C.isthmus_rt_end(C.int32_t(t), C.uint32_t(slot)))
 }
 
 // Function is the C function of that name, 0 when there is none: for programs that hand them to C code of their own.
