@@ -96,11 +96,6 @@ static int32_t failed(rt_value ch, int how) {
   return me()->error;
 }
 
-static int32_t ended(int32_t error) {
-  me()->error = error;
-  return error;
-}
-
 // step tries to send or receive.
 static inline int step(ring *r, bool receive, rt_value *v) {
   bool waited = false;
@@ -132,7 +127,7 @@ __attribute__((noinline)) static int32_t slowly(rt_value ch, bool receive, rt_va
     // A wake that came as the time was over is not lost: one more step.
   }
   rt_release(ch);
-  return error == RT_OK ? RT_OK : ended(error);
+  return error == RT_OK ? RT_OK : refused_for(error);
 }
 
 static int32_t send(rt_value ch, rt_value v, int64_t timeout_ns) {
@@ -190,7 +185,7 @@ rt_value rt_channel_recv(rt_value ch) {
 
 int32_t rt_channel_recv_ex(rt_value ch, int64_t timeout_ns, rt_value *out) {
   rt_value v;
-  if (out == NULL) return ended(RT_E_VALUE);
+  if (out == NULL) return refused_for(RT_E_VALUE);
   int32_t error = recv(ch, timeout_ns, &v);
   *out = v;
   return error;

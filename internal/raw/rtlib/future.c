@@ -38,11 +38,6 @@ static rt_slot_ *locked(rt_value f) {
   return NULL;
 }
 
-static int32_t ended(int32_t error) {
-  me()->error = error;
-  return error;
-}
-
 // finish ends f: v moves into it. False, and v is let go: it was over, or is not in a state that may end so.
 static bool finish(rt_value f, uint32_t from, uint32_t to, rt_value v) {
   rt_slot_ *s = locked(f);
@@ -110,9 +105,9 @@ static int32_t result(rt_value f, rt_value *v) {
     return RT_OK;
   }
   case FAILED:
-    return ended(RT_E_FAILED);
+    return refused_for(RT_E_FAILED);
   case CANCELLED:
-    return ended(RT_E_CANCELLED);
+    return refused_for(RT_E_CANCELLED);
   }
   rt_refuse_(f, 0);
   return me()->error;
@@ -153,7 +148,7 @@ static int32_t wait_for(rt_value f, int64_t timeout_ns, int64_t deadline) {
   for (;;) {
     uint32_t st = state(s);
     if (over(st)) return RT_OK;
-    if (rti_stopping() != RT_OK) return ended(rti_stopping());
+    if (rti_stopping() != RT_OK) return refused_for(rti_stopping());
     if ((st & STATE) == UNSTARTED) {
       if (timeout_ns < 0 && !rti_deep()) {
         if (run(f)) return RT_OK;
@@ -161,12 +156,12 @@ static int32_t wait_for(rt_value f, int64_t timeout_ns, int64_t deadline) {
       }
       if (!start(f)) return me()->error;
     }
-    if (timeout_ns == 0) return ended(over(state(s)) ? RT_OK : RT_E_TIMEOUT);
-    if (rti_within(f)) return ended(RT_E_SELF);
-    if (!rti_waits_for(f, runner(s))) return ended(RT_E_SELF);
+    if (timeout_ns == 0) return refused_for(over(state(s)) ? RT_OK : RT_E_TIMEOUT);
+    if (rti_within(f)) return refused_for(RT_E_SELF);
+    if (!rti_waits_for(f, runner(s))) return refused_for(RT_E_SELF);
     int32_t error = rti_park(f, not_over, &f, deadline);
     rti_waits_no_more();
-    if (error != RT_OK && !over(state(s))) return ended(error);
+    if (error != RT_OK && !over(state(s))) return refused_for(error);
   }
 }
 
@@ -176,7 +171,7 @@ static int32_t await(rt_value f, int64_t timeout_ns, rt_value *v) {
   int32_t error = wait_for(f, timeout_ns, rti_deadline(timeout_ns));
   if (error == RT_OK) error = result(f, v);
   rt_release(f);
-  if (error != RT_OK) return ended(error);
+  if (error != RT_OK) return refused_for(error);
   *v = rti_own(*v);
   return RT_OK;
 }
@@ -193,7 +188,7 @@ rt_value rt_future_await(rt_value f) {
 }
 
 int32_t rt_future_await_ex(rt_value f, int64_t timeout_ns, rt_value *out) {
-  if (out == NULL) return ended(RT_E_VALUE);
+  if (out == NULL) return refused_for(RT_E_VALUE);
   rt_value v;
   int32_t error = await(f, timeout_ns, &v);
   *out = v;
@@ -291,7 +286,7 @@ static int32_t take_all(rt_value array, many *m) {
   int64_t n = rt_array_len(array);
   *m = (many){NULL, 0};
   if (n < 0) return me()->error;
-  if (n > 0 && (m->v = malloc((size_t)n * sizeof *m->v)) == NULL) return ended(RT_E_MEMORY);
+  if (n > 0 && (m->v = malloc((size_t)n * sizeof *m->v)) == NULL) return refused_for(RT_E_MEMORY);
   for (int64_t i = 0; i < n; i++) {
     rt_value v = rt_array_get(array, i);
     m->v[m->n++] = rt_retain(v) ? v : RT_NIL;
@@ -305,7 +300,7 @@ static int32_t take_all(rt_value array, many *m) {
 }
 
 int32_t rt_future_all_ex(rt_value array, int64_t timeout_ns, rt_value *out) {
-  if (out == NULL) return ended(RT_E_VALUE);
+  if (out == NULL) return refused_for(RT_E_VALUE);
   *out = RT_NIL;
   int64_t deadline = rti_deadline(timeout_ns);
   many m;
@@ -317,14 +312,14 @@ int32_t rt_future_all_ex(rt_value array, int64_t timeout_ns, rt_value *out) {
     rt_value v = m.v[i];
     bool counted = is_future(v);
     if (counted && (error = wait_for(v, timeout_ns, deadline)) == RT_OK) result(m.v[i], &v);
-    else if (error == RT_E_SELF) v = RT_NIL, error = RT_OK, ended(RT_E_SELF);
+    else if (error == RT_E_SELF) v = RT_NIL, error = RT_OK, refused_for(RT_E_SELF);
     if (error == RT_OK && !rt_array_push(to, v)) error = me()->error;
     if (counted && error == RT_OK) rt_release(v);
   }
   let_all_go(&m);
   if (error != RT_OK) {
     if (to != RT_NIL) rt_release(to);
-    return ended(error);
+    return refused_for(error);
   }
   *out = to;
   return RT_OK;
@@ -333,7 +328,7 @@ int32_t rt_future_all_ex(rt_value array, int64_t timeout_ns, rt_value *out) {
 static bool race_goes_on(void *arg, size_t i) { return not_over(((many *)arg)->v, i); }
 
 int32_t rt_future_race_ex(rt_value array, int64_t timeout_ns, rt_value *out) {
-  if (out == NULL) return ended(RT_E_VALUE);
+  if (out == NULL) return refused_for(RT_E_VALUE);
   *out = RT_NIL;
   int64_t deadline = rti_deadline(timeout_ns);
   many m;
@@ -359,7 +354,7 @@ int32_t rt_future_race_ex(rt_value array, int64_t timeout_ns, rt_value *out) {
     else error = rti_park_any(m.v, open, race_goes_on, &m, deadline);
   }
   let_all_go(&m);
-  if (error != RT_OK) return ended(error);
+  if (error != RT_OK) return refused_for(error);
   *out = rti_own(*out);
   return RT_OK;
 }

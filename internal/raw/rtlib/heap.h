@@ -106,13 +106,18 @@ static inline thread *me(void) {
 #endif
 }
 
+// refused_for says why a call is refused: in a fork's child, all are for that.
+static inline int32_t refused_for(int32_t error) {
+  return me()->error = RT_UNLIKELY_(rti_off == RT_E_FORKED) ? RT_E_FORKED : error;
+}
+
 static inline rt_value nil_for(int32_t error) {
-  me()->error = error;
+  refused_for(error);
   return RT_NIL;
 }
 
 static inline bool no_for(int32_t error) {
-  me()->error = error;
+  refused_for(error);
   return false;
 }
 

@@ -49,15 +49,10 @@ static bool keep(rt_heap_ *heap) { // under the lock
   return true;
 }
 
-static int32_t refused(int32_t error) {
-  me()->error = error;
-  return error;
-}
-
 int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
-  if (abi != RT_ABI_VERSION || heap == NULL) return refused(RT_E_STATE);
-  if (rti_off == RT_E_FORKED) return refused(RT_E_FORKED);
-  if (rti_body() != RT_NIL && rti_off != RT_OK) return refused(RT_E_STATE);
+  if (abi != RT_ABI_VERSION || heap == NULL) return refused_for(RT_E_STATE);
+  if (rti_off == RT_E_FORKED) return refused_for(RT_E_FORKED);
+  if (rti_body() != RT_NIL && rti_off != RT_OK) return refused_for(RT_E_STATE);
   pthread_mutex_lock(&lock);
   int32_t error = half ? RT_E_STATE : rti_start(&rt_h_);
   if (error == RT_OK && !keep(heap)) error = RT_E_MEMORY;
@@ -67,7 +62,7 @@ int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
     __atomic_store_n(&rti_off, RT_OK, __ATOMIC_RELEASE);
   }
   pthread_mutex_unlock(&lock);
-  return error == RT_OK ? RT_OK : refused(error);
+  return error == RT_OK ? RT_OK : refused_for(error);
 }
 
 int64_t rt_shutdown(int64_t timeout_ns) {

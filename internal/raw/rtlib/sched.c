@@ -311,7 +311,6 @@ static bool start_thread(pthread_t *id, void *(*fn)(void *), void *arg) {
 }
 
 static void more_workers(int most) { // under the lock
-  make();
   if (sc.workers >= most || sc.quit) return;
   for (int i = 0; i < SEATS; i++) {
     struct seat *s = &sc.seats[i];
@@ -354,6 +353,7 @@ bool rti_go(void (*fn)(uint64_t), uint64_t arg) {
   int32_t off = rti_stopping();
   if (off != RT_OK) return no_for(off);
   pthread_mutex_lock(&sc.lock);
+  make();
   off = rti_stopping();
   bool ok = off == RT_OK && push((work){fn, arg});
   if (ok) rouse_one();
