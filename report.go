@@ -100,13 +100,14 @@ func SetReporter(f func(Report)) (before func(Report)) {
 	return nil
 }
 
-// Reported returns how many reports there were in this process, also those dropped under [CheckOff].
+// Reported returns how many reports there were in this process, also those dropped under [CheckOff]. A report counts when
+// the reporter has taken it.
 func Reported() uint64 { return reported.Load() }
 
 // Tell hands r to the reporter. Under [CheckOff] it only counts. Under [CheckPanic] it then ends the process
 // by a panic on a goroutine of its own, so that no native frame is unwound and no recover hides it.
 func Tell(r Report) {
-	reported.Add(1)
+	defer reported.Add(1)
 	mode := CurrentCheck()
 	if mode == CheckOff {
 		return

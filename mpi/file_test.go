@@ -30,13 +30,13 @@ func init() {
 
 func TestFile(t *testing.T) {
 	for _, n := range []int{1, 3} {
-		mpitest.Run(t, n, "file")
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mpitest.Run(t, n, "file") })
 	}
 }
 
 func TestFileViews(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4} {
-		mpitest.Run(t, n, "file views")
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mpitest.Run(t, n, "file views") })
 	}
 }
 func TestFileShared(t *testing.T) { mpitest.Run(t, 3, "file shared") }

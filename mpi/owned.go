@@ -36,8 +36,9 @@ func lost(o *operation) {
 	o.out, o.alone = false, flying || kept
 	o.mu.Unlock()
 	if flying {
-		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLostLoan, Object: o.Object(), Err: o.world.watch.lost(o)})
-		o.world.reaper.keep(o)
+		object, finding := o.Object(), o.world.watch.lost(o)
+		o.world.reaper.keep(o) // first: who knows of the loss may close the World, which waits for what is kept
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLostLoan, Object: object, Err: finding})
 		return
 	}
 	if !kept {

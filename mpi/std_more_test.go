@@ -28,7 +28,7 @@ func init() {
 
 func TestAlltoallw(t *testing.T) {
 	for _, n := range []int{1, 3, 4} {
-		mpitest.Run(t, n, "alltoallw")
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mpitest.Run(t, n, "alltoallw") })
 	}
 }
 func TestSession(t *testing.T)     { mpitest.Run(t, 3, "session") }

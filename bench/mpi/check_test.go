@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/isthmus-ffi/isthmus/mpi"
-	"github.com/isthmus-ffi/isthmus/mpi/mpitest"
 )
 
 // checkRounds is how many jobs of each kind alternate.
@@ -18,7 +17,7 @@ const checkRounds = 3
 // BenchmarkChecks prints, for each library, the time under the debug layer as a multiple of the time without, of jobs that
 // alternate.
 func BenchmarkChecks(b *testing.B) {
-	for _, l := range mpitest.Libraries() {
+	for _, l := range libraries(b) {
 		b.Run(l.Name, func(b *testing.B) {
 			times := map[string]map[string][]float64{}
 			for range checkRounds {

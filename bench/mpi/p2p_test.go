@@ -28,10 +28,18 @@ func TestMain(m *testing.M) {
 	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "crowded": crowded, "checks": checks}, nil)
 }
 
+func libraries(b *testing.B) []mpitest.Library {
+	all, err := mpitest.Libraries()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return all
+}
+
 // BenchmarkPeers prints, for each library, what each way to MPI takes as a multiple of what C takes in the same processes:
 // this module's, cgo's, mpi4py's and rsmpi's. A side that cannot be built here is left out, and says so.
 func BenchmarkPeers(b *testing.B) {
-	for _, l := range mpitest.Libraries() {
+	for _, l := range libraries(b) {
 		b.Run(l.Name, func(b *testing.B) {
 			so := filepath.Join(b.TempDir(), "peer.so")
 			if out, err := exec.Command(mpicc(l), "-O2", "-fPIC", "-shared", "-o", so, "testdata/peer.c").CombinedOutput(); err != nil {

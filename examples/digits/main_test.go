@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // What is learned is the same to the bit on any number of ranks, with every library, and good.
 func TestTrain(t *testing.T) {
 	learned := map[string]bool{}
-	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+	mpitest.EachInTurn(t, func(t *testing.T, l mpitest.Library) {
 		t.Setenv("ISTHMUS_MPI", l.Lib)
 		for _, n := range []int{1, 2, 4} {
 			var out bytes.Buffer

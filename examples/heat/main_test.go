@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 func TestSameOnAnyRanks(t *testing.T) {
 	const want = "mean temperature 0.197310, plate " // numpy has the same
 	plates := map[string]bool{}
-	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+	mpitest.EachInTurn(t, func(t *testing.T, l mpitest.Library) {
 		t.Setenv("ISTHMUS_MPI", l.Lib)
 		for _, n := range []int{1, 2, 4} {
 			var out strings.Builder

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestStart(t *testing.T) {
-	mpitest.Each(t, func(t *testing.T, l mpitest.Library) {
+	mpitest.EachInTurn(t, func(t *testing.T, l mpitest.Library) {
 		t.Setenv("ISTHMUS_MPI", l.Lib)
 		for n, want := range map[int]string{1: "20000 samples of 1 processes in 24 bins", 4: "80000 samples of 4 processes in 96 bins"} {
 			var out bytes.Buffer

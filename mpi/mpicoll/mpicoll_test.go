@@ -38,7 +38,7 @@ func TestNil(t *testing.T) { niltest.Methods(t, &mpicoll.Peers{}) }
 
 func TestSameAsOneProcess(t *testing.T) {
 	for n := range 4 {
-		mpitest.Run(t, n+1, "same")
+		t.Run(fmt.Sprint(n+1), func(t *testing.T) { mpitest.Run(t, n+1, "same") })
 	}
 }
 func TestShapesOfTheGrid(t *testing.T) { mpitest.Run(t, 4, "shapes") }

@@ -43,10 +43,11 @@ type outcome struct {
 	Err  string
 }
 
-// EachOnHosts runs f for each library, on two machines. Where they cannot be made the test is skipped with the reason; in CI
-// it fails.
+// EachOnHosts runs f for each library in turn, on two machines, beside the other tests. Where they cannot be made the test is
+// skipped with the reason; in CI it fails.
 func EachOnHosts(t *testing.T, f func(t *testing.T, l Library, h *Hosts)) {
 	t.Helper()
+	t.Parallel()
 	h, err := NewHosts(t.TempDir())
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -55,7 +56,7 @@ func EachOnHosts(t *testing.T, f func(t *testing.T, l Library, h *Hosts)) {
 		t.Skipf("left out, two hosts: %v", err)
 	}
 	t.Cleanup(h.Close)
-	Each(t, func(t *testing.T, l Library) { f(t, l, h) })
+	EachInTurn(t, func(t *testing.T, l Library) { f(t, l, h) })
 }
 
 // Start runs the scenario with n ranks, the first half of them on the first machine.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,6 +46,10 @@ func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx c
 	}
 	name := os.Getenv(ScenarioEnv)
 	if name == "" {
+		if err := atOnce(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
 		os.Exit(m.Run())
 	}
 	check, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
@@ -61,6 +66,21 @@ func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx c
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// jobsAtOnce is how many jobs a test binary has at a time, if its command line does not say: most of a job's time is a
+// launcher's waiting.
+const jobsAtOnce = "4"
+
+// atOnce sets how many of the tests that [Each] runs side by side are on their way.
+func atOnce() error {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", jobsAtOnce)
 }
 
 func run(ctx context.Context, name string, scenarios map[string]Scenario, raw map[string]func(context.Context) error) (err error) {
@@ -91,7 +111,8 @@ func run(ctx context.Context, name string, scenarios map[string]Scenario, raw ma
 
 // Libraries finds the MPI libraries of this machine: those of the system, and those under the folders that
 // ISTHMUS_MPI_PREFIXES lists, each with a bin/mpiexec and its libraries in lib. ISTHMUS_MPI_ONLY names the one that is wanted.
-func Libraries() (out []Library) {
+// A folder of the list that has no library and launcher is an error that names it; one of an empty name is none.
+func Libraries() (out []Library, err error) {
 	defer func() {
 		if only := os.Getenv("ISTHMUS_MPI_ONLY"); only != "" {
 			out = slices.DeleteFunc(out, func(l Library) bool { return l.Name != only })
@@ -107,6 +128,10 @@ func Libraries() (out []Library) {
 		}
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("ISTHMUS_MPI_PREFIXES")) {
+		if dir == "" {
+			continue
+		}
+		before := len(out)
 		for _, l := range []struct{ lib, family, suffix string }{{"libmpi.so.40", "openmpi", ""}, {"libmpi.so.12", "mpich", ""}, {"libmpi_abi.so.1", "mpich", "-abi"}} {
 			lib := filepath.Join(dir, "lib", l.lib)
 			launcher := filepath.Join(dir, "bin", "mpiexec")
@@ -114,8 +139,11 @@ func Libraries() (out []Library) {
 				out = append(out, Library{Name: "added-" + filepath.Base(dir) + l.suffix, Exec: launcher, Lib: lib, Family: l.family, Added: true})
 			}
 		}
+		if len(out) == before {
+			err = errors.Join(err, fmt.Errorf("mpitest: ISTHMUS_MPI_PREFIXES: no library in %s, or no launcher in %s: %w", filepath.Join(dir, "lib"), filepath.Join(dir, "bin"), isthmus.ErrNotFound))
+		}
 	}
-	return out
+	return out, err
 }
 
 func isFile(path string) bool {
@@ -123,10 +151,24 @@ func isFile(path string) bool {
 	return err == nil && s.Mode().IsRegular()
 }
 
-// Each runs f for each installed library. Without one the test is skipped; in CI it fails.
+// Each runs f for each installed library, beside the rest of the test binary's jobs: t and its subtests become parallel
+// tests. Without a library the test is skipped; in CI it fails.
 func Each(t *testing.T, f func(t *testing.T, l Library)) {
 	t.Helper()
-	all := Libraries()
+	t.Parallel()
+	EachInTurn(t, func(t *testing.T, l Library) {
+		t.Parallel()
+		f(t, l)
+	})
+}
+
+// EachInTurn is [Each] for what several libraries cannot do at once, such as tests that set the environment.
+func EachInTurn(t *testing.T, f func(t *testing.T, l Library)) {
+	t.Helper()
+	all, err := Libraries()
+	if err != nil {
+		t.Error(err)
+	}
 	if os.Getenv("CI") != "" {
 		for _, want := range []string{"openmpi", "mpich"} {
 			if only := os.Getenv("ISTHMUS_MPI_ONLY"); only != "" && only != want {
