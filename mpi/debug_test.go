@@ -521,7 +521,10 @@ func debugSends(ctx context.Context, w *mpi.World) error {
 	if err := mpi.SendSync(ctx, c, make([]int32, 1), 1-c.Rank(), 6); !errors.Is(err, mpi.ErrDeadlock) {
 		return fmt.Errorf("a send in a deadlock: %v", err)
 	}
-	// The library has the messages still, and the job goes on.
+	// The library has the messages still, and the job goes on. Who receives has both told.
+	if err := mpi.Barrier(ctx, c); err != nil {
+		return err
+	}
 	_, err := mpi.Recv(ctx, c, make([]int32, 1), 1-c.Rank(), 6)
 	return err
 }

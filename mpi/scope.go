@@ -46,6 +46,7 @@ type posted struct {
 	op     string
 	recv   bool
 	nobody bool
+	ended  bool   // before others of its batch, which has failed
 	seen   *sight // by the debug layer
 }
 
@@ -153,7 +154,7 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 		return s.fail(err)
 	}
 	p := &s.posted[s.n]
-	p.held, p.access, p.dt, p.st, p.op, p.recv, p.nobody = mem.BytesOfPlain(b), ffi.Shared, dt, st, op, recv, rank == ProcNull
+	p.held, p.access, p.dt, p.st, p.op, p.recv, p.nobody, p.ended = mem.BytesOfPlain(b), ffi.Shared, dt, st, op, recv, rank == ProcNull, false
 	if recv {
 		p.access = ffi.Exclusive
 	}
@@ -170,7 +171,7 @@ func post[T any](s *Ops, b []T, op string, fn mpic.Func, rank, tag int, recv boo
 	a := &step.Args
 	n, typ := dt.args(len(b), recv)
 	a[0], a[1], a[2], a[3], a[4], a[5] = uintptr(mem.AddrOf(b)), n, typ, peer, label, uintptr(s.h)
-	a[6] = uintptr(mem.AddrOf(s.block.reqs[:])) + uintptr(s.n)*w.lib.ABI.HandleSize
+	a[6] = s.request(s.n)
 	s.n++
 	return nil
 }
@@ -319,12 +320,22 @@ func (s *Ops) look() error {
 	return nil
 }
 
-// over ends the batch: the library has none of its buffers any more.
+// over ends the batch: the library has none of its buffers any more. It has those of a batch that has failed whose requests
+// are there still, such as a receive from any process that could be from one that is gone.
 func (s *Ops) over(code int32) error {
 	w, b := s.c.world, s.block
 	var err error
+	pending := 0
 	for i := range s.n {
 		p := &s.posted[i]
+		if p.ended {
+			continue
+		}
+		if code != 0 && s.pending(i) {
+			pending++
+			continue
+		}
+		p.ended = true
 		if p.seen != nil {
 			s.watchEnd(i, code == 0)
 		}
@@ -354,14 +365,41 @@ func (s *Ops) over(code int32) error {
 		p.held, p.st, p.dt, p.seen = nil, nil, nil, nil
 	}
 	if code != 0 {
-		err = s.failure(code)
-		s.c.tell(err)
+		if err = s.failure(code); s.err == nil {
+			s.c.tell(err)
+		}
+		clear(b.statuses[:])
 	}
-	s.n, s.started = 0, false
+	if pending == 0 {
+		s.n, s.started = 0, false
+	} else {
+		s.lendAll()
+	}
 	if err != nil {
 		return s.fail(err)
 	}
 	return nil
+}
+
+// pending reports whether the library has the i-th request of a batch that has failed. One that is over and that it keeps, as
+// it does where a process is gone, is freed.
+func (s *Ops) pending(i int) bool {
+	a := &s.c.world.lib.ABI
+	if a.GetHandle(s.block.reqs[:], i) == a.RequestNull {
+		return false
+	}
+	if s.block.flag == 0 {
+		return true
+	}
+	f := call.Get()
+	defer f.Put()
+	s.c.world.run(f, mpic.FnRequestFree, s.request(i))
+	return false
+}
+
+// request is the address of the i-th request.
+func (s *Ops) request(i int) uintptr {
+	return uintptr(mem.AddrOf(s.block.reqs[:])) + uintptr(i)*s.c.world.lib.ABI.HandleSize
 }
 
 // failure is the error of a test of many: the first of theirs.
@@ -412,8 +450,8 @@ func (s *Ops) finishPosted(ctx context.Context) error {
 	for s.started && !s.stuck {
 		s.block.test.Spins = p.looks()
 		s.cross(&s.block.test)
-		if err := s.look(); err != nil || !s.started {
-			return err
+		if err := s.look(); err != nil && !s.left || !s.started {
+			return err // in a scope that is left, what has failed is cancelled, and its end waited for
 		}
 		if err := p.pause(ctx); err != nil {
 			return s.fail(fmt.Errorf("mpi: scope: %w", err))
@@ -440,8 +478,8 @@ func (s *Ops) leave(ctx context.Context) error {
 		s.forget(0)
 	}
 	for i := range s.n {
-		if s.posted[i].recv {
-			c.world.run(f, mpic.FnCancel, s.block.starts[i].Args[6])
+		if s.posted[i].recv && !s.posted[i].ended {
+			c.world.run(f, mpic.FnCancel, s.request(i))
 		}
 	}
 	f.Put()
@@ -454,6 +492,9 @@ func (s *Ops) leave(ctx context.Context) error {
 	}
 	var out []string
 	for i := range s.n {
+		if s.posted[i].ended {
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s of %d bytes", s.posted[i].op, len(s.posted[i].held)))
 	}
 	c.world.watch.unfinished(s)
@@ -463,8 +504,9 @@ func (s *Ops) leave(ctx context.Context) error {
 	err = fmt.Errorf("mpi: leave scope: the library still has %q: %w: %w; the memory stays lent until it is done", out, isthmus.ErrBorrowed, err)
 	isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemLate, Object: isthmus.Object{Kind: "mpi.Scope"}, Err: err})
 	go func() { // the communicator stays in use meanwhile, so that MPI is not ended under it
-		_ = s.finish(context.Background())
-		s.release()
+		if _ = s.finish(context.Background()); !s.stuck {
+			s.release()
+		}
 	}()
 	return err
 }

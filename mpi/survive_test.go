@@ -77,6 +77,9 @@ func survivors(ctx context.Context) error {
 	if _, err := mpi.Recv(short, c, in, mpi.AnySource, 4); !errors.Is(err, mpi.ErrProcFailedPending) && !errors.Is(err, mpi.ErrProcFailed) {
 		return fmt.Errorf("a receive from anybody: %w", err)
 	}
+	if err := bereavedScope(short, c, left); err != nil {
+		return err
+	}
 	dead, err := c.AckFailed()
 	if err != nil || dead.Size() != 1 {
 		return fmt.Errorf("%d are gone: %w", dead.Size(), err)
@@ -101,6 +104,40 @@ func survivors(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(left.Close(), all.Close(), w.Close(ctx))
+}
+
+// bereavedScope fails in a scope with a receive from anybody, which could be from the dead, and one that is over. What was
+// lent is back only when the library has it no more: a message that comes later is not written there.
+func bereavedScope(ctx context.Context, c, left *mpi.Comm) error {
+	const dead, tag = 1, 5
+	in, other := make([]int64, 8), make([]int64, 8)
+	if left.Rank() == 0 {
+		err := mpi.Scope(ctx, c, func(s *mpi.Ops) error {
+			return errors.Join(mpi.PostRecv(s, make([]int64, 1), mpi.ProcNull, tag, nil), mpi.PostRecv(s, in, mpi.AnySource, tag, nil))
+		})
+		if !errors.Is(err, mpi.ErrProcFailedPending) && !errors.Is(err, mpi.ErrProcFailed) {
+			return fmt.Errorf("a scope with a receive from anybody: %w", err)
+		}
+		if errors.Is(err, isthmus.ErrBorrowed) {
+			return fmt.Errorf("a scope with a receive from anybody that was cancelled: %w", err)
+		}
+		in[0] = -1
+	}
+	if err := mpi.Barrier(ctx, left); err != nil {
+		return err
+	}
+	switch left.Rank() {
+	case 0:
+		if _, err := mpi.Recv(ctx, c, other, dead+1, tag); err != nil {
+			return fmt.Errorf("what comes after the scope: %w", err)
+		}
+		if in[0] != -1 || other[0] != 7 {
+			return fmt.Errorf("a message went to what a scope had: %d, %d", in[0], other[0])
+		}
+	case 1:
+		return mpi.Send(ctx, c, []int64{7, 0, 0, 0, 0, 0, 0, 0}, 0, tag)
+	}
+	return nil
 }
 
 // mortal asks a library for what it may not have: what it lacks is named.

@@ -345,6 +345,9 @@ func (t *watcher) unfinished(s *Ops) {
 	}
 	for i := range s.n {
 		p := &s.posted[i]
+		if p.ended {
+			continue
+		}
 		f := &isthmus.Finding{ID: mpiwatch.UnfinishedRequest, Call: p.op, Text: fmt.Sprintf("rank %d leaves a scope while the library has a buffer of %d bytes", t.world.comm.rank, len(p.held))}
 		if p.seen != nil {
 			f.Site = p.seen.site
