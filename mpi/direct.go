@@ -2,9 +2,11 @@ package mpi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
@@ -205,13 +207,18 @@ func (d *direct) wait(ctx context.Context) error {
 		}
 		if err == nil {
 			if err = p.pause(ctx); err != nil {
-				err = fmt.Errorf("mpi: %s: %w", op, err)
+				err = w.late(op, err)
 			}
 		}
 		if err != nil {
 			d.c.poisoned.Store(true)
 			d.c.direct = nil
-			go d.rest()
+			if errors.Is(err, isthmus.ErrException) {
+				d.c.distrust() // and stays in use
+			} else {
+				go d.rest()
+			}
+			d.c.tell(err)
 			return err
 		}
 		d.x.test.Spins = p.looks()
@@ -251,6 +258,10 @@ func (d *direct) rest() {
 	for d.x.flag == 0 && d.x.test.Failed() == 0 && p.pause(context.Background()) == nil {
 		d.x.test.Spins = 1
 		d.c.world.go1(&d.x.test)
+	}
+	if d.x.test.Thrown() != nil {
+		d.c.distrust()
+		return
 	}
 	d.c.owned.Done()
 }

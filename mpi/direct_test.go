@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,14 +57,14 @@ func directReductions(ctx context.Context, w *mpi.World) error {
 		return err
 	}
 	for _, c := range []*mpi.Comm{w.Comm(), dup} {
-		for range 3 {
-			for n := range 32 {
+		for range 2 {
+			for _, n := range []int{1, 2, 3, 7, 8, 16, 31, 32} {
 				for _, op := range []mpi.Op{mpi.Sum, mpi.Max, mpi.Min} {
-					if err := errors.Join(sameAsLarge[float64](ctx, c, op, n+1), sameAsLarge[int32](ctx, c, op, n+1), sameAsLarge[uint16](ctx, c, op, n+1), sameAsLarge[int8](ctx, c, op, n+1)); err != nil {
+					if err := errors.Join(sameAsLarge[float64](ctx, c, op, n), sameAsLarge[int32](ctx, c, op, n), sameAsLarge[uint16](ctx, c, op, n), sameAsLarge[int8](ctx, c, op, n)); err != nil {
 						return err
 					}
 				}
-				if err := errors.Join(sameAsLarge[uint64](ctx, c, mpi.BXor, n+1), sameAsLarge[int64](ctx, c, mpi.LAnd, n+1)); err != nil {
+				if err := errors.Join(sameAsLarge[uint64](ctx, c, mpi.BXor, n), sameAsLarge[int64](ctx, c, mpi.LAnd, n)); err != nil {
 					return err
 				}
 			}
@@ -109,8 +110,8 @@ func directLate(ctx context.Context, w *mpi.World) error {
 		short, stop := context.WithTimeout(ctx, 20*time.Millisecond)
 		defer stop()
 		err := mpi.Allreduce(short, c, []byte{1}, got, mpi.Sum)
-		if !errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("alone: %v, want the context's error", err)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Options.Foreign") {
+			return fmt.Errorf("alone: %v, want the context's error, and what it may be", err)
 		}
 		if err := mpi.Allreduce(ctx, c, []byte{1}, got, mpi.Sum); !errors.Is(err, isthmus.ErrInvalid) {
 			return fmt.Errorf("after one that was given up: %v", err)

@@ -107,15 +107,8 @@ func (k *collective) block(ctx context.Context) error {
 		return <-over
 	}
 	go wait()
-	select {
-	case err := <-over:
+	if err, ok := overBefore(ctx, over); ok {
 		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-over:
-		return err // both at once: what the library did counts
-	default:
 	}
 	c.poisoned.Store(true)
 	return fmt.Errorf("mpi: %s: %w", o.op, context.Cause(ctx))

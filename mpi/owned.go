@@ -130,7 +130,7 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 		}
 		o.mu.Unlock()
 		if err := p.pause(ctx); err != nil {
-			return nil, Status{}, fmt.Errorf("mpi: %s: %w", o.op, err)
+			return nil, Status{}, o.late(err)
 		}
 	}
 }

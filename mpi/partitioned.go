@@ -6,7 +6,6 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
-	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -47,45 +46,20 @@ func RecvPartitioned[T any](c *Comm, b []T, n, from, tag int) (*Partitioned[T], 
 }
 
 func partitioned[T any](c *Comm, b []T, n int, m message) (*Partitioned[T], error) {
-	h, err := c.use(m.op)
+	if n < 1 || n > 1<<31-1 || len(b)%n != 0 {
+		return nil, bounds(m.op, "%d elements in %d partitions", len(b), n)
+	}
+	a, err := prepare[T](c, m, false, mpic.FnPready, mpic.FnPreadyRange, mpic.FnParrived)
 	if err != nil {
 		return nil, err
 	}
 	defer c.owned.Done()
-	w := c.world
-	dt, err := datatypeOf[T](w)
-	if err != nil {
-		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
-	}
-	if n < 1 || n > 1<<31-1 || len(b)%n != 0 {
-		return nil, bounds(m.op, "%d elements in %d partitions", len(b), n)
-	}
-	for _, fn := range []mpic.Func{m.fn, mpic.FnPready, mpic.FnPreadyRange, mpic.FnParrived} {
-		if _, err := w.lib.Fn(fn); err != nil {
-			return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
-		}
-	}
-	peer, err := c.peer(m.op, m.peer, false)
-	if err != nil {
-		return nil, err
-	}
-	tag, err := c.label(m.op, m.tag, false)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.newOperation(m.op)
-	if err != nil {
-		return nil, err
-	}
-	o.stays, o.over, o.fixed, o.dt, o.nobody = true, true, true, dt, m.peer == ProcNull
-	o.env = envelope{mpiwatch.Sends, m.peer, m.tag, len(b)}
-	if m.recv {
-		o.env.dir = mpiwatch.Receives
-	}
+	o, w := a.o, c.world
+	o.fixed, o.env.n = true, len(b)
 	p := &Partitioned[T]{o: o, buf: b, each: len(b) / n, recv: m.recv, parts: make([]partition, n)}
 	f := call.Get()
 	defer f.Put()
-	if err := w.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), cint(n), uintptr(p.each), uintptr(dt.h), peer, tag, uintptr(h), uintptr(w.lib.ABI.InfoNull), o.request()); err != nil {
+	if err := w.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), cint(n), uintptr(p.each), uintptr(o.dt.h), a.peer, a.tag, a.comm, uintptr(w.lib.ABI.InfoNull), o.request()); err != nil {
 		o.frame.Put()
 		return nil, err
 	}

@@ -63,15 +63,8 @@ func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
 		defer leave()
 		over <- p.world.do(p.f, p.op, fn, args...)
 	}()
-	select {
-	case err := <-over:
+	if err, ok := overBefore(ctx, over); ok {
 		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-over:
-		return err // both at once: what the library did counts
-	default:
 	}
 	p.left = true
 	f, held := p.f, p.held
@@ -83,6 +76,21 @@ func (p *patient) do(ctx context.Context, fn mpic.Func, args ...uintptr) error {
 		}
 	}()
 	return fmt.Errorf("mpi: %s: %w", p.op, context.Cause(ctx))
+}
+
+// overBefore waits for the end of a call, which over brings, or of ctx. Both at once: what the library did counts.
+func overBefore(ctx context.Context, over <-chan error) (err error, ok bool) {
+	select {
+	case err := <-over:
+		return err, true
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-over:
+		return err, true
+	default:
+		return nil, false
+	}
 }
 
 // maxWaits is how many calls of a process wait in C at once where Options do not say.

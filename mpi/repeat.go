@@ -35,44 +35,69 @@ func RecvInit[T any](c *Comm, b []T, from, tag int) (*Repeat[T], error) {
 	return prepareAgain(c, b, message{op: "persistent receive", fn: mpic.FnRecvInit, recv: true, peer: from, tag: tag})
 }
 
-func prepareAgain[T any](c *Comm, b []T, m message) (*Repeat[T], error) {
+// prepared is an operation that is started many times, before the library has it, and arguments of it.
+type prepared struct {
+	o               *operation
+	peer, tag, comm uintptr
+}
+
+// prepare makes an operation of elements of T, for m.fn, from any rank with any tag if wild is set. The library must have
+// those functions as well. Without an error c is in use.
+func prepare[T any](c *Comm, m message, wild bool, also ...mpic.Func) (a prepared, err error) {
 	h, err := c.use(m.op)
+	if err != nil {
+		return a, err
+	}
+	defer func() {
+		if err != nil {
+			c.owned.Done()
+		}
+	}()
+	a.comm = uintptr(h)
+	dt, err := datatypeOf[T](c.world)
+	if err != nil {
+		return a, fmt.Errorf("mpi: %s: %w", m.op, err)
+	}
+	for _, fn := range append(also, m.fn) {
+		if _, err := c.world.lib.Fn(fn); err != nil {
+			return a, fmt.Errorf("mpi: %s: %w", m.op, err)
+		}
+	}
+	if a.peer, err = c.peer(m.op, m.peer, wild); err != nil {
+		return a, err
+	}
+	if a.tag, err = c.label(m.op, m.tag, wild); err != nil {
+		return a, err
+	}
+	if a.o, err = c.newOperation(m.op); err != nil {
+		return a, err
+	}
+	a.o.stays, a.o.over, a.o.dt, a.o.nobody, a.o.access = true, true, dt, m.peer == ProcNull, ffi.Shared
+	a.o.env = envelope{dir: mpiwatch.Sends, peer: m.peer, tag: m.tag}
+	if m.recv {
+		a.o.access, a.o.env.dir = ffi.Exclusive, mpiwatch.Receives
+	}
+	return a, nil
+}
+
+func prepareAgain[T any](c *Comm, b []T, m message) (*Repeat[T], error) {
+	if _, err := count(m.op, b); err != nil {
+		return nil, err
+	}
+	a, err := prepare[T](c, m, m.recv)
 	if err != nil {
 		return nil, err
 	}
 	defer c.owned.Done()
-	w := c.world
-	dt, err := datatypeOf[T](w)
-	if err != nil {
-		return nil, fmt.Errorf("mpi: %s: %w", m.op, err)
-	}
-	if _, err := count(m.op, b); err != nil {
-		return nil, err
-	}
-	peer, err := c.peer(m.op, m.peer, m.recv)
-	if err != nil {
-		return nil, err
-	}
-	tag, err := c.label(m.op, m.tag, m.recv)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.newOperation(m.op)
-	if err != nil {
-		return nil, err
-	}
-	o.stays, o.over, o.dt, o.nobody, o.access = true, true, dt, m.peer == ProcNull, ffi.Shared
-	o.env = envelope{mpiwatch.Sends, m.peer, m.tag, len(b)}
-	if m.recv {
-		o.access, o.env.dir = ffi.Exclusive, mpiwatch.Receives
-	}
+	o := a.o
+	o.env.n = len(b)
 	f := call.Get()
 	defer f.Put()
 	// The library keeps the address, and uses it between Start and the end only. The slice is on the heap: the Repeat
 	// has it.
 	p := &Repeat[T]{o: o, buf: b}
-	n, typ := dt.args(len(b), m.recv)
-	if err := w.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), n, typ, peer, tag, uintptr(h), o.request()); err != nil {
+	n, typ := o.dt.args(len(b), m.recv)
+	if err := c.world.do(f, m.op, m.fn, uintptr(mem.AddrOf(b)), n, typ, a.peer, a.tag, a.comm, o.request()); err != nil {
 		o.frame.Put()
 		return nil, err
 	}

@@ -330,9 +330,26 @@ func (o *operation) wait(ctx context.Context) error {
 			return err
 		}
 		if err := p.pause(ctx); err != nil {
-			return fmt.Errorf("mpi: %s: %w", o.op, err)
+			return o.late(err)
 		}
 	}
+}
+
+// late is the error of an operation whose caller waits no longer.
+func (o *operation) late(err error) error {
+	if o.fixed && o.env.dir == 0 {
+		return o.world.late(o.op, err)
+	}
+	return fmt.Errorf("mpi: %s: %w", o.op, err)
+}
+
+// late is the error of a collective operation that the others did not join in time. They have not where they do not use this
+// package and nobody has said so.
+func (w *World) late(op string, err error) error {
+	if w.foreign || !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("mpi: %s: %w", op, err)
+	}
+	return fmt.Errorf("mpi: %s: %w; where programs take part that do not use this package, Options.Foreign has to say so", op, err)
 }
 
 // cancel asks the library to give the operation up. It is over when it says so.

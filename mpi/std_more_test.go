@@ -24,6 +24,7 @@ func init() {
 	scenarios["large counts"] = largeCounts
 	scenarios["hook"] = hooked
 	raw["thrown"] = thrown
+	raw["thrown small"] = thrownSmall
 }
 
 func TestAlltoallw(t *testing.T) {
@@ -362,15 +363,48 @@ func TestM18Thrown(t *testing.T) {
 		if out, err := exec.Command(cxx, args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+		shim := l
+		shim.Lib = lib
+		if out, _ := shim.Start(t.Context(), 2, "thrown small", "THROW=isend"); strings.Count(out, "thrown: as it should be") != 2 {
+			t.Errorf("in a small reduction: %s", out)
+		}
 		for _, what := range []string{"isend", "test"} {
-			shim := l
-			shim.Lib = lib
 			out, _ := shim.Start(t.Context(), 1, "thrown", "THROW="+what) // MPI is not finalised: the launcher complains
 			if !strings.Contains(out, "thrown: as it should be") {
 				t.Errorf("%s: %s", what, out)
 			}
 		}
 	})
+}
+
+// thrownSmall reduces little with functions that throw.
+func thrownSmall(ctx context.Context) error {
+	w, err := mpi.Open(ctx, mpi.Options{FinalizeTimeout: time.Second})
+	if err != nil {
+		return err
+	}
+	c := w.Comm()
+	told := make(chan error, 4)
+	c.OnError(func(err error) { told <- err })
+	sum := make([]int64, 1)
+	for _, when := range []string{"at first", "after that"} {
+		if err := mpi.Allreduce(ctx, c, []int64{1}, sum, mpi.Sum); !errors.Is(err, isthmus.ErrException) || sum[0] != 0 {
+			return fmt.Errorf("%s: %v, %w", when, sum, err)
+		}
+	}
+	select {
+	case err := <-told:
+		if !errors.Is(err, isthmus.ErrException) {
+			return fmt.Errorf("told %w", err)
+		}
+	case <-ctx.Done():
+		return errors.New("nothing was told")
+	}
+	if err := w.Close(ctx); !errors.Is(err, isthmus.ErrBusy) {
+		return fmt.Errorf("close: %w", err)
+	}
+	fmt.Println("thrown: as it should be")
+	return nil
 }
 
 // thrown sends with functions that throw.

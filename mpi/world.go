@@ -31,6 +31,9 @@ type Options struct {
 	// directly; and windows are made without telling each other how long they are, see [CreateWin]. Each such operation
 	// holds a thread while it waits, and when its context ends the call goes on in the library, which keeps the buffers
 	// until it returns. All processes that use this package say the same.
+	//
+	// Without it, what such a program does in a collective operation is not joined: the operation waits until its context
+	// ends, and the error of a deadline recalls this option. MPI has no way to ask another process what it runs.
 	Foreign bool
 	// MaxWaits is how many calls may wait for other processes inside the library at once, each on a thread of the operating
 	// system's: those that make communicators and windows, and the epochs of windows, for which the library has no other

@@ -2,6 +2,7 @@ package mpiwatch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,7 +156,7 @@ func (h *Hub) stands(stuck map[int][]Wait, now time.Time) bool {
 
 // tellDeadlock reports a knot, to its lowest rank, and ends its waits if that is asked for.
 func (h *Hub) tellDeadlock(stuck map[int][]Wait) {
-	ranks := sortedKeys(stuck)
+	ranks := slices.Sorted(maps.Keys(stuck))
 	text := h.circle(stuck, ranks[0]) + ". " + h.all()
 	lead := h.ranks[ranks[0]]
 	first := stuck[ranks[0]][0]
@@ -296,7 +297,7 @@ func anyText(n int) string {
 func (h *Hub) tellLong(now time.Time, limit time.Duration) {
 	var lead *rank
 	var first *Wait
-	for _, n := range sortedKeys(h.ranks) {
+	for _, n := range slices.Sorted(maps.Keys(h.ranks)) {
 		waits := h.blocked(h.ranks[n], now)
 		for i := range waits {
 			k := waitKey{n, waits[i].ID}
@@ -313,13 +314,4 @@ func (h *Hub) tellLong(now time.Time, limit time.Duration) {
 		h.tell(lead, Finding{ID: LongWait, Call: first.Call, Site: first.Site, Text: fmt.Sprintf("rank %d has waited for %v, and may go on when others do. %s",
 			lead.n, first.For.Round(time.Second), h.all())})
 	}
-}
-
-func sortedKeys[V any](m map[int]V) []int {
-	var out []int
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
