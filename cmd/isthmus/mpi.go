@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -184,6 +185,7 @@ type mpiRun struct {
 	N           int      `short:"n" name:"ranks" default:"1" placeholder:"N" help:"How many ranks."`
 	Library     string   `placeholder:"FILE" help:"This library; otherwise ISTHMUS_MPI, or what is installed."`
 	LauncherArg []string `placeholder:"ARG" sep:"none" help:"An argument for the launcher itself, such as --launcher-arg=--hostfile; may be repeated."`
+	Prefix      bool     `short:"p" help:"Begin each line that a rank writes with its number: [1] ... Lines are written whole then."`
 	Verbose     bool     `help:"Say which library and launcher are used."`
 	Program     []string `arg:"" passthrough:"" help:"The program and its arguments."`
 }
@@ -193,17 +195,22 @@ func (mpiRun) Help() string {
 	return `The library is the one that isthmus mpi info shows; its launcher is found beside it or in PATH, and the ranks get
 ISTHMUS_MPI, so that they use the same. There may be more ranks than processors, and the launcher may be root.
 The exit code is the launcher's, which is the first failed rank's with most launchers. Interrupts, SIGTERM and SIGHUP end
-the job; what the launcher leaves behind is killed.`
+the job; what the launcher leaves behind is killed. With --prefix the output says who wrote it.`
 }
 
 // Run runs the program.
-func (c *mpiRun) Run(ctx context.Context, s *streams) error {
+func (c *mpiRun) Run(ctx context.Context, s *streams) (end error) {
 	program := c.Program
 	if len(program) > 0 && program[0] == "--" {
 		program = program[1:]
 	}
-	if c.N < 1 || len(program) == 0 {
-		return fail(exitUsage, fmt.Errorf("mpi run: %d ranks of %q: want at least one rank, and a program: %w", c.N, program, isthmus.ErrInvalid))
+	switch {
+	case c.N < 1:
+		return fail(exitUsage, fmt.Errorf("mpi run: --ranks %d: want at least 1: %w", c.N, isthmus.ErrInvalid))
+	case len(program) == 0:
+		return fail(exitUsage, fmt.Errorf("mpi run: no program: say which, after the options: %w", isthmus.ErrInvalid))
+	case slices.Contains(c.LauncherArg, ""):
+		return fail(exitUsage, fmt.Errorf("mpi run: --launcher-arg is empty: %w", isthmus.ErrInvalid))
 	}
 	path, err := exec.LookPath(program[0])
 	if err != nil {
@@ -229,9 +236,17 @@ func (c *mpiRun) Run(ctx context.Context, s *streams) error {
 		case <-ctx.Done():
 		}
 	}()
-	cmd := l.Command(c.N, []string{"ISTHMUS_MPI=" + n.Name}, c.LauncherArg, append([]string{path}, program[1:]...)...)
+	extra, tags := c.LauncherArg, l.Tag()
+	if c.Prefix {
+		extra = append(slices.Clone(tags.Args), extra...)
+	}
+	cmd := l.Command(c.N, []string{"ISTHMUS_MPI=" + n.Name}, extra, append([]string{path}, program[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, s.out, s.err
-	if out, ok := s.out.(*sticky); ok {
+	if c.Prefix {
+		out, errs := tags.Prefixer(s.out), tags.Prefixer(s.err)
+		cmd.Stdout, cmd.Stderr = out, errs
+		defer func() { end = errors.Join(end, out.Close(), errs.Close()) }()
+	} else if out, ok := s.out.(*sticky); ok {
 		cmd.Stdout = out.w // the terminal itself, so that ranks know that it is one
 	}
 	err = mpilaunch.Run(ctx, cmd, 5*time.Second)
