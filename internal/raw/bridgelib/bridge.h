@@ -1,0 +1,75 @@
+// What the C half and the Go half of a bridge say to each other.
+#ifndef ISTHMUS_BRIDGE_INTERNAL_H
+#define ISTHMUS_BRIDGE_INTERNAL_H
+
+// A program may have two such libraries: neither's calls of its own functions may end in the other's.
+#define BR_API __attribute__((visibility("protected")))
+#include "isthmus_bridge.h"
+
+#include <stdbool.h>
+
+enum { NEW, PENDING, PENDING_WAITED, CLAIMED, DONE, ABANDONED, FREED };
+
+// slot is a br_slot and what the host need not see. state says whose it is: the host's (NEW, DONE), or Go's. PENDING (or
+// PENDING_WAITED, with somebody in br_wait) becomes CLAIMED, then DONE, by whoever completes it, or ABANDONED by the host;
+// after that it belongs to the consumer of the ring.
+typedef struct slot {
+  br_slot pub;
+  uint32_t state;
+  uint32_t cast;
+  uint64_t generation;
+  uint64_t charge;     // bytes that it counts for
+  struct slot *next;   // of the abandoned, or of the done
+  uint64_t call;       // Go's number for it, 0 before it was taken from the ring: the consumer's
+  uint32_t reaped;     // abandoned and found before it was taken: the consumer's
+  uint32_t taken;      // from the ring: the consumer's
+  uint64_t room;       // of buf
+  uint8_t buf[];
+} slot;
+
+// cell is a place in the ring, one line of the cache. A small cast travels inside.
+#define CELL_BYTES 48
+enum { CELL_SLOT = 0, CELL_CAST = 1 };
+typedef struct cell {
+  uint64_t seq;
+  uint32_t method;
+  uint16_t kind;
+  uint16_t len;
+  union {
+    slot *slot;
+    uint8_t data[CELL_BYTES];
+  } u;
+} cell;
+
+// ring is a bounded queue of many producers, the hosts' threads, and one consumer, which is Go. It is made once.
+typedef struct ring {
+  uint64_t head; uint8_t p0[56];
+  uint32_t sleeping; uint8_t p1[60];
+  uint64_t inside; uint8_t p2[56]; // threads between the look at the generation and the end of what they do
+  uint64_t mask;
+  slot *abandoned;                 // a stack: pushed by hosts, taken as a whole by the consumer
+  uint8_t p3[48];
+  cell cells[];
+} ring;
+
+extern br_stats_t bri_stats; // counters, each written atomically, some by C and some by Go
+
+int32_t bri_serve(const br_desc *desc);
+void bri_refuse(const char *why);
+ring *bri_ring(void);
+void bri_wait(void);
+void bri_wake(void);
+int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n);
+void bri_reap(slot *s);
+void bri_reap_all(void);
+void bri_cast_done(slot *s);
+int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data, uint64_t n, int32_t drop);
+uint64_t bri_now(void);
+bool bri_forked(void);
+
+extern int32_t brgo_ready(void);
+extern int32_t brgo_open(uint64_t generation, br_init_args *args, br_error *err);
+extern void brgo_close(uint64_t generation, uint64_t drain_ns, br_report *report);
+extern int32_t brgo_inline(uint64_t generation, uint32_t method, uint8_t *request, size_t n, uint8_t *out, size_t cap,
+                           size_t *out_len, uint64_t deadline_ns);
+#endif

@@ -1,0 +1,335 @@
+// Slots, casts, and the ring that carries them to Go. Nothing here enters Go or waits, but br_wait.
+
+#define _GNU_SOURCE
+#include "state.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIN_ROOM 192
+
+static void futex_wake(uint32_t *at, int n) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
+static int futex_wait(uint32_t *at, uint32_t while_it_is, const struct timespec *until) {
+  return (int)syscall(SYS_futex, at, FUTEX_WAIT_BITSET_PRIVATE, while_it_is, until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+// The consumer says that it sleeps, looks again, and sleeps; producers publish, then look whether it sleeps. Both are
+// sequentially consistent, so that one of them sees the other.
+void bri_wake(void) {
+  ring *r = bri_state.ring;
+  if (load32(&r->sleeping) != 0 && __atomic_exchange_n(&r->sleeping, 0, __ATOMIC_SEQ_CST) != 0) futex_wake(&r->sleeping, 1);
+}
+
+void bri_wait(void) { futex_wait(&bri_state.ring->sleeping, 1, NULL); }
+
+static void peak(uint64_t *p, uint64_t v) {
+  uint64_t was = __atomic_load_n(p, __ATOMIC_RELAXED);
+  while (v > was && !__atomic_compare_exchange_n(p, &was, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+}
+
+bool bri_charge(uint64_t bytes) {
+  uint64_t now = __atomic_add_fetch(&bri_state.bytes, bytes, __ATOMIC_SEQ_CST);
+  if (now > load64(&bri_state.max_bytes)) {
+    __atomic_sub_fetch(&bri_state.bytes, bytes, __ATOMIC_SEQ_CST);
+    return false;
+  }
+  peak(&bri_stats.peak_bytes, now);
+  return true;
+}
+
+void bri_uncharge(uint64_t bytes) { __atomic_sub_fetch(&bri_state.bytes, bytes, __ATOMIC_SEQ_CST); }
+
+bool bri_admit(uint64_t bytes) {
+  uint64_t now = __atomic_add_fetch(&bri_state.in_flight, 1, __ATOMIC_SEQ_CST);
+  if (now <= load64(&bri_state.max_in_flight) && bri_charge(bytes)) {
+    peak(&bri_stats.peak_in_flight, now);
+    return true;
+  }
+  __atomic_sub_fetch(&bri_state.in_flight, 1, __ATOMIC_SEQ_CST);
+  count(&bri_stats.refused);
+  return false;
+}
+
+void bri_dismiss(uint64_t bytes) {
+  bri_uncharge(bytes);
+  __atomic_sub_fetch(&bri_state.in_flight, 1, __ATOMIC_SEQ_CST);
+}
+
+static int32_t make(uint64_t generation, uint32_t method, uint64_t n, slot **out) {
+  if (bri_forked()) return BR_E_FORKED;
+  if (!bri_open(generation)) return BR_E_CLOSED;
+  if (n > load64(&bri_state.max_request)) return BR_E_TOO_BIG;
+  uint64_t room = n < MIN_ROOM ? MIN_ROOM : n, charge = sizeof(slot) + room;
+  if (!bri_admit(charge)) return BR_E_AGAIN;
+  slot *s = malloc(sizeof *s + room);
+  if (s == NULL) {
+    bri_dismiss(charge);
+    return BR_E_MEMORY;
+  }
+  memset(s, 0, sizeof *s);
+  s->pub.request = s->buf;
+  s->pub.request_len = n;
+  s->pub.method = method;
+  s->generation = generation;
+  s->charge = charge;
+  s->room = room;
+  count(&bri_stats.slots);
+  *out = s;
+  return BR_OK;
+}
+
+static void destroy(slot *s) {
+  bri_dismiss(s->charge);
+  __atomic_fetch_sub(&bri_stats.slots, 1, __ATOMIC_RELAXED);
+  store32(&s->state, FREED);
+  if (s->pub.reply != s->buf) free(s->pub.reply);
+  free(s);
+}
+
+int32_t br_slot_new(uint64_t generation, uint32_t method, uint64_t request_len, br_slot **out) {
+  if (out == NULL) return BR_E_ARGUMENT;
+  slot *s = NULL;
+  int32_t rc = make(generation, method, request_len, &s);
+  *out = s != NULL ? &s->pub : NULL;
+  return rc;
+}
+
+int32_t br_slot_free(br_slot *p) {
+  if (p == NULL) return BR_OK;
+  slot *s = (slot *)p;
+  uint32_t was = load32(&s->state);
+  if (was != NEW && was != DONE) return BR_E_ARGUMENT;
+  destroy(s);
+  return BR_OK;
+}
+
+// publish puts a slot or a small cast into the ring. There is room: the ring has as many cells as may be under way.
+static int32_t publish(uint64_t generation, slot *s, uint32_t method, const void *data, size_t n) {
+  if (bri_forked()) return BR_E_FORKED;
+  if (bri_state.ring == NULL) return BR_E_CLOSED;
+  enter();
+  if (!bri_open(generation)) {
+    leave();
+    return BR_E_CLOSED;
+  }
+  if (s != NULL && !swap32(&s->state, NEW, PENDING)) {
+    leave();
+    return BR_E_ARGUMENT;
+  }
+  ring *r = bri_state.ring;
+  uint64_t at = load64(&r->head);
+  cell *c;
+  for (;;) {
+    c = &r->cells[at & r->mask];
+    int64_t d = (int64_t)(load64(&c->seq) - at);
+    if (d == 0) {
+      if (__atomic_compare_exchange_n(&r->head, &at, at + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
+    } else if (d < 0) { // the consumer has not given the cell back yet
+      if (s != NULL) store32(&s->state, NEW);
+      leave();
+      count(&bri_stats.refused);
+      return BR_E_AGAIN;
+    } else {
+      at = load64(&r->head);
+    }
+  }
+  c->method = method;
+  if (s != NULL) {
+    c->kind = CELL_SLOT;
+    c->u.slot = s;
+  } else {
+    c->kind = CELL_CAST;
+    c->len = (uint16_t)n;
+    if (n > 0) memcpy(c->u.data, data, n);
+  }
+  store64(&c->seq, at + 1);
+  bri_wake();
+  leave();
+  return BR_OK;
+}
+
+int32_t br_submit(br_slot *p) {
+  if (p == NULL) return BR_E_ARGUMENT;
+  slot *s = (slot *)p;
+  uint64_t generation = s->generation;
+  if (s->pub.request != s->buf || s->pub.request_len > s->room || (s->pub.flags & ~BR_SLOT_DONE_LIST) != 0) return BR_E_ARGUMENT;
+  int32_t rc = publish(generation, s, s->pub.method, NULL, 0);
+  if (rc == BR_OK) count(&bri_stats.calls);
+  return rc;
+}
+
+int32_t br_cast(uint64_t generation, uint32_t method, const void *message, size_t n) {
+  if (message == NULL && n != 0) return BR_E_ARGUMENT;
+  int32_t rc;
+  if (n <= CELL_BYTES) {
+    if (bri_forked()) return BR_E_FORKED;
+    if (!bri_open(generation)) return BR_E_CLOSED;
+    if (n > load64(&bri_state.max_request)) return BR_E_TOO_BIG;
+    if (!bri_admit(sizeof(cell))) return BR_E_AGAIN;
+    rc = publish(generation, NULL, method, message, n);
+    if (rc != BR_OK) bri_dismiss(sizeof(cell));
+  } else {
+    slot *s = NULL;
+    rc = make(generation, method, n, &s);
+    if (rc != BR_OK) return rc;
+    memcpy(s->buf, message, n);
+    s->cast = 1;
+    rc = publish(generation, s, method, NULL, 0);
+    if (rc != BR_OK) destroy(s);
+  }
+  if (rc == BR_OK) count(&bri_stats.casts);
+  return rc;
+}
+
+// bri_cast_done ends a cast whose handler is done: NULL is one that came inside a cell.
+void bri_cast_done(slot *s) {
+  if (s != NULL)
+    destroy(s);
+  else
+    bri_dismiss(sizeof(cell));
+}
+
+int32_t br_wait(br_slot *p, uint64_t deadline_ns) {
+  if (p == NULL) return BR_E_ARGUMENT;
+  if (bri_forked()) return BR_E_FORKED;
+  slot *s = (slot *)p;
+  struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
+  for (;;) {
+    uint32_t now = load32(&s->state);
+    switch (now) {
+    case DONE:
+      return BR_OK;
+    case CLAIMED: // the reply is being copied
+      sched_yield();
+      continue;
+    case PENDING: // says that somebody waits, so that others are spared the system call
+      if (!swap32(&s->state, PENDING, PENDING_WAITED)) continue;
+      break;
+    case PENDING_WAITED:
+      break;
+    default:
+      return BR_E_ARGUMENT;
+    }
+    if (deadline_ns != 0 && bri_now() >= deadline_ns) return BR_E_DEADLINE;
+    futex_wait(&s->state, PENDING_WAITED, deadline_ns != 0 ? &until : NULL);
+  }
+}
+
+int32_t br_abandon(br_slot *p) {
+  if (p == NULL) return BR_E_ARGUMENT;
+  if (bri_forked()) return BR_E_FORKED;
+  slot *s = (slot *)p;
+  enter();
+  for (;;) {
+    uint32_t now = load32(&s->state);
+    if ((now == PENDING || now == PENDING_WAITED) && swap32(&s->state, now, ABANDONED)) break;
+    if (now == DONE || now == NEW || now == ABANDONED || now == FREED) {
+      leave();
+      return now == DONE ? BR_E_NONE : BR_E_ARGUMENT;
+    }
+    if (now == CLAIMED) sched_yield(); // the reply is being copied
+  }
+  // From here the slot is the consumer's as soon as it can see it.
+  ring *r = bri_state.ring;
+  slot *top = __atomic_load_n(&r->abandoned, __ATOMIC_SEQ_CST);
+  do {
+    s->next = top;
+  } while (!__atomic_compare_exchange_n(&r->abandoned, &top, s, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+  count(&bri_stats.abandoned);
+  bri_wake();
+  leave();
+  return BR_OK;
+}
+
+static void wake_token(int32_t capability, void *token) {
+  br_waker w = __atomic_load_n(&bri_state.waker, __ATOMIC_SEQ_CST);
+  if (token != NULL && w != NULL) w(capability, token);
+}
+
+// bri_complete ends a call: the reply is copied, the slot becomes the host's, and the host is told. When the host has
+// abandoned it nothing is done, and the slot is left to the consumer, which finds it in the list of the abandoned.
+int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
+  enter();
+  uint32_t was = load32(&s->state);
+  while ((was == PENDING || was == PENDING_WAITED) && !swap32(&s->state, was, CLAIMED)) was = load32(&s->state);
+  if (was != PENDING && was != PENDING_WAITED) {
+    count(&bri_stats.late);
+    leave();
+    return BR_E_NONE;
+  }
+  uint8_t *to = s->buf;
+  if (n > s->room) {
+    to = NULL;
+    if (bri_charge(n)) {
+      to = malloc(n);
+      if (to != NULL)
+        s->charge += n;
+      else
+        bri_uncharge(n);
+    }
+    if (to == NULL) {
+      static const char text[] = "there is no memory for the reply, or it is over the limit of bytes under way";
+      status = BR_E_MEMORY;
+      data = (const uint8_t *)text;
+      n = sizeof text - 1;
+      to = s->buf;
+    }
+  }
+  if (n > 0) memcpy(to, data, n);
+  s->pub.reply = to;
+  s->pub.reply_len = n;
+  s->pub.status = status;
+  count(status == BR_OK ? &bri_stats.ok : &bri_stats.failed);
+  // After DONE the slot is the host's, which may free it at once: what is needed is read before.
+  void *token = s->pub.token;
+  int32_t capability = s->pub.capability;
+  bool list = (s->pub.flags & BR_SLOT_DONE_LIST) != 0;
+  store32(&s->state, DONE);
+  if (list) { // it is not freed before br_done_next has given it
+    slot *top = __atomic_load_n(&bri_state.done, __ATOMIC_SEQ_CST);
+    do {
+      s->next = top;
+    } while (!__atomic_compare_exchange_n(&bri_state.done, &top, s, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    bri_ring_bell();
+  }
+  if (was == PENDING_WAITED) futex_wake(&s->state, INT32_MAX); // of the address alone
+  wake_token(capability, token);
+  leave();
+  return BR_OK;
+}
+
+// bri_reap ends a slot that the host has abandoned. Its token goes to the waker all the same, which may own it.
+void bri_reap(slot *s) {
+  enter();
+  void *token = s->pub.token;
+  int32_t capability = s->pub.capability;
+  destroy(s);
+  wake_token(capability, token);
+  leave();
+}
+
+// bri_reap_all is for br_deinit, when there is no consumer.
+void bri_reap_all(void) {
+  for (slot *s = __atomic_exchange_n(&bri_state.ring->abandoned, (slot *)NULL, __ATOMIC_SEQ_CST); s != NULL;) {
+    slot *next = s->next;
+    bri_reap(s);
+    s = next;
+  }
+}
+
+br_slot *br_done_next(uint64_t generation) {
+  (void)generation;
+  if (bri_forked()) return NULL;
+  static uint32_t lock; // takers are few, and a stack that several pop from would need more
+  while (!swap32(&lock, 0, 1)) sched_yield();
+  slot *top = __atomic_load_n(&bri_state.done, __ATOMIC_SEQ_CST);
+  while (top != NULL && !__atomic_compare_exchange_n(&bri_state.done, &top, top->next, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+  store32(&lock, 0);
+  return top != NULL ? &top->pub : NULL;
+}
