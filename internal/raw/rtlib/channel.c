@@ -3,6 +3,7 @@
 #define RTI_MAY_SWITCH
 #include "ring.h"
 #include "run.h"
+#include "strand.h"
 
 #include <pthread.h>
 
@@ -111,19 +112,24 @@ __attribute__((noinline)) static int32_t slowly(rt_value ch, bool receive, rt_va
   find(ch, &r);
   int64_t deadline = rti_deadline(timeout_ns);
   int32_t error = RT_OK;
+  int most = rti_coroutine_now() != NULL ? 0 : 10; // a coroutine sleeps and wakes in less time than that takes
   for (int tries = 0;; tries++) {
     int how = step(&r, receive, v);
     if (how != RING_NOT_NOW) {
       error = how == RING_OK ? RT_OK : failed(ch, how);
       break;
     }
-    if (tries < 30) { // whoever fills or empties it may be at it
-      for (int i = 0; i < 1 << (tries < 5 ? tries : 5); i++) rti_wait(0);
-      if (tries > 20) rti_yield();
+    if (tries < most) { // whoever fills or empties it may be at it
+      if (tries < 7) {
+        for (int i = 0; i < 1 << tries; i++) rti_wait(0);
+      } else {
+        rti_yield();
+      }
       continue;
     }
     if (error != RT_OK) break;
     error = receive ? rti_park(receivers(ch), nothing_there, &r, deadline) : rti_park(senders(ch), no_room, &r, deadline);
+    if (error == RT_E_STOPPED || error == RT_E_FORKED) break;
     // A wake that came as the time was over is not lost: one more step.
   }
   rt_release(ch);

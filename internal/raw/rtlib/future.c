@@ -114,8 +114,13 @@ static int32_t result(rt_value f, rt_value *v) {
 }
 
 static bool not_over(void *arg, size_t i) {
-  rt_value f = ((rt_value *)arg)[i]; // who waits counts it
-  return !over(__atomic_fetch_or(&rt_slot_of_(f)->len, WAITED, __ATOMIC_SEQ_CST));
+  rt_value f = ((rt_value *)arg)[i]; // who waits counts it, but rt_shutdown does not care
+  rt_slot_ *s = rt_slot_of_(f);
+  acquire(s);
+  bool waits = rt_live_(s, f, RT_T_FUTURE) && !over(state(s));
+  if (waits) __atomic_store_n(&s->len, state(s) | WAITED, __ATOMIC_SEQ_CST);
+  unlock(s);
+  return waits;
 }
 
 static uint32_t runner(rt_slot_ *s) {
@@ -147,8 +152,9 @@ static int32_t wait_for(rt_value f, int64_t timeout_ns, int64_t deadline) {
   rt_slot_ *s = rt_slot_of_(f);
   for (;;) {
     uint32_t st = state(s);
-    if (over(st)) return RT_OK;
     if (rti_stopping() != RT_OK) return refused_for(rti_stopping());
+    if (!rt_still_(s, f)) break; // let go by one who had no count, or by rt_shutdown
+    if (over(st)) return RT_OK;
     if ((st & STATE) == UNSTARTED) {
       if (timeout_ns < 0 && !rti_deep()) {
         if (run(f)) return RT_OK;
@@ -161,8 +167,10 @@ static int32_t wait_for(rt_value f, int64_t timeout_ns, int64_t deadline) {
     if (!rti_waits_for(f, runner(s))) return refused_for(RT_E_SELF);
     int32_t error = rti_park(f, not_over, &f, deadline);
     rti_waits_no_more();
-    if (error != RT_OK && !over(state(s))) return refused_for(error);
+    if (error == RT_E_STOPPED || (error != RT_OK && !over(state(s)))) return refused_for(error);
   }
+  rt_refuse_(f, 0);
+  return me()->error;
 }
 
 static int32_t await(rt_value f, int64_t timeout_ns, rt_value *v) {
@@ -211,7 +219,7 @@ rt_value rt_future_new(rt_value (*fn)(rt_value), rt_value context) {
   uint32_t blk = take_block(BLOCK);
   if (blk == 0) {
     rt_release(context);
-    return nil_for(rti_off != RT_OK ? rti_off : RT_E_MEMORY);
+    return nil_for(off_now() != RT_OK ? off_now() : RT_E_MEMORY);
   }
   __atomic_store_n(&rt_words_(blk)[CONTEXT], context, __ATOMIC_RELAXED);
   __atomic_store_n(&rt_words_(blk)[RUNNER], 0, __ATOMIC_RELAXED);

@@ -106,9 +106,11 @@ static inline thread *me(void) {
 #endif
 }
 
+static inline int32_t off_now(void) { return __atomic_load_n(&rti_off, __ATOMIC_RELAXED); }
+
 // refused_for says why a call is refused: in a fork's child, all are for that.
 static inline int32_t refused_for(int32_t error) {
-  return me()->error = RT_UNLIKELY_(rti_off == RT_E_FORKED) ? RT_E_FORKED : error;
+  return me()->error = RT_UNLIKELY_(off_now() == RT_E_FORKED) ? RT_E_FORKED : error;
 }
 
 static inline rt_value nil_for(int32_t error) {
@@ -180,7 +182,7 @@ static inline void give_block(uint32_t blk, uint64_t bytes) {
 // ---- Objects ----
 // made_bare gives the object that is complete but for its word its handle, which no scope knows of.
 static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t aux) {
-  int32_t off = __atomic_load_n(&rti_off, __ATOMIC_RELAXED);
+  int32_t off = off_now();
   uint32_t i = RT_LIKELY_(off == RT_OK) ? take_slot() : 0;
   if (RT_UNLIKELY_(i == 0)) return nil_for(off != RT_OK ? off : RT_E_MEMORY);
   rt_slot_ *s = rt_h_.base + i;

@@ -29,12 +29,15 @@ static bool mapped(void *p) {
 // In a fork's child there are no other threads, and the locks are as they were: nothing may be waited for, and Go cannot be
 // entered. The table becomes the empty one, in which every handle is stale.
 static void child(void) {
-  if (rti_off != RT_OK) return;
+  if (off_now() != RT_OK) return;
   rti_off = RT_E_FORKED;
   rt_heap_ was = rt_h_, none = {&rt_no_slot_, 0, 0, 0};
   for (size_t i = 0; i < ncopies; i++)
     if (mapped(copies[i]) && memcmp(copies[i], &was, sizeof was) == 0) *copies[i] = none;
   rt_h_ = none;
+  thread *t = me(); // its free blocks are below another base
+  t->nslots = 0;
+  memset(t->nblocks, 0, sizeof t->nblocks);
 }
 
 static bool keep(rt_heap_ *heap) { // under the lock
@@ -51,8 +54,8 @@ static bool keep(rt_heap_ *heap) { // under the lock
 
 int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
   if (abi != RT_ABI_VERSION || heap == NULL) return refused_for(RT_E_STATE);
-  if (rti_off == RT_E_FORKED) return refused_for(RT_E_FORKED);
-  if (rti_body() != RT_NIL && rti_off != RT_OK) return refused_for(RT_E_STATE);
+  if (off_now() == RT_E_FORKED) return refused_for(RT_E_FORKED);
+  if (rti_body() != RT_NIL && off_now() != RT_OK) return refused_for(RT_E_STATE);
   pthread_mutex_lock(&lock);
   int32_t error = half ? RT_E_STATE : rti_start(&rt_h_);
   if (error == RT_OK && !keep(heap)) error = RT_E_MEMORY;
@@ -66,11 +69,11 @@ int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
 }
 
 int64_t rt_shutdown(int64_t timeout_ns) {
-  if (rti_off == RT_E_FORKED) return nil_for(RT_E_FORKED), -1;
+  if (off_now() == RT_E_FORKED) return nil_for(RT_E_FORKED), -1;
   if (rti_body() != RT_NIL) return nil_for(RT_E_STATE), -1;
   int64_t deadline = rti_deadline(timeout_ns), left = -1;
   pthread_mutex_lock(&lock);
-  if (rti_off == RT_OK || half) {
+  if (off_now() == RT_OK || half) {
     __atomic_store_n(&rti_off, RT_E_STOPPED, __ATOMIC_SEQ_CST);
     rti_lot_stop();
     half = !rti_sched_stop(deadline);

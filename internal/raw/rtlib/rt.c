@@ -44,7 +44,9 @@ thread *rti_attach(void) {
 }
 
 void rt_refuse_(rt_value v, int32_t error) {
-  me()->error = rti_off == RT_E_FORKED ? RT_E_FORKED : error != 0 ? error : alive(v) ? RT_E_TYPE : RT_E_HANDLE;
+  int32_t off = off_now();
+  if (error == 0) error = alive(v) ? RT_E_TYPE : off != RT_OK ? off : RT_E_HANDLE;
+  refused_for(error);
 }
 
 thread *rti_me(void) { return me(); }
@@ -214,7 +216,10 @@ rt_value rt_scope_pop(rt_value result) {
 }
 
 // ---- What looks at the whole heap is Go ----
-static bool running(void) { return rti_off == RT_OK || no_for(rti_off); }
+static bool running(void) {
+  int32_t off = off_now();
+  return off == RT_OK || no_for(off);
+}
 
 bool rt_freeze(rt_value v) {
   if (!running()) return false;

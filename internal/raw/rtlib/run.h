@@ -126,6 +126,7 @@ RTI_HIDDEN void rti_future_done(rt_value f, rt_value v, int32_t error);
 
 // ---- The lot's and the scheduler's own ----
 RTI_HIDDEN void rti_lot_stop(void);                       // wakes all that waits
+RTI_HIDDEN int64_t rti_lot_inside(void);                  // how many wait
 RTI_HIDDEN bool rti_sched_stop(int64_t deadline);         // ends the workers; false: bodies are under way past the deadline
 RTI_HIDDEN void rti_ready(rti_strand *list);              // coroutines that are to go on, linked
 RTI_HIDDEN void rti_strand_gone(thread *t);               // the thread ends

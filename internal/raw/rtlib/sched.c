@@ -6,14 +6,19 @@
 #include "run.h"
 #include "strand.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #if defined(__x86_64__) || defined(__aarch64__)
 #define COROUTINES 1
@@ -110,7 +115,7 @@ static rti_strand *now(void) {
 }
 
 void rti_strand_gone(thread *t) {
-  if (t->own == NULL || rti_off == RT_E_FORKED) return;
+  if (t->own == NULL || off_now() == RT_E_FORKED) return;
   pthread_mutex_lock(&ids_lock);
   t->own->next = free_threads;
   free_threads = t->own;
@@ -161,7 +166,7 @@ static rti_strand *take_coroutine(void) {
   rti_strand *s = free_coroutines;
   if (s != NULL) {
     free_coroutines = s->next;
-    free_count--;
+    __atomic_store_n(&free_count, free_count - 1, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&ids_lock);
     return s;
   }
@@ -251,6 +256,7 @@ static struct {
   struct seat {
     pthread_t id;
     thread *t;
+    long tid;
     enum { EMPTY, TAKEN, LEFT } is;
   } seats[SEATS];
   pthread_t watcher;
@@ -531,6 +537,9 @@ static void *worker(void *p) {
   t->worker = true;
   pthread_mutex_lock(&sc.lock);
   seat->t = t;
+#ifdef __linux__
+  seat->tid = syscall(SYS_gettid);
+#endif
   pthread_mutex_unlock(&sc.lock);
   work w;
   rti_strand *co;
@@ -636,6 +645,32 @@ void rti_suspend(rti_waiter *w, int64_t deadline) {
   }
 }
 
+// asleep says whether a worker that has work is blocked in C; of one that computes there is no use in another.
+static bool asleep(const struct seat *s) {
+#ifdef __linux__
+  char path[64], text[256];
+  snprintf(path, sizeof path, "/proc/self/task/%ld/stat", s->tid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  if (n > 0) {
+    text[n] = 0;
+    const char *state = strrchr(text, ')');
+    return state != NULL && state[1] == ' ' && state[2] != 'R';
+  }
+#else
+  (void)s;
+#endif
+  return true;
+}
+
+static bool all_asleep(void) { // under the lock
+  int awake = 0;
+  for (int i = 0; i < SEATS; i++)
+    if (sc.seats[i].t != NULL && !asleep(&sc.seats[i])) awake++;
+  return awake < sc.most;
+}
+
 // The watcher wakes what has waited long enough, moves coroutines that a worker keeps for itself, and adds a worker when
 // nothing moves: bodies are computing, or blocked in C.
 static void *watcher(void *unused) {
@@ -668,10 +703,7 @@ static void *watcher(void *unused) {
     bool waits = sc.n > 0 || sc.ready != NULL;
     still = seen == sc.taken ? still + 1 : 1;
     seen = sc.taken;
-    if (waits && still >= 3 && sc.idlers == 0) {
-      more_workers(sc.most + EXTRA);
-      still = 1;
-    }
+    if (waits && sc.idlers == 0 && still % 4 == 3 && (still > 100 || all_asleep())) more_workers(sc.most + EXTRA);
     lazy = sc.idlers == sc.workers && !waits ? lazy + 1 : 0;
     int64_t until = lazy > 20 ? -1 : at + TICK;
     if (sc.ntimers > 0 && (until < 0 || sc.timers[0]->deadline < until)) until = sc.timers[0]->deadline;
@@ -688,12 +720,12 @@ static void *watcher(void *unused) {
 bool rti_sched_stop(int64_t deadline) {
   pthread_mutex_lock(&sc.lock);
   make();
-  while (sc.busy > 0 || sc.n > 0 || sc.ready != NULL || __atomic_load_n(&sc.bodies, __ATOMIC_ACQUIRE) > 0) {
+  while (sc.busy > 0 || sc.n > 0 || sc.ready != NULL || __atomic_load_n(&sc.bodies, __ATOMIC_ACQUIRE) > 0 || rti_lot_inside() > 0) {
     if (deadline >= 0 && rti_now() >= deadline) {
       pthread_mutex_unlock(&sc.lock);
       return false;
     }
-    int64_t soon = rti_now() + TICK; // bodies on the host's threads do not tell
+    int64_t soon = rti_now() + TICK; // the host's threads do not tell
     wait_until(&sc.quiet, deadline >= 0 && deadline < soon ? deadline : soon);
     pthread_mutex_unlock(&sc.lock);
     rti_lot_stop(); // who had not seen that the runtime stops, and went to sleep

@@ -27,7 +27,7 @@ typedef struct question {
 } question;
 
 static int64_t answer(void (*fn)(void *), question *q) {
-  if (__atomic_load_n(&rti_off, __ATOMIC_RELAXED) == RT_E_FORKED) return 0;
+  if (off_now() == RT_E_FORKED) return 0;
   rti_on_thread_stack(fn, q);
   return q->r;
 }

@@ -82,6 +82,10 @@ static void rouse(uint32_t *state) {
 }
 #endif
 
+static int64_t inside; // strands that wait, or are on their way in or out
+
+int64_t rti_lot_inside(void) { return __atomic_load_n(&inside, __ATOMIC_ACQUIRE); }
+
 static bool claim(rti_waiter *w, uint32_t why) {
   uint32_t waits = RTI_WAITS;
   return __atomic_compare_exchange_n(&w->state, &waits, why, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -90,9 +94,9 @@ static bool claim(rti_waiter *w, uint32_t why) {
 static uint32_t state_of(rti_waiter *w) { return __atomic_load_n(&w->state, __ATOMIC_ACQUIRE); }
 
 static void sleep_thread(rti_waiter *w, int64_t deadline) {
-  for (int spins = 0; spins < 100; spins++) {
+  for (int spins = 0; spins < 50; spins++) {
     if (state_of(w) != RTI_WAITS) return;
-    rti_wait(spins < 60 ? 0 : 64);
+    rti_wait(0);
   }
   while (state_of(w) == RTI_WAITS) {
     doze(w, deadline);
@@ -151,6 +155,7 @@ int32_t rti_park_any(const uint64_t *keys, size_t n, bool (*still)(void *, size_
   if (off != RT_OK) return off;
   rti_node one, *nodes = n == 1 ? &one : malloc(n * sizeof *nodes);
   if (nodes == NULL) return RT_E_MEMORY;
+  __atomic_fetch_add(&inside, 1, __ATOMIC_RELAXED);
   rti_waiter w = {.state = RTI_WAITS, .timer = -1, .co = rti_coroutine_now()};
   int32_t status = enter(&w, nodes, keys, n, still, arg);
   if (status == RT_OK) {
@@ -162,6 +167,7 @@ int32_t rti_park_any(const uint64_t *keys, size_t n, bool (*still)(void *, size_
   }
   leave(nodes, n);
   if (nodes != &one) free(nodes);
+  __atomic_fetch_sub(&inside, 1, __ATOMIC_RELEASE);
   return status;
 }
 
