@@ -30,7 +30,9 @@ type Heap struct {
 	slotFree []uint32 //
 	dataNext uint32   // units from the base on that were carved
 	free     [classes][]uint32
-	fresh    [classes]span // of a chunk that is being cut up
+	warm     [classes][]uint32 // free blocks of keepBytes or more that still have their memory
+	warmed   uint64            // bytes of those
+	fresh    [classes]span     // of a chunk that is being cut up
 
 	used    uint64 // bytes of blocks that were taken
 	limit   uint64
@@ -71,7 +73,8 @@ type Limits struct {
 const (
 	defaultData = 64 << 30
 	chunkBytes  = 2 << 20
-	keepBytes   = 1 << 20 // free blocks of this size or more give their memory back to the system
+	keepBytes   = 1 << 20  // free blocks of this size or more give their memory back to the system, when
+	warmBytes   = 64 << 20 // those that have not are together larger than this
 )
 
 // New reserves a heap. Where the system gives less address space than asked for (a limit, a checker), the heap is
@@ -113,6 +116,9 @@ func New(l Limits) (*Heap, error) {
 		if h.limit == 0 {
 			h.limit = machineMemory() / 4 * 3
 		}
+		if first := uint64(chunkBytes); slots*slotBytes > first { // few objects need few pages
+			largePages(b[skip+first : skip+slots*slotBytes])
+		}
 		return h, nil
 	}
 }
@@ -152,13 +158,19 @@ func (h *Heap) bytes(blk uint32, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(h.base, -int64(blk)<<unitShift)), n)
 }
 
+// take moves the last of from to dst, and returns how many.
+func take(from *[]uint32, dst []uint32) int {
+	n := copy(dst, (*from)[len(*from)-min(len(dst), len(*from)):])
+	*from = (*from)[:len(*from)-n]
+	return n
+}
+
 // TakeSlots fills dst with free slots, each of which holds its next generation, and returns how many there were: fewer
 // only when the table is full.
 func (h *Heap) TakeSlots(dst []uint32) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := copy(dst, h.slotFree[len(h.slotFree)-min(len(dst), len(h.slotFree)):])
-	h.slotFree = h.slotFree[:len(h.slotFree)-n]
+	n := take(&h.slotFree, dst)
 	for n < len(dst) && h.slotNext < h.slotEnd {
 		dst[n] = h.slotNext
 		h.slotNext++
@@ -184,8 +196,9 @@ func (h *Heap) TakeBlocks(c int, dst []uint32) int {
 	if left := (h.limit - min(h.used, h.limit)) >> unitShift >> c; left < uint64(len(dst)) {
 		dst = dst[:left]
 	}
-	n := copy(dst, h.free[c][len(h.free[c])-min(len(dst), len(h.free[c])):])
-	h.free[c] = h.free[c][:len(h.free[c])-n]
+	n := take(&h.warm[c], dst)
+	h.warmed -= uint64(n) * unit << c
+	n += take(&h.free[c], dst[n:])
 	h.used += uint64(n) * unit << c
 	for ; n < len(dst); n++ {
 		s := &h.fresh[c]
@@ -199,28 +212,40 @@ func (h *Heap) TakeBlocks(c int, dst []uint32) int {
 	return n
 }
 
-// carve gives class c a chunk.
+// carve gives class c a chunk: of large pages, but for the first one of small blocks, of which there may be few.
 func (h *Heap) carve(c int) bool {
 	size := uint32(max(chunkBytes, uint64(unit)<<c) >> unitShift)
 	if size > h.dataUnits-h.dataNext {
 		return false
+	}
+	if uint64(unit)<<c >= keepBytes || h.fresh[c].end != 0 {
+		largePages(h.bytes(h.dataNext+size, uint64(size)<<unitShift))
 	}
 	h.fresh[c] = span{h.dataNext, h.dataNext + size}
 	h.dataNext += size
 	return true
 }
 
-// GiveBlocks takes free blocks of class c back. They stay mapped; the memory of large ones goes back to the system.
+// GiveBlocks takes free blocks of class c back. They stay mapped. Large ones keep their memory while there are few of
+// them: to get it back from the system costs more than to fill it.
 func (h *Heap) GiveBlocks(c int, src []uint32) {
-	if uint64(unit)<<c >= keepBytes {
-		for _, blk := range src {
-			forget(h.bytes(blk, uint64(unit)<<c))
-		}
-	}
+	size := uint64(unit) << c
 	h.mu.Lock()
-	h.used -= uint64(len(src)) * unit << c
-	h.free[c] = append(h.free[c], src...)
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	h.used -= uint64(len(src)) * size
+	if size < keepBytes {
+		h.free[c] = append(h.free[c], src...)
+		return
+	}
+	for _, blk := range src {
+		if h.warmed+size <= warmBytes {
+			h.warmed += size
+			h.warm[c] = append(h.warm[c], blk)
+			continue
+		}
+		forget(h.bytes(blk, size))
+		h.free[c] = append(h.free[c], blk)
+	}
 }
 
 // magazine is what Go code takes slots and blocks from without the heap's lock.

@@ -10,3 +10,6 @@ func machineMemory() uint64 {
 	}
 	return uint64(i.Totalram) * uint64(i.Unit) //nolint:unconvert // narrower on some machines
 }
+
+// largePages asks for large pages where that is written. A system without them is as correct.
+func largePages(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }

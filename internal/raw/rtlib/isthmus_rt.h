@@ -373,6 +373,9 @@ RT_API_ int32_t rt_start_(uint32_t abi, rt_heap_ *heap);
 RT_API_ void rt_refuse_(rt_value v, int32_t error);
 RT_API_ bool rt_bury_(rt_value v);
 RT_API_ bool rt_grow_push_(rt_value a, rt_value v);
+RT_API_ int64_t rt_len_again_(rt_value v, int32_t t);
+RT_API_ rt_value rt_element_again_(rt_value v, int32_t t, int64_t i);
+RT_API_ uint64_t rt_aux_again_(rt_value v, int32_t t, uint64_t none);
 
 /* Each executable or shared library has its own copy: an exported variable would be split by copy relocation. Before
  * rt_init it is a table of one slot that nothing lives in. */
@@ -398,44 +401,52 @@ static inline bool rt_still_(const rt_slot_ *s, rt_value v) {
 
 #ifndef RT_NO_INLINE
 
-static inline int64_t rt_len_(rt_value v, int t) {
+/* Short enough to be part of the caller wherever that is. */
+#define RT_HERE_ static inline __attribute__((always_inline))
+
+RT_HERE_ bool rt_is_(uint64_t word, rt_value v, int t) {
+  return ((word ^ v) >> 31 | ((v ^ (RT_TYPE_(t) | 1)) & (RT_TYPE_(31) | 7))) == 0;
+}
+
+/* Whether the slot's word is what it was before the reads in between. A count that changed makes it another as well. */
+RT_HERE_ bool rt_same_(const rt_slot_ *s, uint64_t word) {
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return __atomic_load_n(&s->word, __ATOMIC_RELAXED) == word;
+}
+
+RT_HERE_ int64_t rt_len_(rt_value v, int t) {
   const rt_slot_ *s = rt_slot_of_(v);
-  if (RT_LIKELY_(rt_live_(s, v, t))) {
+  uint64_t word = rt_load_(&s->word);
+  if (RT_LIKELY_(rt_is_(word, v, t))) {
     int64_t n = rt_load32_(&s->len);
-    if (RT_LIKELY_(rt_still_(s, v))) return n;
+    if (RT_LIKELY_(rt_same_(s, word))) return n;
   }
-  rt_refuse_(v, 0);
-  return -1;
+  return rt_len_again_(v, t);
 }
 
-static inline rt_value rt_element_(rt_value v, int t, int64_t i) {
-  const rt_slot_ *s = rt_slot_of_(v);
-  while (RT_LIKELY_(rt_live_(s, v, t))) {
-    uint32_t blk = rt_load32_(&s->blk);
-    uint64_t n = rt_load32_(&s->len), at = (uint64_t)i;
-    if (RT_UNLIKELY_(at >= n)) {
-      at += n;
-      if (i >= 0 || at >= n) {
-        if (!rt_still_(s, v)) break;
-        rt_refuse_(v, RT_E_INDEX);
-        return RT_NIL;
-      }
+/* An element that is there, counted from the start; the library does the rest. */
+RT_HERE_ rt_value rt_element_(rt_value v, int t, int64_t i) {
+  const rt_slot_ *base = rt_h_.base, *s = (const rt_slot_ *)((const char *)base + ((v << 2) & rt_h_.mask));
+  uint64_t word = rt_load_(&s->word);
+  if (RT_LIKELY_(rt_is_(word, v, t))) {
+    int64_t blk = rt_load32_(&s->blk);
+    if (RT_LIKELY_((uint64_t)i < rt_load32_(&s->len))) {
+      rt_value x = __atomic_load_n((const uint64_t *)base + (i - 2 * blk), __ATOMIC_RELAXED);
+      /* Only arrays get another block while they live. */
+      if (RT_LIKELY_(rt_same_(s, word) && (t != RT_T_ARRAY || __atomic_load_n(&s->blk, __ATOMIC_RELAXED) == blk))) return x;
     }
-    rt_value x = __atomic_load_n(&rt_words_(blk)[at], __ATOMIC_RELAXED);
-    if (RT_LIKELY_(rt_still_(s, v) && __atomic_load_n(&s->blk, __ATOMIC_RELAXED) == blk)) return x;
   }
-  rt_refuse_(v, 0);
-  return RT_NIL;
+  return rt_element_again_(v, t, i);
 }
 
-static inline uint64_t rt_aux_(rt_value v, int t, uint64_t none) {
+RT_HERE_ uint64_t rt_aux_(rt_value v, int t, uint64_t none) {
   const rt_slot_ *s = rt_slot_of_(v);
-  if (RT_LIKELY_(rt_live_(s, v, t))) {
+  uint64_t word = rt_load_(&s->word);
+  if (RT_LIKELY_(rt_is_(word, v, t))) {
     uint64_t x = rt_load_(&s->aux);
-    if (RT_LIKELY_(rt_still_(s, v))) return x;
+    if (RT_LIKELY_(rt_same_(s, word))) return x;
   }
-  rt_refuse_(v, 0);
-  return none;
+  return rt_aux_again_(v, t, none);
 }
 
 RT_FN_ bool rt_retain(rt_value v) {
@@ -475,16 +486,16 @@ RT_FN_ int64_t rt_array_len(rt_value a) { return rt_len_(a, RT_T_ARRAY); }
 RT_FN_ rt_value rt_array_get(rt_value a, int64_t i) { return rt_element_(a, RT_T_ARRAY, i); }
 
 /* A push into an array that has room, of a value that needs no count; the library does the rest. */
-RT_FN_ bool rt_array_push(rt_value a, rt_value v) {
-  rt_slot_ *s = rt_slot_of_(a);
-  if (RT_LIKELY_(rt_live_(s, a, RT_T_ARRAY) && ((0x4du >> (v & 7)) & 1))) {
+RT_HERE_ bool rt_push_(rt_value a, rt_value v) {
+  rt_slot_ *base = rt_h_.base, *s = (rt_slot_ *)((char *)base + ((a << 2) & rt_h_.mask));
+  if (RT_LIKELY_(rt_is_(rt_load_(&s->word), a, RT_T_ARRAY) && ((0x4du >> (v & 7)) & 1))) {
     uint32_t l = __atomic_load_n(&s->lock, __ATOMIC_RELAXED);
     if (RT_LIKELY_(!(l & 1) && __atomic_compare_exchange_n(&s->lock, &l, l | 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
-      uint64_t n = rt_load32_(&s->len);
-      bool room = rt_still_(s, a) && n < rt_load_(&s->aux) && !(rt_load32_(&s->meta) & 1);
+      uint32_t n = rt_load32_(&s->len);
+      bool room = n < rt_load_(&s->aux) && rt_still_(s, a) && !(rt_load32_(&s->meta) & 1);
       if (RT_LIKELY_(room)) {
-        __atomic_store_n(&rt_words_(rt_load32_(&s->blk))[n], v, __ATOMIC_RELAXED);
-        __atomic_store_n(&s->len, (uint32_t)n + 1, __ATOMIC_RELEASE);
+        __atomic_store_n((uint64_t *)base + ((int64_t)n - 2 * (int64_t)rt_load32_(&s->blk)), v, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->len, n + 1, __ATOMIC_RELEASE);
       }
       __atomic_store_n(&s->lock, l + 2, __ATOMIC_RELEASE);
       if (RT_LIKELY_(room)) return true;
@@ -492,6 +503,7 @@ RT_FN_ bool rt_array_push(rt_value a, rt_value v) {
   }
   return rt_grow_push_(a, v);
 }
+RT_FN_ bool rt_array_push(rt_value a, rt_value v) { return rt_push_(a, v); }
 
 RT_FN_ int64_t rt_tuple_len(rt_value t) { return rt_len_(t, RT_T_TUPLE); }
 RT_FN_ rt_value rt_tuple_get(rt_value t, uint64_t i) { return rt_element_(t, RT_T_TUPLE, (int64_t)(i < 1ULL << 31 ? i : 1ULL << 31)); }

@@ -2,6 +2,43 @@
 
 #include "heap.h"
 
+// ---- Reads, with all that may come to the header's: a writer beside it, a negative index, and what is wrong ----
+int64_t rt_len_again_(rt_value v, int32_t t) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  if (rt_live_(s, v, t)) {
+    int64_t n = rt_load32_(&s->len);
+    if (rt_still_(s, v)) return n;
+  }
+  rt_refuse_(v, 0);
+  return -1;
+}
+
+uint64_t rt_aux_again_(rt_value v, int32_t t, uint64_t none) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  if (rt_live_(s, v, t)) {
+    uint64_t x = rt_load_(&s->aux);
+    if (rt_still_(s, v)) return x;
+  }
+  rt_refuse_(v, 0);
+  return none;
+}
+
+rt_value rt_element_again_(rt_value v, int32_t t, int64_t i) {
+  const rt_slot_ *s = rt_slot_of_(v);
+  while (rt_live_(s, v, t)) {
+    uint32_t blk = rt_load32_(&s->blk);
+    uint64_t n = rt_load32_(&s->len), at = i < 0 ? (uint64_t)i + n : (uint64_t)i;
+    if (at >= n) {
+      if (!rt_still_(s, v)) break;
+      return nil_for(RT_E_INDEX);
+    }
+    rt_value x = __atomic_load_n(&rt_words_(blk)[at], __ATOMIC_RELAXED);
+    if (rt_still_(s, v) && __atomic_load_n(&s->blk, __ATOMIC_RELAXED) == blk) return x;
+  }
+  rt_refuse_(v, 0);
+  return RT_NIL;
+}
+
 // ---- Arrays ----
 rt_value rt_array_new(int64_t cap) {
   if (RT_UNLIKELY_((uint64_t)cap > rt_h_.max_len)) return nil_for(RT_E_SIZE);
