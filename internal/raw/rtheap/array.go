@@ -104,7 +104,7 @@ func (h *Heap) ArrayPush(a, v Value) Code {
 
 // grow gives a locked array a block of twice the size.
 func (h *Heap) grow(s *slot) Code {
-	n, c := uint64(s.len), max(4, s.aux*2)
+	n, c := uint64(s.len), max(8, s.aux*2)
 	if n == h.maxLen {
 		return BadSize
 	}

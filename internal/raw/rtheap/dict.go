@@ -7,14 +7,15 @@ import (
 	"sync/atomic"
 )
 
-// A dictionary keeps its entries in the order in which they came, and finds them through a table of words. Both share a
-// block of 16n bytes, n a power of two: n words of table, then n/2 entries of two words, key and value.
+// A dictionary keeps its entries in the order in which they came, and finds them through a table of marks. Both share a
+// block of 16n bytes, n a power of two: n marks of 32 bits, then 3n/4 entries of two words, key and value.
 //
-//	table word: 0 is free; otherwise [upper 32 bits of the hash][number of the entry + 1]
-//	aux:        [entries used, those removed included][times it was rebuilt][log2 n]
-//	len:        entries that are there
+//	mark: 0 is free; otherwise [upper bits of the hash][number of the entry + 1, log2 n bits]
+//	aux:  [entries used, those removed included][times it was rebuilt][log2 n]
+//	len:  entries that are there
 //
-// At most half of the table is used, so a look-up ends soon. A removed entry has the key hole; rebuilding drops it.
+// At most three quarters of the table are used, so a look-up ends soon, as a rule in the line of memory where it began. A
+// removed entry has the key hole; rebuilding drops it.
 const (
 	minTable   = 3 // log2
 	rebuilt    = 1 << 8
@@ -35,7 +36,7 @@ func (h *Heap) table(blk uint32, aux uint64) table {
 
 func (t *table) aux() uint64 { return uint64(t.used)<<32 | uint64(t.gen)<<8 | uint64(t.lg) }
 
-// size is the number of words of the table, 0 of a dictionary that never had an entry.
+// size is the number of marks of the table, 0 of a dictionary that never had an entry.
 func (t *table) size() uint64 {
 	if t.blk == 0 {
 		return 0
@@ -43,32 +44,43 @@ func (t *table) size() uint64 {
 	return 1 << t.lg
 }
 
-func (t *table) at(i uint64) *uint64    { return t.h.word(t.blk, i) }
-func (t *table) key(j uint64) *uint64   { return t.h.word(t.blk, t.size()+2*j) }
-func (t *table) value(j uint64) *uint64 { return t.h.word(t.blk, t.size()+2*j+1) }
+// room is how many entries it may have.
+func (t *table) room() uint64 { return t.size() / 4 * 3 }
 
-// find returns the entry of key k, whose hash is x, and the table word that has it or that would. It ends whatever it
-// reads: a writer may be at it.
-func (t *table) find(k Value, x uint64) (entry, at uint64, found bool) {
+func (t *table) at(i uint64) *uint32    { return t.h.half(t.blk, i) }
+func (t *table) key(j uint64) *uint64   { return t.h.word(t.blk, t.size()/2+2*j) }
+func (t *table) value(j uint64) *uint64 { return t.h.word(t.blk, t.size()/2+2*j+1) }
+
+// mark is that of entry j, whose key has the hash x.
+func (t *table) mark(x, j uint64) uint32 { return uint32(x>>32)&^uint32(t.size()-1) | uint32(j+1) }
+
+// candidates calls same with each entry whose mark is that of the hash x, until it says yes; at is the mark that has the
+// entry, or that would. It ends whatever it reads: a writer may be at it.
+func (t *table) candidates(x uint64, same func(entry uint64) bool) (entry, at uint64, found bool) {
 	n := t.size()
 	if n == 0 {
 		return 0, 0, false
 	}
-	i := x & (n - 1)
+	mask := n - 1
+	i := x & mask
 	for range n {
-		w := atomic.LoadUint64(t.at(i))
+		w := atomic.LoadUint32(t.at(i))
 		if w == 0 {
 			break
 		}
-		if w>>32 == x>>32 {
-			j := (w - 1) & (n/2 - 1)
-			if t.h.same(Value(atomic.LoadUint64(t.key(j))), k) {
+		if (w^uint32(x>>32))&^uint32(mask) == 0 {
+			if j := uint64(w-1) & mask; same(j) {
 				return j, i, true
 			}
 		}
-		i = (i + 1) & (n - 1)
+		i = (i + 1) & mask
 	}
 	return 0, i, false
+}
+
+// find returns the entry of key k, whose hash is x, and the mark that has it or that would.
+func (t *table) find(k Value, x uint64) (entry, at uint64, found bool) {
+	return t.candidates(x, func(j uint64) bool { return t.h.same(Value(atomic.LoadUint64(t.key(j))), k) })
 }
 
 // NewDict makes an empty dictionary with room for n entries.
@@ -79,9 +91,9 @@ func (h *Heap) NewDict(n int64) (Value, Code) {
 	if n == 0 {
 		return h.newObject(Dict, 0, 0, 0, nil)
 	}
-	lg := max(minTable, bits.Len64(uint64(n)*2-1))
+	lg := max(minTable, bits.Len64((uint64(n)*4+2)/3-1))
 	t := table{h: h, lg: uint8(lg)}
-	return h.newObject(Dict, 16<<lg, 0, t.aux(), func(blk uint32) { h.wipe(blk, 1<<lg) })
+	return h.newObject(Dict, 16<<lg, 0, t.aux(), func(blk uint32) { h.wipe(blk, 1<<lg/2) })
 }
 
 func (h *Heap) wipe(blk uint32, n uint64) {
@@ -217,7 +229,7 @@ func (h *Heap) DictSet(d, k, v Value) Code {
 	if found {
 		v = Value(atomic.SwapUint64(t.value(j), uint64(v)))
 	} else {
-		if uint64(t.used) == t.size()/2 {
+		if uint64(t.used) == t.room() {
 			if code = h.rebuild(s, &t); code == OK {
 				_, at, _ = t.find(k, x)
 			}
@@ -226,7 +238,7 @@ func (h *Heap) DictSet(d, k, v Value) Code {
 			j = uint64(t.used)
 			atomic.StoreUint64(t.key(j), uint64(k))
 			atomic.StoreUint64(t.value(j), uint64(v))
-			atomic.StoreUint64(t.at(at), x>>32<<32|(j+1))
+			atomic.StoreUint32(t.at(at), t.mark(x, j))
 			t.used++
 			atomic.StoreUint64(&s.aux, t.aux())
 			atomic.StoreUint32(&s.len, s.len+1)
@@ -245,9 +257,9 @@ func (h *Heap) fieldsCode(d Value) Code {
 	return code
 }
 
-// rebuild gives a locked dictionary a table that has no removed entries and is at most a quarter full.
+// rebuild gives a locked dictionary a table that has no removed entries and is at most half full.
 func (h *Heap) rebuild(s *slot, t *table) Code {
-	lg := max(minTable, bits.Len32(s.len)+2)
+	lg := max(minTable, bits.Len64(max(uint64(s.len)*2, 1)-1))
 	if uint64(2)<<lg > h.maxLen {
 		return BadSize
 	}
@@ -255,7 +267,7 @@ func (h *Heap) rebuild(s *slot, t *table) Code {
 	if blk == 0 {
 		return NoMemory
 	}
-	h.wipe(blk, 1<<lg)
+	h.wipe(blk, 1<<lg/2)
 	n := table{h: h, blk: blk, lg: uint8(lg), gen: (t.gen + 1) & rebuiltEnd}
 	for j := range uint64(t.used) {
 		k := Value(*t.key(j))
@@ -270,7 +282,7 @@ func (h *Heap) rebuild(s *slot, t *table) Code {
 		e := uint64(n.used)
 		atomic.StoreUint64(n.key(e), uint64(k))
 		atomic.StoreUint64(n.value(e), *t.value(j))
-		atomic.StoreUint64(n.at(i), x>>32<<32|(e+1))
+		atomic.StoreUint32(n.at(i), n.mark(x, e))
 		n.used++
 	}
 	old := *t
@@ -328,7 +340,7 @@ func (h *Heap) DictClear(d Value) Code {
 // entries gives f every key and value of the dictionary that has this block.
 func (h *Heap) entries(blk uint32, aux uint64, f func(Value)) {
 	t := h.table(blk, aux)
-	for j := range min(uint64(t.used), t.size()/2) {
+	for j := range min(uint64(t.used), t.room()) {
 		if k := Value(atomic.LoadUint64(t.key(j))); k != hole {
 			f(k)
 			f(Value(atomic.LoadUint64(t.value(j))))
@@ -348,7 +360,7 @@ func (h *Heap) DictNext(d Value, cursor uint64) (next uint64, k, v Value, code C
 			end = Changed
 			return
 		}
-		for ; blk != 0 && at < uint64(t.used) && at < t.size()/2; at++ {
+		for ; blk != 0 && at < uint64(t.used) && at < t.room(); at++ {
 			if k = Value(atomic.LoadUint64(t.key(at))); k != hole {
 				v, end = Value(atomic.LoadUint64(t.value(at))), OK
 				next = uint64(t.gen)<<32 | (at + 1)

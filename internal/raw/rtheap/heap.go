@@ -151,6 +151,13 @@ func (h *Heap) word(blk uint32, i uint64) *uint64 {
 	return (*uint64)(unsafe.Add(h.base, int64(i<<3)-int64(blk)<<unitShift))
 }
 
+// half is number i of 32 bits of the block at blk.
+//
+// SAFETY: as for word, with i below twice the words.
+func (h *Heap) half(blk uint32, i uint64) *uint32 {
+	return (*uint32)(unsafe.Add(h.base, int64(i<<2)-int64(blk)<<unitShift))
+}
+
 // bytes are n bytes of the block at blk.
 //
 // SAFETY: as for word; the bytes of a string do not change while it lives.

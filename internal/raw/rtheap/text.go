@@ -57,27 +57,18 @@ func (h *Heap) DictGetText(d Value, key string) (Value, Code) {
 
 // findText is find of the string with these bytes; it returns the value.
 func (t *table) findText(key string, x uint64) (Value, bool) {
-	n := t.size()
-	if n == 0 {
+	j, _, found := t.candidates(x, func(j uint64) bool {
+		k := Value(atomic.LoadUint64(t.key(j)))
+		if !k.IsHandle() || k.kind() != String {
+			return false
+		}
+		b, code := t.h.lend(k)
+		return code == OK && string(b) == key
+	})
+	if !found {
 		return Nil, false
 	}
-	i := x & (n - 1)
-	for range n {
-		w := atomic.LoadUint64(t.at(i))
-		if w == 0 {
-			break
-		}
-		if w>>32 == x>>32 {
-			j := (w - 1) & (n/2 - 1)
-			if k := Value(atomic.LoadUint64(t.key(j))); k.IsHandle() && k.kind() == String {
-				if b, code := t.h.lend(k); code == OK && string(b) == key {
-					return Value(atomic.LoadUint64(t.value(j))), true
-				}
-			}
-		}
-		i = (i + 1) & (n - 1)
-	}
-	return Nil, false
+	return Value(atomic.LoadUint64(t.value(j))), true
 }
 
 // hashText is hashBytes of text.

@@ -76,14 +76,18 @@ static bool same_contents(rt_value a, rt_value b) {
   return false;
 }
 
-// find ends whatever it reads: a writer may be at it. *at is the table word that has the key, or that would.
+static inline uint32_t mark_of(const table *t, uint64_t x, uint64_t j) {
+  return ((uint32_t)(x >> 32) & ~(uint32_t)(t->n - 1)) | (uint32_t)(j + 1);
+}
+
+// find ends whatever it reads: a writer may be at it. *at is the mark that has the key, or that would.
 static inline bool find(const table *t, rt_value k, uint64_t x, uint64_t *entry, uint64_t *at) {
-  uint64_t i = x & (t->n - 1);
+  uint64_t mask = t->n - 1, i = x & mask;
   for (uint64_t left = t->n; left > 0; left--) {
-    uint64_t w = __atomic_load_n(&t->w[i], __ATOMIC_RELAXED);
+    uint32_t w = __atomic_load_n(&t->mark[i], __ATOMIC_RELAXED);
     if (w == 0) break;
-    if (w >> 32 == x >> 32) {
-      uint64_t j = (w - 1) & (t->n / 2 - 1);
+    if (((w ^ (uint32_t)(x >> 32)) & ~(uint32_t)mask) == 0) {
+      uint64_t j = (w - 1) & mask;
       rt_value e = __atomic_load_n(key_at(t, j), __ATOMIC_RELAXED);
       if (RT_LIKELY_(e == k) || same_contents(e, k)) {
         *entry = j;
@@ -91,20 +95,21 @@ static inline bool find(const table *t, rt_value k, uint64_t x, uint64_t *entry,
         return true;
       }
     }
-    i = (i + 1) & (t->n - 1);
+    i = (i + 1) & mask;
   }
   *at = i;
   return false;
 }
 
 // look_up finds the value of k: 1, 0, or -1 and the error is set. Nothing that it gives is half of a write.
-static inline int look_up(rt_value d, rt_value k, rt_value *v) {
+static int look_up(rt_value d, rt_value k, rt_value *v) {
   uint64_t x = 0;
   int32_t bad = key_of(&k, &x);
   rt_slot_ *s = rt_slot_of_(d);
   for (int spins = 0;; spins++) {
     uint32_t l = rt_load32_(&s->lock);
-    if (RT_UNLIKELY_(!rt_live_(s, d, RT_T_DICT))) {
+    uint64_t word = rt_load_(&s->word);
+    if (RT_UNLIKELY_(!rt_is_(word, d, RT_T_DICT))) {
       rt_refuse_(d, 0);
       return -1;
     }
@@ -127,7 +132,42 @@ static inline int look_up(rt_value d, rt_value k, rt_value *v) {
   }
 }
 
-rt_value rt_dict_get(rt_value d, rt_value k) {
+// quick is look_up of a key that is the same word, or a string that was looked for before, while nobody writes: false when
+// it is not that simple.
+static inline bool quick(rt_value d, rt_value k, rt_value *v) {
+  uint64_t x;
+  if ((k & 7) != 1) {
+    if (RT_UNLIKELY_(!((0x4du >> (k & 7)) & 1) || k == RT_NIL)) return false;
+    x = hash_word(k);
+  } else {
+    rt_slot_ *s = rt_slot_of_(k);
+    x = rt_load_(&s->aux);
+    if (!rt_live_(s, k, RT_T_STRING) || x == 0) return false;
+  }
+  const rt_slot_ *base = rt_h_.base, *s = rt_slot_of_(d);
+  uint32_t l = rt_load32_(&s->lock);
+  uint64_t word = rt_load_(&s->word), aux = rt_load_(&s->aux), blk = rt_load32_(&s->blk);
+  if (RT_UNLIKELY_(!rt_is_(word, d, RT_T_DICT) || (l & 1) || blk == 0)) return false;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  if (RT_UNLIKELY_(__atomic_load_n(&s->lock, __ATOMIC_RELAXED) != l || !rt_same_(s, word))) return false;
+  const uint32_t *mark = (const uint32_t *)((const char *)base - (blk << 4)), top = (uint32_t)(x >> 32);
+  uint64_t n = 1ULL << (aux & 63), mask = n - 1;
+  const uint64_t *entry = (const uint64_t *)mark + n / 2;
+  uint64_t i = x & mask;
+  for (int left = 64; left > 0; left--, i = (i + 1) & mask) {
+    uint32_t w = __atomic_load_n(&mark[i], __ATOMIC_RELAXED);
+    if (w == 0) return false;
+    if (((w ^ top) & ~(uint32_t)mask) != 0) continue;
+    uint64_t j = (w - 1) & mask;
+    if (__atomic_load_n(&entry[2 * j], __ATOMIC_RELAXED) != k) return false;
+    *v = __atomic_load_n(&entry[2 * j + 1], __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&s->lock, __ATOMIC_RELAXED) == l && rt_same_(s, word);
+  }
+  return false;
+}
+
+static __attribute__((noinline)) rt_value get_any(rt_value d, rt_value k) {
   rt_value v;
   switch (look_up(d, k, &v)) {
   case 1:
@@ -138,41 +178,52 @@ rt_value rt_dict_get(rt_value d, rt_value k) {
   return RT_NIL;
 }
 
+rt_value rt_dict_get(rt_value d, rt_value k) {
+  rt_value v;
+  return RT_LIKELY_(quick(d, k, &v)) ? v : get_any(d, k);
+}
+
 bool rt_dict_has(rt_value d, rt_value k) {
   rt_value v;
   return look_up(d, k, &v) == 1;
 }
 
+static void wipe(uint32_t blk, int lg) {
+  uint64_t *w = rt_words_(blk);
+  for (uint64_t i = 0; i < 1ULL << lg >> 1; i++) __atomic_store_n(&w[i], 0, __ATOMIC_RELAXED);
+}
+
 rt_value rt_dict_new(int64_t cap) {
   if (RT_UNLIKELY_((uint64_t)cap > rt_h_.max_len / 4)) return nil_for(RT_E_SIZE);
   if (cap == 0) return made(RT_T_DICT, 0, 0, 0, 0);
-  int lg = 64 - __builtin_clzll((uint64_t)cap * 2 - 1);
+  int lg = 64 - __builtin_clzll(((uint64_t)cap * 4 + 2) / 3 - 1);
   if (lg < MIN_TABLE) lg = MIN_TABLE;
   uint32_t blk = take_block(16ULL << lg);
   if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
-  uint64_t *w = rt_words_(blk);
-  for (uint64_t i = 0; i < 1ULL << lg; i++) __atomic_store_n(&w[i], 0, __ATOMIC_RELAXED);
+  wipe(blk, lg);
   return made(RT_T_DICT, blk, 16ULL << lg, 0, (uint64_t)lg);
 }
 
+// rebuild gives a locked dictionary a table that has no removed entries and is at most half full.
 static bool rebuild(rt_slot_ *s, table *t) {
-  int lg = get32(&s->len) > 0 ? 34 - __builtin_clz(get32(&s->len)) : 2;
+  uint64_t twice = (uint64_t)get32(&s->len) * 2;
+  int lg = twice > 1 ? 64 - __builtin_clzll(twice - 1) : 0;
   if (lg < MIN_TABLE) lg = MIN_TABLE;
   if (2ULL << lg > rt_h_.max_len) return no_for(RT_E_SIZE);
   uint32_t blk = take_block(16ULL << lg);
   if (blk == 0) return no_for(RT_E_MEMORY);
-  table n = {rt_words_(blk), 1ULL << lg, 0, (t->gen + 1) & 0xffffff, lg};
-  for (uint64_t i = 0; i < n.n; i++) __atomic_store_n(&n.w[i], 0, __ATOMIC_RELAXED);
+  wipe(blk, lg);
+  table n = table_of(blk, (uint64_t)((t->gen + 1) & 0xffffff) << 8 | (uint64_t)lg);
   for (uint64_t j = 0; t->n > 0 && j < t->used; j++) {
     uint64_t *from = key_at(t, j), x = 0;
     rt_value k = from[0];
     if (k == HOLE) continue;
     key_of(&k, &x); // it is counted, so it lives
     uint64_t i = x & (n.n - 1), e = n.used;
-    while (n.w[i] != 0) i = (i + 1) & (n.n - 1);
+    while (n.mark[i] != 0) i = (i + 1) & (n.n - 1);
     __atomic_store_n(key_at(&n, e), from[0], __ATOMIC_RELAXED);
     __atomic_store_n(key_at(&n, e) + 1, from[1], __ATOMIC_RELAXED);
-    __atomic_store_n(&n.w[i], x >> 32 << 32 | (e + 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&n.mark[i], mark_of(&n, x, e), __ATOMIC_RELAXED);
     n.used++;
   }
   uint32_t old = get32(&s->blk);
@@ -211,7 +262,7 @@ bool rt_dict_set(rt_value d, rt_value k, rt_value v) {
     __atomic_store_n(w, v, __ATOMIC_RELAXED);
     v = old;
   } else {
-    if (t.used == t.n / 2) {
+    if (t.used == room_of(&t)) {
       ok = rebuild(s, &t);
       if (ok) find(&t, k, x, &j, &at);
     }
@@ -219,7 +270,7 @@ bool rt_dict_set(rt_value d, rt_value k, rt_value v) {
       j = t.used++;
       __atomic_store_n(key_at(&t, j), k, __ATOMIC_RELAXED);
       __atomic_store_n(key_at(&t, j) + 1, v, __ATOMIC_RELAXED);
-      __atomic_store_n(&t.w[at], x >> 32 << 32 | (j + 1), __ATOMIC_RELAXED);
+      __atomic_store_n(&t.mark[at], mark_of(&t, x, j), __ATOMIC_RELAXED);
       __atomic_store_n(&s->aux, table_aux(&t), __ATOMIC_RELEASE);
       __atomic_store_n(&s->len, get32(&s->len) + 1, __ATOMIC_RELEASE);
     }
@@ -259,7 +310,7 @@ bool rt_dict_clear(rt_value d) {
   rt_slot_ *s = writes(d, RT_T_DICT);
   if (s == NULL) return false;
   uint32_t blk = get32(&s->blk), next = 0;
-  table t = table_of(blk, get(&s->aux)), none = {NULL, 0, 0, (t.gen + 1) & 0xffffff, 0};
+  table t = table_of(blk, get(&s->aux)), none = {NULL, NULL, 0, 0, (t.gen + 1) & 0xffffff, 0};
   __atomic_store_n(&s->len, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->blk, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&s->aux, table_aux(&none), __ATOMIC_RELEASE);
@@ -285,7 +336,7 @@ bool rt_dict_next(rt_value d, uint64_t *cursor, rt_value *k, rt_value *v) {
       uint64_t at = (uint32_t)*cursor;
       if (*cursor != 0 && *cursor >> 32 != t.gen) return no_for(RT_E_CHANGED);
       rt_value key = HOLE, value = RT_NIL;
-      for (; at < t.used && at < t.n / 2 && key == HOLE; at++) {
+      for (; at < t.used && at < room_of(&t) && key == HOLE; at++) {
         key = __atomic_load_n(key_at(&t, at), __ATOMIC_RELAXED);
         value = __atomic_load_n(key_at(&t, at) + 1, __ATOMIC_RELAXED);
       }

@@ -274,20 +274,21 @@ static inline void let_words_go(uint32_t *next, uint32_t blk, uint64_t n) {
 }
 
 typedef struct table {
-  uint64_t *w;
-  uint64_t n; // words of table; 0 of a dictionary that never had an entry
+  uint32_t *mark;
+  uint64_t *entry; // two words each
+  uint64_t n; // marks; 0 of a dictionary that never had an entry
   uint32_t used, gen;
   int lg;
 } table;
 
 static inline table table_of(uint32_t blk, uint64_t aux) {
-  table t = {rt_words_(blk), 0, (uint32_t)(aux >> 32), (uint32_t)(aux >> 8) & 0xffffff, (int)(aux & 0xff)};
-  if (blk != 0) t.n = 1ULL << (t.lg & 63);
-  return t;
+  uint64_t n = blk != 0 ? 1ULL << (aux & 63) : 0, *w = rt_words_(blk);
+  return (table){(uint32_t *)w, w + n / 2, n, (uint32_t)(aux >> 32), (uint32_t)(aux >> 8) & 0xffffff, (int)(aux & 0xff)};
 }
 
+static inline uint64_t room_of(const table *t) { return t->n / 4 * 3; }
 static inline uint64_t table_aux(const table *t) { return (uint64_t)t->used << 32 | (uint64_t)t->gen << 8 | (uint64_t)t->lg; }
-static inline uint64_t *key_at(const table *t, uint64_t j) { return t->w + t->n + 2 * j; }
+static inline uint64_t *key_at(const table *t, uint64_t j) { return t->entry + 2 * j; }
 static inline void let_entries_go(uint32_t *next, const table *t) {
   if (t->n == 0) return;
   for (uint64_t j = 0; j < t->used; j++) {

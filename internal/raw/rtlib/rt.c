@@ -88,61 +88,73 @@ void rti_wait(int spins) {
   }
 }
 
+// settle waits until whoever wrote when the object died is done. Later writers see that it is dead.
+static inline void settle(rt_slot_ *s) {
+#if defined(__x86_64__)
+  // Both sides change one word by a locked instruction and then read the other's, so one of them sees the other.
+  for (int spins = 0; rt_load32_(&s->lock) & 1; spins++) rti_wait(spins);
+#else
+  acquire(s);
+  unlock(s);
+#endif
+}
+
+// end frees what the dead object of slot i had; what only it held is linked from *next.
+static inline void end(uint32_t *next, uint32_t i, int type) {
+  rt_slot_ *s = rt_h_.base + i;
+  if (type != RT_T_STRING && type != RT_T_FLOAT && type != RT_T_ENUM) settle(s); // those are never written
+  uint32_t blk = get32(&s->blk), n = get32(&s->len);
+  uint64_t aux = get(&s->aux), bytes = 0;
+  switch (type) {
+  case RT_T_ARRAY:
+    let_words_go(next, blk, n);
+    bytes = aux * 8;
+    break;
+  case RT_T_TUPLE:
+  case RT_T_OBJECT:
+  case RT_T_CLOSURE:
+    let_words_go(next, blk, n);
+    bytes = (uint64_t)n * 8;
+    break;
+  case RT_T_DICT: {
+    table t = table_of(blk, aux);
+    let_entries_go(next, &t);
+    bytes = 16 * t.n;
+    break;
+  }
+  case RT_T_STRING:
+    bytes = (uint64_t)n + 1;
+    break;
+  case RT_T_ENUM:
+    let_go(next, aux);
+    bytes = ENUM_BYTES;
+    break;
+  case RT_T_UNIQUE:
+    let_go(next, aux);
+    break;
+  case RT_T_FLOAT:
+    break;
+  case RT_T_FUTURE:
+    bytes = rti_future_end(next, s);
+    blk = get32(&s->blk);
+    break;
+  case RT_T_CHANNEL:
+    bytes = rti_channel_end(next, s);
+    blk = get32(&s->blk);
+    break;
+  }
+  give_block(blk, bytes);
+  if (get(&s->word) != 0) give_slot(i); // after its last generation a slot is never used again
+}
+
 // rti_bury_all frees the dead that are linked from next, and what only they held: neither depth nor lack of memory matters.
 void rti_bury_all(uint32_t next) {
   while (next != 0) {
     uint32_t i = next;
     rt_slot_ *s = rt_h_.base + i;
     next = (uint32_t)(get(&s->word) & RT_COUNT_MASK_);
-    int type = (int)(get32(&s->meta) & 0xff); // above it, a site that came late
-    if (type != RT_T_STRING && type != RT_T_FLOAT && type != RT_T_ENUM) { // those are never written
-      acquire(s); // whoever wrote when it died is done after this
-      unlock(s);
-    }
-    uint32_t blk = get32(&s->blk), n = get32(&s->len);
-    uint64_t aux = get(&s->aux), bytes = 0;
-    switch (type) {
-    case RT_T_ARRAY:
-      let_words_go(&next, blk, n);
-      bytes = aux * 8;
-      break;
-    case RT_T_TUPLE:
-    case RT_T_OBJECT:
-    case RT_T_CLOSURE:
-      let_words_go(&next, blk, n);
-      bytes = (uint64_t)n * 8;
-      break;
-    case RT_T_DICT: {
-      table t = table_of(blk, aux);
-      let_entries_go(&next, &t);
-      bytes = 16 * t.n;
-      break;
-    }
-    case RT_T_STRING:
-      bytes = (uint64_t)n + 1;
-      break;
-    case RT_T_ENUM:
-      let_go(&next, aux);
-      bytes = ENUM_BYTES;
-      break;
-    case RT_T_UNIQUE:
-      let_go(&next, aux);
-      break;
-    case RT_T_FLOAT:
-      break;
-    case RT_T_FUTURE:
-      bytes = rti_future_end(&next, s);
-      blk = get32(&s->blk);
-      break;
-    case RT_T_CHANNEL:
-      bytes = rti_channel_end(&next, s);
-      blk = get32(&s->blk);
-      break;
-    }
-    give_block(blk, bytes);
-    uint64_t gen = get(&s->word) >> 36 << 36;
-    __atomic_store_n(&s->word, gen, __ATOMIC_RELEASE);
-    if (gen != 0) give_slot(i); // after its last generation a slot is never used again
+    __atomic_store_n(&s->word, get(&s->word) >> 36 << 36, __ATOMIC_RELEASE);
+    end(&next, i, (int)(get32(&s->meta) & 0xff)); // above it, a site that came late
   }
 }
 
@@ -165,7 +177,7 @@ uint64_t isthmus_rt_end(int32_t type, uint32_t i) {
 
 bool rt_bury_(rt_value v) {
   uint32_t next = 0;
-  push_dead(&next, v);
+  end(&next, (uint32_t)(v >> 3) & ((1u << 28) - 1), (int)(v >> 31 & 31));
   rti_bury_all(next);
   return true;
 }

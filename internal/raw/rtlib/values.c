@@ -50,7 +50,7 @@ rt_value rt_array_new(int64_t cap) {
 }
 
 static bool grow(rt_slot_ *s) {
-  uint64_t n = get32(&s->len), cap = get(&s->aux) < 2 ? 4 : get(&s->aux) * 2;
+  uint64_t n = get32(&s->len), cap = get(&s->aux) < 4 ? 8 : get(&s->aux) * 2;
   if (n >= rt_h_.max_len) return no_for(RT_E_SIZE);
   uint32_t blk = take_block(cap * 8);
   if (blk == 0) return no_for(RT_E_MEMORY);
@@ -259,21 +259,27 @@ bool rt_as_float(rt_value v, double *f) {
 }
 
 // ---- Strings ----
-static rt_value string_of(const void *a, uint64_t na, const void *b, uint64_t nb) {
-  uint64_t n = na + nb;
-  if (RT_UNLIKELY_(n < na || n >= rt_h_.max_len)) return nil_for(RT_E_SIZE);
-  uint32_t blk = take_block(n + 1);
-  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
-  uint8_t *to = (uint8_t *)rt_words_(blk);
-  if (na > 0) memcpy(to, a, na);
-  if (nb > 0) memcpy(to + na, b, nb);
-  to[n] = 0;
-  return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
+// copy is memcpy for what is short as a rule.
+static inline void copy(uint8_t *to, const uint8_t *from, uint64_t n) {
+  uint64_t a, b;
+  if (RT_LIKELY_(n - 8 <= 8)) { // both ends, which may overlap
+    memcpy(&a, from, 8);
+    memcpy(&b, from + n - 8, 8);
+    memcpy(to, &a, 8);
+    memcpy(to + n - 8, &b, 8);
+  } else if (n > 0) {
+    memcpy(to, from, n);
+  }
 }
 
 rt_value rt_string_new(const uint8_t *p, uint64_t n) {
-  if (RT_UNLIKELY_(p == NULL && n > 0)) return nil_for(RT_E_SIZE);
-  return string_of(p, n, NULL, 0);
+  if (RT_UNLIKELY_((p == NULL && n > 0) || n >= rt_h_.max_len)) return nil_for(RT_E_SIZE);
+  uint32_t blk = take_block(n + 1);
+  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
+  uint8_t *to = (uint8_t *)rt_words_(blk);
+  copy(to, p, n);
+  to[n] = 0;
+  return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
 }
 
 const uint8_t *rt_string_data(rt_value v) {
@@ -284,21 +290,27 @@ const uint8_t *rt_string_data(rt_value v) {
   return NULL;
 }
 
+// The bytes are copied from where they were, and count for something when both strings are still there afterwards: that
+// is cheaper than to count them meanwhile.
 rt_value rt_string_concat(rt_value a, rt_value b) {
-  rt_value v[2] = {a, b};
-  for (int i = 0; i < 2; i++) { // both are counted meanwhile: their bytes stay
-    if ((v[i] & (RT_TYPE_(31) | 7)) != (RT_TYPE_(RT_T_STRING) | 1) || !rt_retain(v[i])) {
-      if (i == 1) rt_release(a);
-      rt_refuse_(v[i], 0);
-      return RT_NIL;
-    }
+  const uint8_t *x, *y;
+  uint32_t nx, ny;
+  bool first = lend(a, &x, &nx);
+  if (RT_UNLIKELY_(!first || !lend(b, &y, &ny))) {
+    rt_refuse_(first ? b : a, 0);
+    return RT_NIL;
   }
-  const uint8_t *x = NULL, *y = NULL;
-  uint32_t nx = 0, ny = 0;
-  lend(a, &x, &nx);
-  lend(b, &y, &ny);
-  rt_value s = string_of(x, nx, y, ny);
-  rt_release(a);
-  rt_release(b);
-  return s;
+  uint64_t n = (uint64_t)nx + ny;
+  if (RT_UNLIKELY_(n >= rt_h_.max_len)) return nil_for(RT_E_SIZE);
+  uint32_t blk = take_block(n + 1);
+  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
+  uint8_t *to = (uint8_t *)rt_words_(blk);
+  copy(to, x, nx);
+  copy(to + nx, y, ny);
+  to[n] = 0;
+  if (RT_UNLIKELY_(!rt_still_(rt_slot_of_(a), a) || !rt_still_(rt_slot_of_(b), b))) {
+    give_block(blk, n + 1);
+    return nil_for(RT_E_HANDLE);
+  }
+  return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
 }
