@@ -9,7 +9,7 @@
 char keys[KEYS][24];
 size_t key_len[KEYS];
 
-extern const side inline_sides[], exported_sides[], plain_sides[];
+extern const side inline_sides[], exported_sides[], conc_sides[], plain_sides[];
 bool ours_start(void);
 #ifdef HAVE_RUST
 extern const side rust_sides[];
@@ -29,6 +29,7 @@ extern const side glib_sides[];
 static const side *const all[] = {
     inline_sides,
     exported_sides,
+    conc_sides,
     plain_sides,
 #ifdef HAVE_RUST
     rust_sides,

@@ -139,6 +139,24 @@ static double concat(long n) {
   return t / (double)n;
 }
 
+void crossbeam_alone(int64_t);
+void crossbeam_stream(int64_t);
+void tokio_alone(int64_t);
+void tokio_stream(int64_t);
+void tokio_spawn(int64_t);
+
+#define TIMED(f, clock)                                                                                                \
+  static double f##_(long n) {                                                                                         \
+    double t = clock();                                                                                                \
+    f(n);                                                                                                              \
+    return (clock() - t) / (double)n;                                                                                  \
+  }
+TIMED(crossbeam_alone, cpu)
+TIMED(crossbeam_stream, wall)
+TIMED(tokio_alone, cpu)
+TIMED(tokio_stream, wall)
+TIMED(tokio_spawn, wall)
+
 const side rust_sides[] = {
     {"array-get", "rust", vec_get_, 4000000},
     {"array-get", "slotmap", slot_get_, 4000000},
@@ -157,5 +175,10 @@ const side rust_sides[] = {
     {"dict-string-get", "fx", dict_string_get, 20 * KEYS},
     {"string-new-free", "rust", string_new, 300000},
     {"concat-free", "rust", concat, 300000},
+    {"channel-send-recv", "crossbeam", crossbeam_alone_, 500000},
+    {"channel-send-recv", "tokio", tokio_alone_, 200000},
+    {"channel-stream", "crossbeam", crossbeam_stream_, 300000},
+    {"channel-stream", "tokio", tokio_stream_, 100000},
+    {"actor-spawn", "tokio", tokio_spawn_, 20000},
     END,
 };
