@@ -124,7 +124,8 @@ static inline int32_t rt_init(void);
 /* Stops the runtime, and frees all that is alive. Every wait ends with RT_E_STOPPED, and no new one begins; what was not
  * started never starts; the library's threads end. BLOCKS: until each body that is under way has returned, but not longer
  * than timeout_ns (negative: for ever).
- * Answers how many objects were alive: those that somebody forgot. -1: not running, or called from a body (RT_E_STATE).
+ * Answers how many objects were alive: those that somebody forgot; with ISTHMUS_CHECK=report in the environment, their
+ * types and sites are written to standard error. -1: not running, or called from a body (RT_E_STATE).
  * -2, RT_E_TIMEOUT: bodies are still under way, and nothing was freed; the runtime stays stopped, and rt_shutdown may be
  * called again. No handle from before ever names an object again. */
 RT_API_ int64_t rt_shutdown(int64_t timeout_ns);
@@ -530,6 +531,10 @@ RT_FN_ rt_value rt_unique_get(rt_value u) { return rt_aux_(u, RT_T_UNIQUE, RT_NI
 #define rt_enum_new(...) RT_SITE(rt_enum_new(__VA_ARGS__))
 #define rt_unique_new(...) RT_SITE(rt_unique_new(__VA_ARGS__))
 #define rt_float(...) RT_SITE(rt_float(__VA_ARGS__))
+#define rt_future_new(...) RT_SITE(rt_future_new(__VA_ARGS__))
+#define rt_future_resolve(...) RT_SITE(rt_future_resolve(__VA_ARGS__))
+#define rt_channel_new() RT_SITE(rt_channel_new())
+#define rt_channel_new_cap(...) RT_SITE(rt_channel_new_cap(__VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

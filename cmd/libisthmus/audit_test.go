@@ -18,6 +18,8 @@ var areas = []struct {
 	name  string
 	count int
 }{
+	{"futures", 9},
+	{"channels", 5},
 	{"arrays", 10},
 	{"tuples", 5},
 	{"strings", 6},

@@ -85,6 +85,8 @@ extern RTI_HIDDEN int32_t rti_off;
 RTI_HIDDEN thread *rti_attach(void);
 RTI_HIDDEN thread *rti_me(void); // me(), read anew
 RTI_HIDDEN bool rti_scope_add(thread *t, rt_value v);
+// rti_own gives a result of which the caller gets a count to the thread's scope, if one is open.
+RTI_HIDDEN rt_value rti_own(rt_value v);
 RTI_HIDDEN void rti_wait(int spins);
 RTI_HIDDEN void rti_bury_all(uint32_t next);
 

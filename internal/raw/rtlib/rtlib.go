@@ -2,7 +2,7 @@
 
 package rtlib
 
-// #cgo CFLAGS: -O2
+// #cgo CFLAGS: -O2 -Werror=implicit-function-declaration
 // #cgo noescape isthmus_rt_function
 // #cgo nocallback isthmus_rt_function
 // #define RT_NO_INLINE
@@ -13,6 +13,8 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"unsafe"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -84,8 +86,18 @@ func rtgo_collect() C.int64_t { return C.int64_t(process().Collect()) }
 //export rtgo_objects
 func rtgo_objects() C.int64_t { return C.int64_t(process().Objects()) }
 
+// rtgo_clear ends all objects. ISTHMUS_CHECK has it say what they were; without, a program may leave the end to the system.
+//
 //export rtgo_clear
-func rtgo_clear() C.int64_t { return C.int64_t(process().Clear()) }
+func rtgo_clear() C.int64_t {
+	asked := os.Getenv("ISTHMUS_CHECK")
+	if check, err := isthmus.ParseCheck(asked); asked != "" && err == nil && check != isthmus.CheckOff {
+		if left := process().Report(); left != "" {
+			fmt.Fprintf(os.Stderr, "isthmus: objects were alive at rt_shutdown:\n%s", left)
+		}
+	}
+	return C.int64_t(process().Clear())
+}
 
 //export rtgo_wake
 func rtgo_wake(token C.uint64_t, why C.int32_t) { waits.wake(uint64(token), rtheap.Code(why)) }

@@ -103,8 +103,6 @@ RTI_HIDDEN void rti_co_free(rti_co *co);
 RTI_HIDDEN void rti_on_thread_stack(void (*fn)(void *arg), void *arg);
 
 // ---- What results are ----
-// rti_own gives a result of which the caller gets a count to the thread's scope, if one is open.
-RTI_HIDDEN rt_value rti_own(rt_value v);
 // rti_hold counts v, if it is alive and of the type; otherwise rt_last_error says why not.
 static inline bool rti_hold(rt_value v, int type) {
   if (rt_live_(rt_slot_of_(v), v, type) && rt_retain(v)) return true;

@@ -115,7 +115,7 @@ rt_value rt_array_pop(rt_value a) {
   }
   unlock(s);
   if (n == 0) return nil_for(RT_E_EMPTY);
-  return v;
+  return rti_own(v);
 }
 
 bool rt_array_clear(rt_value a) {

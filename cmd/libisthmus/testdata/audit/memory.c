@@ -29,6 +29,21 @@ TEST(test_scope) {
   REFUSED(rt_scope_pop(RT_TRUE), RT_NIL, RT_E_STATE);
 }
 
+TEST(test_scope_has_what_is_taken_out) { // code that emits no releases takes values out of containers too
+  rt_value a = rt_array_new(0), s = text("taken out"), ch = rt_channel_new();
+  rt_array_push(a, s);
+  rt_channel_send(ch, s);
+  FREE(s);
+  EQ(rt_scope_push(), 1);
+  EQ(rt_array_pop(a), s);
+  EQ(rt_channel_recv(ch), s);
+  CHECK(is_text(s, "taken out"));
+  rt_scope_pop(RT_NIL);
+  EQ(rt_string_len(s), -1);
+  FREE(a);
+  FREE(ch);
+}
+
 TEST(test_scopes_nest) {
   EQ(rt_scope_push(), 1);
   EQ(rt_scope_push(), 2);
