@@ -73,14 +73,15 @@ int64_t rt_shutdown(int64_t timeout_ns) {
   if (rti_body() != RT_NIL) return nil_for(RT_E_STATE), -1;
   int64_t deadline = rti_deadline(timeout_ns), left = -1;
   pthread_mutex_lock(&lock);
-  if (off_now() == RT_OK || half) {
+  bool went = off_now() == RT_OK || half;
+  if (went) {
     __atomic_store_n(&rti_off, RT_E_STOPPED, __ATOMIC_SEQ_CST);
     rti_lot_stop();
     half = !rti_sched_stop(deadline);
     left = half ? -2 : rti_clear();
   }
   pthread_mutex_unlock(&lock);
-  if (left == -1) me()->error = RT_E_STOPPED;
+  if (left == -1) me()->error = went ? RT_E_DEFECT : RT_E_STOPPED;
   if (left == -2) me()->error = RT_E_TIMEOUT;
   return left;
 }

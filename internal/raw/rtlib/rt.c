@@ -239,9 +239,15 @@ bool rt_freeze(rt_value v) {
   return error == RT_OK || no_for(error);
 }
 
-int64_t rt_collect(void) { return running() ? rti_collect() : -1; }
+// counted is a number that Go gave: a negative one says that Go panicked.
+static int64_t counted(int64_t n) {
+  if (n < 0) me()->error = RT_E_DEFECT;
+  return n;
+}
 
-int64_t rt_objects(void) { return running() ? rti_objects() : -1; }
+int64_t rt_collect(void) { return running() ? counted(rti_collect()) : -1; }
+
+int64_t rt_objects(void) { return running() ? counted(rti_objects()) : -1; }
 
 int64_t rt_census(rt_census_line *lines, int64_t n) {
   if (!running()) return -1;
@@ -249,7 +255,7 @@ int64_t rt_census(rt_census_line *lines, int64_t n) {
     me()->error = RT_E_SIZE;
     return -1;
   }
-  return rti_census(lines, n);
+  return counted(rti_census(lines, n));
 }
 
 // ---- Sites ----

@@ -36,32 +36,42 @@ func process() *rtheap.Heap { return rtheap.Made() }
 
 //export rtgo_take_slots
 func rtgo_take_slots(dst *C.uint32_t, n C.uint32_t) C.uint32_t {
-	h := process()
-	if h == nil {
-		return 0
-	}
-	return C.uint32_t(h.TakeSlots(numbers(dst, n)))
+	return guard("rtgo_take_slots", 0, func() C.uint32_t {
+		h := process()
+		if h == nil {
+			return 0
+		}
+		return C.uint32_t(h.TakeSlots(numbers(dst, n)))
+	})
 }
 
 //export rtgo_give_slots
-func rtgo_give_slots(src *C.uint32_t, n C.uint32_t) { process().GiveSlots(numbers(src, n)) }
+func rtgo_give_slots(src *C.uint32_t, n C.uint32_t) {
+	guard("rtgo_give_slots", none{}, func() none { process().GiveSlots(numbers(src, n)); return none{} })
+}
 
 //export rtgo_take_blocks
 func rtgo_take_blocks(c C.int32_t, dst *C.uint32_t, n C.uint32_t) C.uint32_t {
-	h := process()
-	if h == nil {
-		return 0
-	}
-	return C.uint32_t(h.TakeBlocks(int(c), numbers(dst, n)))
+	return guard("rtgo_take_blocks", 0, func() C.uint32_t {
+		h := process()
+		if h == nil {
+			return 0
+		}
+		return C.uint32_t(h.TakeBlocks(int(c), numbers(dst, n)))
+	})
 }
 
 //export rtgo_give_blocks
 func rtgo_give_blocks(c C.int32_t, src *C.uint32_t, n C.uint32_t) {
-	process().GiveBlocks(int(c), numbers(src, n))
+	guard("rtgo_give_blocks", none{}, func() none { process().GiveBlocks(int(c), numbers(src, n)); return none{} })
 }
 
 //export rtgo_start
 func rtgo_start(heap *C.rt_heap_) C.int32_t {
+	return guard("rtgo_start", C.RT_E_DEFECT, func() C.int32_t { return start(heap) })
+}
+
+func start(heap *C.rt_heap_) C.int32_t {
 	h, err := rtheap.Process()
 	if err != nil {
 		if errors.Is(err, isthmus.ErrLimit) {
@@ -78,18 +88,26 @@ func rtgo_start(heap *C.rt_heap_) C.int32_t {
 }
 
 //export rtgo_freeze
-func rtgo_freeze(v C.rt_value) C.int32_t { return C.int32_t(process().Freeze(rtheap.Value(v))) }
+func rtgo_freeze(v C.rt_value) C.int32_t {
+	return guard("rtgo_freeze", C.RT_E_DEFECT, func() C.int32_t { return C.int32_t(process().Freeze(rtheap.Value(v))) })
+}
 
 //export rtgo_collect
-func rtgo_collect() C.int64_t { return C.int64_t(process().Collect()) }
+func rtgo_collect() C.int64_t {
+	return guard("rtgo_collect", -1, func() C.int64_t { return C.int64_t(process().Collect()) })
+}
 
 //export rtgo_objects
-func rtgo_objects() C.int64_t { return C.int64_t(process().Objects()) }
+func rtgo_objects() C.int64_t {
+	return guard("rtgo_objects", -1, func() C.int64_t { return C.int64_t(process().Objects()) })
+}
 
 // rtgo_clear ends all objects. ISTHMUS_CHECK has it say what they were; without, a program may leave the end to the system.
 //
 //export rtgo_clear
-func rtgo_clear() C.int64_t {
+func rtgo_clear() C.int64_t { return guard("rtgo_clear", -1, clearAll) }
+
+func clearAll() C.int64_t {
 	asked := os.Getenv("ISTHMUS_CHECK")
 	if check, err := isthmus.ParseCheck(asked); asked != "" && err == nil && check != isthmus.CheckOff {
 		if left := process().Report(); left != "" {
@@ -100,13 +118,20 @@ func rtgo_clear() C.int64_t {
 }
 
 //export rtgo_wake
-func rtgo_wake(token C.uint64_t, why C.int32_t) { waits.wake(uint64(token), rtheap.Code(why)) }
+func rtgo_wake(token C.uint64_t, why C.int32_t) {
+	guard("rtgo_wake", none{}, func() none { waits.wake(uint64(token), rtheap.Code(why)); return none{} })
+}
 
-// SAFETY: owner: the C caller, which waits; lifetime: the call; bounds: its own n; alignment: the struct's; thread: the
-// caller's.
-//
 //export rtgo_census
 func rtgo_census(lines *C.rt_census_line, n C.int64_t) C.int64_t {
+	return guard("rtgo_census", -1, func() C.int64_t { return census(lines, n) })
+}
+
+// census writes what there is room for.
+//
+// SAFETY: owner: the C caller, which waits; lifetime: the call; bounds: its own n; alignment: the struct's; thread: the
+// caller's.
+func census(lines *C.rt_census_line, n C.int64_t) C.int64_t {
 	counts := process().Census()
 	to := unsafe.Slice(lines, min(int(n), len(counts)))
 	for i, c := range counts[:len(to)] {

@@ -21,11 +21,15 @@ var texts struct {
 
 //export rtgo_site
 func rtgo_site(file *C.char, line C.int32_t) C.uint32_t {
-	return C.uint32_t(process().Site(C.GoString(file), int(line)))
+	return guard("rtgo_site", 0, func() C.uint32_t { return C.uint32_t(process().Site(C.GoString(file), int(line))) })
 }
 
 //export rtgo_site_text
 func rtgo_site_text(site C.uint32_t) *C.char {
+	return guard("rtgo_site_text", nil, func() *C.char { return siteText(site) })
+}
+
+func siteText(site C.uint32_t) *C.char {
 	texts.Lock()
 	defer texts.Unlock()
 	if c, ok := texts.c[site]; ok {
