@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
@@ -37,6 +38,64 @@ var operations = map[string]func(ctx context.Context, c *mpi.Comm, round int) er
 			return err
 		}
 		return checkPattern(in, 0, round)
+	},
+	"direct": func(ctx context.Context, c *mpi.Comm, round int) error {
+		in := make([]int64, 8)
+		if err := mpi.Allreduce(ctx, c, pattern(c.Rank(), round, len(in)), in, mpi.Max); err != nil {
+			return err
+		}
+		return checkPattern(in, c.Size()-1, round)
+	},
+	"partitioned": func(ctx context.Context, c *mpi.Comm, round int) error {
+		const parts, n = 4, 1 << 12
+		right, left := neighbours(c)
+		in := make([]int64, n)
+		r, err := mpi.RecvPartitioned(c, in, parts, left, 1)
+		if err != nil {
+			return err
+		}
+		s, err := mpi.SendPartitioned(c, pattern(c.Rank(), round, n), parts, right, 1)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(r.Start(), s.Start()); err != nil {
+			return err
+		}
+		for i := range parts {
+			if err := s.Ready(parts - 1 - i); err != nil {
+				return err
+			}
+		}
+		if err := r.Wait(ctx); err != nil {
+			return err
+		}
+		if err := s.Wait(ctx); err != nil {
+			return err
+		}
+		return errors.Join(checkPattern(in, left, round), r.Close(), s.Close())
+	},
+	"file": func(ctx context.Context, c *mpi.Comm, round int) error {
+		const n = 1 << 9
+		if round == 0 {
+			f, err := c.OpenFile(ctx, os.Getenv("FAULT_DIR")+"/file", mpi.ReadWrite|mpi.Create, nil)
+			if err != nil {
+				return err
+			}
+			rounds.file = f
+		}
+		at := func(rank int) int64 { return int64(rank) * n * 8 }
+		_, left := neighbours(c)
+		if err := mpi.WriteAtAll(ctx, rounds.file, pattern(c.Rank(), round, n), at(c.Rank())); err != nil {
+			return err
+		}
+		if err := errors.Join(rounds.file.Sync(ctx), mpi.Barrier(ctx, c), rounds.file.Sync(ctx)); err != nil {
+			return err
+		}
+		in := make([]int64, n)
+		if k, err := mpi.ReadAtAll(ctx, rounds.file, in, at(left)); err != nil || k != n {
+			return fmt.Errorf("read %d elements: %w", k, err)
+		}
+		return errors.Join(checkPattern(in, left, round), mpi.Barrier(ctx, c)) // nobody writes while another reads
 	},
 	"broadcast": func(ctx context.Context, c *mpi.Comm, round int) error {
 		root := round % c.Size()
@@ -228,7 +287,10 @@ var operations = map[string]func(ctx context.Context, c *mpi.Comm, round int) er
 }
 
 // rounds is what operations keep from one round to the next.
-var rounds struct{ window *mpi.Win[int64] }
+var rounds struct {
+	window *mpi.Win[int64]
+	file   *mpi.File
+}
 
 // overWindow puts to the right, and looks at what has come from the left.
 func overWindow(ctx context.Context, c *mpi.Comm, w *mpi.Win[int64], round int) error {

@@ -280,6 +280,9 @@ func sets(ctx context.Context, w *mpi.World) error {
 	if err := mpi.WaitAll(ctx, all...); !errors.Is(err, mpi.ErrTruncate) {
 		return fmt.Errorf("all, of which one is too long: %v", err)
 	}
+	if some, err := mpi.WaitSome(ctx, all...); err != nil || !slices.Equal(some, []int{0, 1, 2, 3}) {
+		return fmt.Errorf("all are over, and some are %v: %v", some, err)
+	}
 	for i, r := range ints[:2] {
 		if v, _, err := r.Wait(ctx); err != nil || v[0] != 10+i {
 			return fmt.Errorf("%d: %v, %v", i, v, err)
@@ -316,6 +319,9 @@ func probes(ctx context.Context, w *mpi.World) error {
 	st, err := mpi.Probe[int](ctx, c, mpi.AnySource, 4)
 	if err != nil || st != (mpi.Status{Source: peer, Tag: 4, Count: 5}) {
 		return fmt.Errorf("%+v, %v", st, err)
+	}
+	if st, found, err := mpi.Iprobe[int](c, peer, mpi.AnyTag); !found || err != nil || st.Tag != 4 {
+		return fmt.Errorf("what was probed is there: %+v, %v, %v", st, found, err)
 	}
 	if _, err := mpi.Recv(ctx, c, make([]int, st.Count), st.Source, st.Tag); err != nil {
 		return err
@@ -368,13 +374,26 @@ func repeated(ctx context.Context, w *mpi.World) error {
 		if err := r.Close(); !errors.Is(err, isthmus.ErrBusy) {
 			return fmt.Errorf("closed under way: %v", err)
 		}
+		if _, done, err := r.Test(); done || err != nil {
+			return fmt.Errorf("received before it was sent: %v, %v", done, err)
+		}
+		if err := mpi.Barrier(ctx, c); err != nil { // nothing is sent before both have looked
+			return err
+		}
 		if err := mpi.StartAll(s); err != nil {
 			return err
 		}
 		if err := mpi.WaitAll(ctx, r, s); err != nil {
 			return err
 		}
-		st, err := r.Wait(ctx)
+		wait := r.Wait
+		if i%2 == 0 { // what is over is so for Test as well
+			wait = func(context.Context) (mpi.Status, error) {
+				st, done, err := r.Test()
+				return st, errors.Join(err, want(done, "over, and not done"))
+			}
+		}
+		st, err := wait(ctx)
 		if err != nil || st.Count != 100 || in[99] != int64(i+1000*peer) {
 			return fmt.Errorf("%+v, %d, %v", st, in[99], err)
 		}

@@ -252,16 +252,12 @@ func (l Library) Env() []string {
 	return []string{"ISTHMUS_MPI=" + l.Lib, "UCX_WARN_UNUSED_ENV_VARS=n"}
 }
 
-// Times is how often a test of something random is done: once where short tests are asked for, a hundred times where
-// ISTHMUS_MPI_LONG is set.
+// Times is how often a test of something random is done: once, or a hundred times where ISTHMUS_MPI_LONG is set.
 func Times() int {
-	switch {
-	case os.Getenv("ISTHMUS_MPI_LONG") != "":
+	if os.Getenv("ISTHMUS_MPI_LONG") != "" {
 		return 100
-	case testing.Short():
-		return 1
 	}
-	return 2
+	return 1
 }
 
 // Quiet drops the chatter of launchers from what the ranks wrote.
