@@ -489,7 +489,7 @@ RT_FN_ rt_value rt_array_get(rt_value a, int64_t i) { return rt_element_(a, RT_T
 /* A push into an array that has room, of a value that needs no count; the library does the rest. */
 RT_HERE_ bool rt_push_(rt_value a, rt_value v) {
   rt_slot_ *base = rt_h_.base, *s = (rt_slot_ *)((char *)base + ((a << 2) & rt_h_.mask));
-  if (RT_LIKELY_(rt_is_(rt_load_(&s->word), a, RT_T_ARRAY) && ((0x4du >> (v & 7)) & 1) && rt_load32_(&s->len) < rt_load_(&s->aux))) {
+  if (RT_LIKELY_(rt_is_(rt_load_(&s->word), a, RT_T_ARRAY) && ((0x4du >> (v & 7)) & 1))) {
     uint32_t l = __atomic_load_n(&s->lock, __ATOMIC_RELAXED);
     if (RT_LIKELY_(!(l & 1) && __atomic_compare_exchange_n(&s->lock, &l, l | 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
       uint32_t n = rt_load32_(&s->len);

@@ -192,9 +192,9 @@ static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t 
   __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
   __atomic_store_n(&s->aux, aux, __ATOMIC_RELAXED);
   __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
-  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type) | 1;
-  __atomic_store_n(&s->word, word, __ATOMIC_RELEASE);
-  return (word & ~RT_COUNT_MASK_) | (uint64_t)i << 3 | 1;
+  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type);
+  __atomic_store_n(&s->word, word | 1, __ATOMIC_RELEASE);
+  return word | (uint64_t)i << 3 | 1;
 }
 
 // scoped gives what was made to the scope that is open.
@@ -213,6 +213,39 @@ static inline rt_value made(int type, uint32_t blk, uint64_t bytes, uint32_t len
   if (RT_LIKELY_(v != RT_NIL)) return scoped(v);
   give_block(blk, bytes);
   return RT_NIL;
+}
+
+// Most objects are small, made outside scopes, on a thread that has free slots and blocks of its own. ready is this thread
+// when it is so for blocks of class c; every free block of a class up to PLAIN has room in a magazine of MAG.
+enum { PLAIN = 10 };
+
+static inline thread *ready(int c) {
+  thread *t = rti_self;
+  return RT_LIKELY_(t != NULL && t->nslots > 0 && t->nblocks[c] > 0 && t->depth == 0 && off_now() == RT_OK) ? t : NULL;
+}
+
+static inline uint32_t ready_block(thread *t, int c) { return t->blocks[c][--t->nblocks[c]]; }
+
+static inline rt_value ready_made(thread *t, int type, uint32_t blk, uint32_t len, uint64_t aux) {
+  uint32_t i = t->slots[--t->nslots];
+  rt_slot_ *s = rt_h_.base + i;
+  __atomic_store_n(&s->blk, blk, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->aux, aux, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
+  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type);
+  __atomic_store_n(&s->word, word | 1, __ATOMIC_RELEASE);
+  return word | (uint64_t)i << 3 | 1;
+}
+
+// ready_end gives the slot and the block of what died back to this thread: false when that is not so simple.
+static inline bool ready_end(uint32_t i, rt_slot_ *s, uint32_t blk, uint64_t bytes) {
+  thread *t = rti_self;
+  int c = class_of(bytes);
+  if (RT_UNLIKELY_(t == NULL || c > PLAIN || t->nslots == MAG || t->nblocks[c] == MAG || get(&s->word) == 0)) return false;
+  t->blocks[c][t->nblocks[c]++] = blk;
+  t->slots[t->nslots++] = i;
+  return true;
 }
 
 static inline void acquire(rt_slot_ *s) {

@@ -88,15 +88,20 @@ void rti_wait(int spins) {
   }
 }
 
-// settle waits until whoever wrote when the object died is done. Later writers see that it is dead.
-static inline void settle(rt_slot_ *s) {
+// quiet says that nobody writes to what is dead, and settle waits until it is so. Later writers see that it is dead.
+static inline bool quiet(const rt_slot_ *s) {
 #if defined(__x86_64__)
   // Both sides change one word by a locked instruction and then read the other's, so one of them sees the other.
-  for (int spins = 0; rt_load32_(&s->lock) & 1; spins++) rti_wait(spins);
+  return (rt_load32_(&s->lock) & 1) == 0;
 #else
+  return (void)s, false;
+#endif
+}
+
+static inline void settle(rt_slot_ *s) {
+  if (RT_LIKELY_(quiet(s))) return;
   acquire(s);
   unlock(s);
-#endif
 }
 
 // end frees what the dead object of slot i had; what only it held is linked from *next.
@@ -175,11 +180,27 @@ uint64_t isthmus_rt_end(int32_t type, uint32_t i) {
   return bytes;
 }
 
-bool rt_bury_(rt_value v) {
+static __attribute__((noinline)) bool bury_any(uint32_t i, int type) {
   uint32_t next = 0;
-  end(&next, (uint32_t)(v >> 3) & ((1u << 28) - 1), (int)(v >> 31 & 31));
+  end(&next, i, type);
   rti_bury_all(next);
   return true;
+}
+
+// What is small and holds no objects is given back at once.
+bool rt_bury_(rt_value v) {
+  uint32_t i = (uint32_t)(v >> 3) & ((1u << 28) - 1), type = v >> 31 & 31;
+  rt_slot_ *s = rt_h_.base + i;
+  if (type == RT_T_STRING) {
+    if (RT_LIKELY_(ready_end(i, s, get32(&s->blk), (uint64_t)get32(&s->len) + 1))) return true;
+  } else if ((1u << RT_T_ARRAY | 1u << RT_T_TUPLE | 1u << RT_T_OBJECT | 1u << RT_T_CLOSURE) >> type & 1 && quiet(s)) {
+    uint32_t blk = get32(&s->blk), n = get32(&s->len);
+    const uint64_t *w = rt_words_(blk);
+    bool plain = blk != 0 && n <= 16;
+    for (uint32_t j = 0; plain && j < n; j++) plain = (get(&w[j]) & 7) != 1;
+    if (RT_LIKELY_(plain && ready_end(i, s, blk, (type == RT_T_ARRAY ? get(&s->aux) : n) * 8))) return true;
+  }
+  return bury_any(i, (int)type);
 }
 
 int64_t rt_count(rt_value v) {

@@ -40,13 +40,22 @@ rt_value rt_element_again_(rt_value v, int32_t t, int64_t i) {
 }
 
 // ---- Arrays ----
-rt_value rt_array_new(int64_t cap) {
-  if (RT_UNLIKELY_((uint64_t)cap > rt_h_.max_len)) return nil_for(RT_E_SIZE);
+static __attribute__((noinline)) rt_value any_array(int64_t cap) {
+  if ((uint64_t)cap > rt_h_.max_len) return nil_for(RT_E_SIZE);
   if (cap == 0) return made(RT_T_ARRAY, 0, 0, 0, 0);
   uint64_t bytes = 16ULL << class_of((uint64_t)cap * 8);
   uint32_t blk = take_block(bytes);
-  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
+  if (blk == 0) return nil_for(RT_E_MEMORY);
   return made(RT_T_ARRAY, blk, bytes, 0, bytes / 8);
+}
+
+rt_value rt_array_new(int64_t cap) {
+  if (RT_LIKELY_((uint64_t)cap <= 16)) {
+    int c = class_of((uint64_t)cap * 8);
+    thread *t = ready(c);
+    if (RT_LIKELY_(t != NULL)) return cap == 0 ? ready_made(t, RT_T_ARRAY, 0, 0, 0) : ready_made(t, RT_T_ARRAY, ready_block(t, c), 0, 2ULL << c);
+  }
+  return any_array(cap);
 }
 
 static bool grow(rt_slot_ *s) {
@@ -64,7 +73,32 @@ static bool grow(rt_slot_ *s) {
   return true;
 }
 
-bool rt_grow_push_(rt_value a, rt_value v) {
+// first_push is a push into an array that has no block yet, of a value that needs no count: false when it is not that
+// simple.
+static inline bool first_push(rt_value a, rt_value v) {
+  enum { C = 2, FIRST = 8 }; // as in grow
+  rt_slot_ *s = rt_slot_of_(a);
+  thread *t = rti_self;
+  if (!rt_is_(rt_load_(&s->word), a, RT_T_ARRAY) || rt_load_(&s->aux) != 0 || !((0x4du >> (v & 7)) & 1)) return false;
+  if (RT_UNLIKELY_(t == NULL || t->nblocks[C] == 0)) return false;
+  uint32_t l = get32(&s->lock);
+  if (RT_UNLIKELY_((l & 1) || !__atomic_compare_exchange_n(&s->lock, &l, l | 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) return false;
+  bool ok = rt_still_(s, a) && get(&s->aux) == 0 && !(get32(&s->meta) & 1);
+  if (RT_LIKELY_(ok)) {
+    uint32_t blk = ready_block(t, C);
+    __atomic_store_n(rt_words_(blk), v, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->blk, blk, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->aux, FIRST, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->len, 1, __ATOMIC_RELEASE);
+  }
+  unlock(s);
+  return ok;
+}
+
+static bool any_push(rt_value a, rt_value v);
+bool rt_grow_push_(rt_value a, rt_value v) { return RT_LIKELY_(first_push(a, v)) || any_push(a, v); }
+
+static __attribute__((noinline)) bool any_push(rt_value a, rt_value v) {
   if (!rt_retain(v)) return false;
   rt_slot_ *s = writes(a, RT_T_ARRAY);
   if (s == NULL) {
@@ -145,14 +179,28 @@ bool rt_array_clear(rt_value a) {
 }
 
 // ---- Tuples, objects, closures ----
-static rt_value new_fields(int type, uint64_t n, uint64_t aux) {
-  if (RT_UNLIKELY_(n > rt_h_.max_len)) return nil_for(RT_E_SIZE);
+static __attribute__((noinline)) rt_value any_fields(int type, uint64_t n, uint64_t aux) {
+  if (n > rt_h_.max_len) return nil_for(RT_E_SIZE);
   if (n == 0) return made(type, 0, 0, 0, aux);
   uint32_t blk = take_block(n * 8);
-  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
+  if (blk == 0) return nil_for(RT_E_MEMORY);
   uint64_t *w = rt_words_(blk);
   for (uint64_t i = 0; i < n; i++) __atomic_store_n(&w[i], RT_NIL, __ATOMIC_RELAXED);
   return made(type, blk, n * 8, (uint32_t)n, aux);
+}
+
+static inline rt_value new_fields(int type, uint64_t n, uint64_t aux) {
+  if (RT_LIKELY_(n - 1 < 16)) {
+    int c = class_of(n * 8);
+    thread *t = ready(c);
+    if (RT_LIKELY_(t != NULL)) {
+      uint32_t blk = ready_block(t, c);
+      uint64_t *w = rt_words_(blk);
+      for (uint64_t i = 0; i < n; i++) __atomic_store_n(&w[i], RT_NIL, __ATOMIC_RELAXED);
+      return ready_made(t, type, blk, (uint32_t)n, aux);
+    }
+  }
+  return any_fields(type, n, aux);
 }
 
 static int64_t index_of(uint64_t i) { return i < 1ULL << 31 ? (int64_t)i : 1LL << 31; }
@@ -259,27 +307,63 @@ bool rt_as_float(rt_value v, double *f) {
 }
 
 // ---- Strings ----
-// copy is memcpy for what is short as a rule.
-static inline void copy(uint8_t *to, const uint8_t *from, uint64_t n) {
-  uint64_t a, b;
-  if (RT_LIKELY_(n - 8 <= 8)) { // both ends, which may overlap
+// SHORT is the longest string that is copied without a loop.
+enum { SHORT = 32 };
+
+// copy_short copies at most SHORT bytes: both ends, which may overlap.
+static inline void copy_short(uint8_t *to, const uint8_t *from, uint64_t n) {
+  uint64_t a, b, c, d;
+  uint32_t e, f;
+  if (RT_LIKELY_(n >= 16)) {
+    memcpy(&a, from, 8);
+    memcpy(&b, from + 8, 8);
+    memcpy(&c, from + n - 16, 8);
+    memcpy(&d, from + n - 8, 8);
+    memcpy(to, &a, 8);
+    memcpy(to + 8, &b, 8);
+    memcpy(to + n - 16, &c, 8);
+    memcpy(to + n - 8, &d, 8);
+  } else if (n >= 8) {
     memcpy(&a, from, 8);
     memcpy(&b, from + n - 8, 8);
     memcpy(to, &a, 8);
     memcpy(to + n - 8, &b, 8);
+  } else if (n >= 4) {
+    memcpy(&e, from, 4);
+    memcpy(&f, from + n - 4, 4);
+    memcpy(to, &e, 4);
+    memcpy(to + n - 4, &f, 4);
   } else if (n > 0) {
-    memcpy(to, from, n);
+    uint8_t first = from[0], middle = from[n / 2], last = from[n - 1];
+    to[0] = first;
+    to[n / 2] = middle;
+    to[n - 1] = last;
   }
 }
 
-rt_value rt_string_new(const uint8_t *p, uint64_t n) {
-  if (RT_UNLIKELY_((p == NULL && n > 0) || n >= rt_h_.max_len)) return nil_for(RT_E_SIZE);
+static __attribute__((noinline)) rt_value any_string(const uint8_t *p, uint64_t n) {
+  if ((p == NULL && n > 0) || n >= rt_h_.max_len) return nil_for(RT_E_SIZE);
   uint32_t blk = take_block(n + 1);
-  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
+  if (blk == 0) return nil_for(RT_E_MEMORY);
   uint8_t *to = (uint8_t *)rt_words_(blk);
-  copy(to, p, n);
+  if (n > 0) memcpy(to, p, n);
   to[n] = 0;
   return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
+}
+
+rt_value rt_string_new(const uint8_t *p, uint64_t n) {
+  if (RT_LIKELY_(p != NULL && n <= SHORT)) {
+    int c = class_of(n + 1);
+    thread *t = ready(c);
+    if (RT_LIKELY_(t != NULL)) {
+      uint32_t blk = ready_block(t, c);
+      uint8_t *to = (uint8_t *)rt_words_(blk);
+      copy_short(to, p, n);
+      to[n] = 0;
+      return ready_made(t, RT_T_STRING, blk, (uint32_t)n, 0);
+    }
+  }
+  return any_string(p, n);
 }
 
 const uint8_t *rt_string_data(rt_value v) {
@@ -290,27 +374,49 @@ const uint8_t *rt_string_data(rt_value v) {
   return NULL;
 }
 
+static __attribute__((noinline)) rt_value any_concat(rt_value a, rt_value b) {
+  const uint8_t *x, *y;
+  uint32_t nx, ny;
+  bool first = lend(a, &x, &nx);
+  if (!first || !lend(b, &y, &ny)) {
+    rt_refuse_(first ? b : a, 0);
+    return RT_NIL;
+  }
+  uint64_t n = (uint64_t)nx + ny;
+  if (n >= rt_h_.max_len) return nil_for(RT_E_SIZE);
+  uint32_t blk = take_block(n + 1);
+  if (blk == 0) return nil_for(RT_E_MEMORY);
+  uint8_t *to = (uint8_t *)rt_words_(blk);
+  memcpy(to, x, nx);
+  memcpy(to + nx, y, ny);
+  to[n] = 0;
+  if (!rt_still_(rt_slot_of_(a), a) || !rt_still_(rt_slot_of_(b), b)) {
+    give_block(blk, n + 1);
+    return nil_for(RT_E_HANDLE);
+  }
+  return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
+}
+
 // The bytes are copied from where they were, and count for something when both strings are still there afterwards: that
 // is cheaper than to count them meanwhile.
 rt_value rt_string_concat(rt_value a, rt_value b) {
   const uint8_t *x, *y;
   uint32_t nx, ny;
-  bool first = lend(a, &x, &nx);
-  if (RT_UNLIKELY_(!first || !lend(b, &y, &ny))) {
-    rt_refuse_(first ? b : a, 0);
-    return RT_NIL;
+  if (RT_LIKELY_(lend(a, &x, &nx) && lend(b, &y, &ny) && nx <= SHORT && ny <= SHORT)) {
+    uint32_t n = nx + ny;
+    int c = class_of((uint64_t)n + 1);
+    thread *t = ready(c);
+    if (RT_LIKELY_(t != NULL)) {
+      uint32_t blk = t->blocks[c][t->nblocks[c] - 1];
+      uint8_t *to = (uint8_t *)rt_words_(blk);
+      copy_short(to, x, nx);
+      copy_short(to + nx, y, ny);
+      to[n] = 0;
+      if (RT_LIKELY_(rt_still_(rt_slot_of_(a), a) && rt_still_(rt_slot_of_(b), b))) {
+        t->nblocks[c]--;
+        return ready_made(t, RT_T_STRING, blk, n, 0);
+      }
+    }
   }
-  uint64_t n = (uint64_t)nx + ny;
-  if (RT_UNLIKELY_(n >= rt_h_.max_len)) return nil_for(RT_E_SIZE);
-  uint32_t blk = take_block(n + 1);
-  if (RT_UNLIKELY_(blk == 0)) return nil_for(RT_E_MEMORY);
-  uint8_t *to = (uint8_t *)rt_words_(blk);
-  copy(to, x, nx);
-  copy(to + nx, y, ny);
-  to[n] = 0;
-  if (RT_UNLIKELY_(!rt_still_(rt_slot_of_(a), a) || !rt_still_(rt_slot_of_(b), b))) {
-    give_block(blk, n + 1);
-    return nil_for(RT_E_HANDLE);
-  }
-  return made(RT_T_STRING, blk, n + 1, (uint32_t)n, 0);
+  return any_concat(a, b);
 }
