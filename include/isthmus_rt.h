@@ -363,6 +363,124 @@ RT_API_ int64_t rt_channel_is_closed(rt_value ch);
 RT_API_ int64_t rt_channel_len(rt_value ch);
 RT_API_ int64_t rt_channel_cap(rt_value ch); /* -1: no channel */
 
+/* ---- Generators ----
+ *
+ * A generator runs its body a step at a time, for who calls next and on its stack: the body gets the generator, does what
+ * its state says, and returns the next value. What it needs from one step to the next is in the slots.
+ *
+ *     rt_value count(rt_value gen) {
+ *       int64_t i = rt_generator_get_state(gen);
+ *       return i < 10 ? rt_generator_yield(gen, rt_int(i)) : RT_NIL;
+ *     }
+ *
+ * It is done when the body returns nil without a yield, and when rt_generator_mark_done says so. One thread runs it at a
+ * time; any may. A body must return: longjmp and exceptions out of it leave the generator running for ever. */
+
+#define RT_GENERATOR_SLOTS 65535
+
+/* own; count ctx. slots slots, all nil. A NULL body is done. nil: slots is negative or over RT_GENERATOR_SLOTS. */
+RT_API_ rt_value rt_generator_new(rt_value (*body)(rt_value gen), int64_t slots, rt_value ctx);
+/* As rt_generator_new, with a stack for the body: it runs once, and rt_generator_yield in it gives a value to next and
+ * goes on where it was at the next next, perhaps on another thread. It is done when the body has returned; what it returns,
+ * if not nil, is the last value. A generator that is let go, or marked done, in the middle does not run any more: its stack
+ * is given back, and what its open scopes made is let go; counts that only its variables held are lost, so a body that may
+ * be abandoned keeps what it owns in slots or in a scope. nil also when no stack can be had (RT_E_MEMORY). */
+RT_API_ rt_value rt_generator_new_co(rt_value (*body)(rt_value gen), int64_t slots, rt_value ctx);
+/* own. The next value: what the body returns. nil: done (RT_E_EMPTY; nothing in rt_last_error when it becomes so), or its
+ * body is under way, here or in another thread (RT_E_STATE). */
+RT_API_ rt_value rt_generator_next(rt_value gen);
+/* move v. In its body: counts the state up by one, and is v, for the body to return; with a stack of its own it gives v to
+ * next, and is nil once the body goes on. nil outside (RT_E_STATE), and v stays the caller's. */
+RT_API_ rt_value rt_generator_yield(rt_value gen, rt_value v);
+RT_API_ rt_value rt_generator_get_slot(rt_value gen, int64_t i);         /* borrow; nil: out of range */
+RT_API_ bool rt_generator_set_slot(rt_value gen, int64_t i, rt_value v); /* count v; false: out of range */
+/* Whether next has nothing more to give; true also for what is no generator. */
+RT_API_ bool rt_generator_is_done(rt_value gen);
+/* A number for the body, 0 at first. Another thread sees the one before the step that is under way. 0: no generator. */
+RT_API_ int64_t rt_generator_get_state(rt_value gen);
+/* A negative state is 0. false: no generator, or its body is under way elsewhere. */
+RT_API_ bool rt_generator_set_state(rt_value gen, int64_t state);
+RT_API_ rt_value rt_generator_get_ctx(rt_value gen); /* borrow */
+/* No more steps; in its body, after this one. false: no generator, or its body is under way elsewhere. */
+RT_API_ bool rt_generator_mark_done(rt_value gen);
+/* The original's names of get_slot and set_slot. */
+RT_API_ rt_value rt_generator_load_slot(rt_value gen, int64_t i);
+RT_API_ bool rt_generator_store_slot(rt_value gen, int64_t i, rt_value v);
+
+/* ---- Actors ----
+ *
+ * An actor has a mailbox and does one thing at a time. There are two kinds. A body (rt_actor_spawn) is a function that
+ * runs once and asks for messages with rt_actor_recv; it has a stack of its own, and while it waits it holds no thread. A
+ * handler (rt_actor_spawn_handler) is a function that is called once for each message; between messages it has nothing but
+ * its state, so there may be a hundred thousand. Both may call everything that waits.
+ *
+ * Any value may be sent. The receiver gets the object itself, not a copy: objects are safe between threads, each by itself.
+ * Freeze what must not change any more.
+ *
+ * An actor lives while it has something to do or somebody has a handle of it. Without a handle a body goes on until it
+ * returns or waits for a message that nobody can send, of which rt_actor_recv tells it; a handler ends when its mailbox is
+ * empty. What a dead actor did not receive is let go.
+ *
+ * A body or handler must return: longjmp, exceptions and pthread_exit out of it are not contained. A C++ body that catches
+ * what it throws says rt_actor_fail. It may go on on another thread after anything that waits. */
+
+#define RT_ACTOR_CAPACITY 1024 /* of a mailbox, unless said otherwise */
+#define RT_ACTOR_CAPACITY_MAX 1048576
+
+/* What rt_actor_death_reason answers. */
+enum rt_actor_reason {
+  RT_ACTOR_ALIVE = 0,
+  RT_ACTOR_FINISHED,  /* the body returned */
+  RT_ACTOR_STOPPED,   /* it ended after rt_actor_stop */
+  RT_ACTOR_FAILED,    /* it called rt_actor_fail */
+  RT_ACTOR_ABANDONED  /* the runtime stopped before it was done */
+};
+
+/* own; count ctx, which body borrows. A NULL body makes an actor that has finished. nil: no memory (RT_E_MEMORY), or the
+ * runtime is not running. The _cap functions say how many messages may wait: 1 to RT_ACTOR_CAPACITY_MAX, else nil. */
+RT_API_ rt_value rt_actor_spawn(void (*body)(rt_value ctx), rt_value ctx);
+RT_API_ rt_value rt_actor_spawn_cap(void (*body)(rt_value ctx), rt_value ctx, int64_t capacity);
+/* own; count state. The handler borrows both of its arguments. Messages that it was given some at a time, up to 64, are no
+ * longer in the mailbox. */
+RT_API_ rt_value rt_actor_spawn_handler(void (*handler)(rt_value state, rt_value msg), rt_value state);
+RT_API_ rt_value rt_actor_spawn_handler_cap(void (*handler)(rt_value state, rt_value msg), rt_value state, int64_t capacity);
+
+/* count msg. 1: it is in the mailbox. 0: no actor, a dead or stopped one (RT_E_CLOSED), or the actor's own mailbox when it
+ * is full (RT_E_SELF). Messages of one sender arrive in order. BLOCKS while the mailbox is full. */
+RT_API_ int64_t rt_actor_send(rt_value actor, rt_value msg);
+/* count msg. 0: it is in the mailbox; or the rt_error: RT_E_CLOSED, RT_E_TIMEOUT, RT_E_SELF, RT_E_STOPPED... BLOCKS, at
+ * most timeout_ns. */
+RT_API_ int32_t rt_actor_send_ex(rt_value actor, rt_value msg, int64_t timeout_ns);
+/* count msg. As rt_actor_send_ex with timeout 0: RT_E_TIMEOUT when it is full. */
+RT_API_ int32_t rt_actor_try_send(rt_value actor, rt_value msg);
+
+/* own. The next message of the actor whose body calls. nil: it was stopped and has received all, or nobody can send to it
+ * any more (RT_E_CLOSED); this is no actor's body (RT_E_STATE); the runtime stops (RT_E_STOPPED). BLOCKS. */
+RT_API_ rt_value rt_actor_recv(void);
+/* 0, and the message in *out (own), or the rt_error, and nil. BLOCKS, at most timeout_ns. */
+RT_API_ int32_t rt_actor_recv_ex(int64_t timeout_ns, rt_value *out);
+/* As rt_actor_recv_ex with timeout 0: RT_E_TIMEOUT when there is none. */
+RT_API_ int32_t rt_actor_try_recv(rt_value *out);
+
+/* borrow. The actor whose body or handler calls; nil elsewhere. */
+RT_API_ rt_value rt_actor_self(void);
+/* The calling actor's end will be a failure: a handler's after this message. false: no actor calls. */
+RT_API_ bool rt_actor_fail(void);
+
+/* Waits for the actor's end. 1: it finished, or was stopped. 0: no actor, itself (RT_E_SELF), it failed (RT_E_FAILED), or
+ * the runtime stopped first (RT_E_STOPPED). Any number of threads and actors may, any number of times. BLOCKS. */
+RT_API_ int64_t rt_actor_join(rt_value actor);
+/* 0, or the rt_error. BLOCKS, at most timeout_ns. */
+RT_API_ int32_t rt_actor_join_ex(rt_value actor, int64_t timeout_ns);
+/* Closes the mailbox: what is in it is still received, and then a handler ends, and rt_actor_recv gives a body nil. 0: no
+ * actor, or closed already (RT_E_CLOSED). */
+RT_API_ int64_t rt_actor_stop(rt_value actor);
+
+RT_API_ int64_t rt_actor_id(rt_value actor);           /* > 0, and never another's; 0: no actor */
+RT_API_ int64_t rt_actor_is_alive(rt_value actor);     /* 1 until its body has returned; 0 also for what is no actor */
+RT_API_ int32_t rt_actor_death_reason(rt_value actor); /* an rt_actor_reason; -1: no actor */
+RT_API_ int64_t rt_actor_pending(rt_value actor);      /* messages in the mailbox; -1: no actor */
+
 /* ---- What follows is how; the contract ends here. ---- */
 
 #define RT_LIKELY_(x) __builtin_expect(!!(x), 1)

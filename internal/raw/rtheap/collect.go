@@ -64,10 +64,10 @@ func (h *Heap) each(f func(Value, *slot)) {
 }
 
 // holds reports whether the collector knows what objects of type t hold, and ends them.
-func holds(t Type) bool { return freezes(t) || t == Future || t == Channel }
+func holds(t Type) bool { return freezes(t) || ends(t) }
 
-// freezes reports whether objects of type t can be frozen: they hold values, and nothing else. A future and a channel are
-// made to be shared; what comes out of them is another matter.
+// freezes reports whether objects of type t can be frozen: they hold values, and nothing else. A future, a channel, a
+// generator and an actor are made to change; what comes out of them is another matter.
 func freezes(t Type) bool { return t <= Enum && t != String || t == Unique }
 
 // Collect frees objects that only hold each other, and returns how many. It works beside the program: what is in use

@@ -2,7 +2,8 @@ package rtheap
 
 import "sync/atomic"
 
-// What futures and channels hold. Their operations are C's (future.c, ring.h): here the collector and the census look.
+// What futures, channels, generators and actors hold. Their operations are C's (future.c, ring.h, generator.c, actor.c):
+// here the collector and the census look.
 
 // ends reports whether objects of type t are more than words.
 func ends(t Type) bool {
@@ -121,4 +122,51 @@ func (h *Heap) Clear() (n int64) {
 	})
 	d.bury(h)
 	return n
+}
+
+// A generator: its length has the number of its slots, and its block its state, its context and the slots.
+const (
+	generatorSlots = 0xffff
+	generatorCtx   = 1
+	generatorFirst = 2
+)
+
+func generatorBytes(length uint32) uint64 {
+	return (uint64(length&generatorSlots) + generatorFirst) * 8
+}
+
+// generator gives f the context and the slots. What is on the stack of one that has a stack is counted, and by nobody here.
+func (h *Heap) generator(o object, f func(Value)) {
+	for i := uint64(generatorCtx); i < generatorFirst+uint64(o.len&generatorSlots); i++ {
+		f(Value(atomic.LoadUint64(h.word(o.blk, i))))
+	}
+}
+
+// An actor: its length has the number of messages that wait, its block is the ring that they are in, and its aux says where
+// the first is, how large the ring is, and where its record is.
+const (
+	actorWaiting = 1<<21 - 1
+	actorHandler = 1 << 26
+	actorCtx     = 1 // the word of the record
+)
+
+func mailboxBytes(o object) uint64 {
+	if o.blk == 0 {
+		return 0
+	}
+	return 8 << (o.aux >> 32 & 31)
+}
+
+// mailbox gives f the messages, and the state of a handler. The context of a body is the body's while it waits: it is not
+// given, so it stays.
+func (h *Heap) mailbox(o object, f func(Value)) {
+	record, head, room := uint32(o.aux), o.aux>>40, uint64(1)<<(o.aux>>32&31)
+	if o.blk != 0 {
+		for i := range uint64(o.len & actorWaiting) {
+			f(Value(atomic.LoadUint64(h.word(o.blk, (head+i)&(room-1)))))
+		}
+	}
+	if o.len&actorHandler != 0 && record != 0 {
+		f(Value(atomic.LoadUint64(h.word(record, actorCtx))))
+	}
 }

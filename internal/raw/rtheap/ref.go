@@ -209,6 +209,10 @@ func (o object) size(t Type) uint64 {
 		}
 	case Channel:
 		return ringBytes(o.len)
+	case Generator:
+		return generatorBytes(o.len)
+	case Actor:
+		return mailboxBytes(o)
 	}
 	return 0
 }
@@ -226,6 +230,10 @@ func (h *Heap) contents(o object, t Type, f func(Value)) {
 		h.future(o, f)
 	case Channel:
 		h.ring(o, f)
+	case Generator:
+		h.generator(o, f)
+	case Actor:
+		h.mailbox(o, f)
 	}
 }
 

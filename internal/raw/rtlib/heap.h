@@ -39,7 +39,9 @@ enum { HOLE = 7, CLASSES = 31, MAGAZINES = 13, MAG = 64, MIN_TABLE = 3, ENUM_BYT
   int32_t error; \
   size_t made, room, depth, marks_room; \
   rt_value *scoped; \
-  size_t *marks;
+  size_t *marks; \
+  struct generator_run *run; /* the innermost generator whose body it is in */ \
+  struct actor *actor;       /* the actor whose body it is in */
 
 typedef struct locals {
   RTI_LOCALS

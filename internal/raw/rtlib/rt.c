@@ -139,6 +139,13 @@ static inline void end(uint32_t *next, uint32_t i, int type) {
     break;
   case RT_T_FLOAT:
     break;
+  case RT_T_GENERATOR:
+    bytes = rti_generator_end(next, s);
+    break;
+  case RT_T_ACTOR:
+    bytes = rti_actor_end(next, s);
+    blk = get32(&s->blk);
+    break;
   case RT_T_FUTURE:
     bytes = rti_future_end(next, s);
     blk = get32(&s->blk);
@@ -169,6 +176,12 @@ uint64_t isthmus_rt_end(int32_t type, uint32_t i) {
   uint32_t next = 0;
   uint64_t bytes = 0;
   switch (type) {
+  case RT_T_GENERATOR:
+    bytes = rti_generator_end(&next, s);
+    break;
+  case RT_T_ACTOR:
+    bytes = rti_actor_end(&next, s);
+    break;
   case RT_T_FUTURE:
     bytes = rti_future_end(&next, s);
     break;
@@ -381,6 +394,38 @@ uintptr_t isthmus_rt_function(const char *name) {
       RT_F(rt_unique_new),
       RT_F(rt_unique_get),
       RT_F(rt_unique_set),
+      RT_F(rt_generator_new),
+      RT_F(rt_generator_new_co),
+      RT_F(rt_generator_next),
+      RT_F(rt_generator_yield),
+      RT_F(rt_generator_get_slot),
+      RT_F(rt_generator_set_slot),
+      RT_F(rt_generator_is_done),
+      RT_F(rt_generator_get_state),
+      RT_F(rt_generator_set_state),
+      RT_F(rt_generator_get_ctx),
+      RT_F(rt_generator_mark_done),
+      RT_F(rt_generator_load_slot),
+      RT_F(rt_generator_store_slot),
+      RT_F(rt_actor_spawn),
+      RT_F(rt_actor_spawn_cap),
+      RT_F(rt_actor_spawn_handler),
+      RT_F(rt_actor_spawn_handler_cap),
+      RT_F(rt_actor_send),
+      RT_F(rt_actor_send_ex),
+      RT_F(rt_actor_try_send),
+      RT_F(rt_actor_recv),
+      RT_F(rt_actor_recv_ex),
+      RT_F(rt_actor_try_recv),
+      RT_F(rt_actor_self),
+      RT_F(rt_actor_fail),
+      RT_F(rt_actor_join),
+      RT_F(rt_actor_join_ex),
+      RT_F(rt_actor_stop),
+      RT_F(rt_actor_id),
+      RT_F(rt_actor_is_alive),
+      RT_F(rt_actor_death_reason),
+      RT_F(rt_actor_pending),
       RT_F(rt_shutdown),
       RT_F(rt_future_new),
       RT_F(rt_future_await),

@@ -113,6 +113,8 @@ static inline bool rti_hold(rt_value v, int type) {
 // ---- Objects that are more than words ----
 // The end of an object: lets what it held go (let_go(next, value)), and answers how many bytes its block has for
 // give_block (0 when it gave the block back itself, or keeps it).
+RTI_HIDDEN uint64_t rti_generator_end(uint32_t *next, rt_slot_ *s);
+RTI_HIDDEN uint64_t rti_actor_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_future_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_channel_end(uint32_t *next, rt_slot_ *s);
 
