@@ -394,8 +394,8 @@ RT_API_ rt_value rt_generator_next(rt_value gen);
 RT_API_ rt_value rt_generator_yield(rt_value gen, rt_value v);
 RT_API_ rt_value rt_generator_get_slot(rt_value gen, int64_t i);         /* borrow; nil: out of range */
 RT_API_ bool rt_generator_set_slot(rt_value gen, int64_t i, rt_value v); /* count v; false: out of range */
-/* Whether next has nothing more to give; true also for what is no generator. */
-RT_API_ bool rt_generator_is_done(rt_value gen);
+/* 1: next has nothing more to give; also for what is no generator. */
+RT_API_ int64_t rt_generator_is_done(rt_value gen);
 /* A number for the body, 0 at first. Another thread sees the one before the step that is under way. 0: no generator. */
 RT_API_ int64_t rt_generator_get_state(rt_value gen);
 /* A negative state is 0. false: no generator, or its body is under way elsewhere. */
@@ -478,7 +478,7 @@ RT_API_ int64_t rt_actor_stop(rt_value actor);
 
 RT_API_ int64_t rt_actor_id(rt_value actor);           /* > 0, and never another's; 0: no actor */
 RT_API_ int64_t rt_actor_is_alive(rt_value actor);     /* 1 until its body has returned; 0 also for what is no actor */
-RT_API_ int32_t rt_actor_death_reason(rt_value actor); /* an rt_actor_reason; -1: no actor */
+RT_API_ int64_t rt_actor_death_reason(rt_value actor); /* an rt_actor_reason; -1: no actor */
 RT_API_ int64_t rt_actor_pending(rt_value actor);      /* messages in the mailbox; -1: no actor */
 
 /* ---- What follows is how; the contract ends here. ---- */

@@ -28,6 +28,8 @@ var areas = []struct {
 	{"closures", 6},
 	{"enums", 5},
 	{"uniques", 6},
+	{"generators", 12},
+	{"actors", 15},
 	{"memory", 0}, // which the audit has none for
 }
 

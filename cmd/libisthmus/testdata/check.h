@@ -38,8 +38,12 @@ static inline bool is_text(rt_value v, const char *s) {
   return rt_string_len(v) == (int64_t)strlen(s) && memcmp(rt_string_data(v), s, strlen(s)) == 0;
 }
 
-// Runs the cases that argv names, all without; after each nothing may be left.
+// Runs the cases that argv names, all without, or lists them; after each nothing may be left.
 static int run_tests(const struct test *all, size_t n, int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "list") == 0) {
+    for (size_t i = 0; i < n; i++) puts(all[i].name);
+    return 0;
+  }
   CHECK(rt_init() == RT_OK);
   for (size_t i = 0; i < n; i++) {
     bool wanted = argc < 2;

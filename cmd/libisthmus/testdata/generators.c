@@ -1,136 +1,5 @@
-// Generators from C: the original's cases by name, and the corners.
+// Generators from C: the corners. The original's cases are the audit's.
 #include "check.h"
-
-// ---- The original's, which end by rt_generator_mark_done and return what they give ----
-static rt_value simple_yielder(rt_value gen) {
-  int64_t state = rt_generator_get_state(gen);
-  if (state > 2) {
-    rt_generator_mark_done(gen);
-    return RT_NIL;
-  }
-  rt_generator_set_state(gen, state + 1);
-  return rt_int(10 * (state + 1));
-}
-
-static rt_value slot_counter(rt_value gen) {
-  int64_t state = rt_generator_get_state(gen);
-  rt_generator_set_state(gen, state + 1);
-  int64_t n = state == 0 ? 0 : rt_as_int(rt_generator_load_slot(gen, 0)) + 1;
-  if (n > 3) {
-    rt_generator_mark_done(gen);
-    return RT_NIL;
-  }
-  rt_generator_store_slot(gen, 0, rt_int(n));
-  return rt_int(n);
-}
-
-static rt_value from_context(rt_value gen) {
-  int64_t state = rt_generator_get_state(gen);
-  if (state == 3) return RT_NIL;
-  rt_generator_set_state(gen, state + 1);
-  return rt_int(rt_as_int(rt_generator_get_ctx(gen)) + state);
-}
-
-static int steps;
-static rt_value counting(rt_value gen) {
-  (void)gen;
-  return rt_int(steps++);
-}
-
-static void generator_new(void) {
-  rt_value g = rt_generator_new(simple_yielder, 10, RT_NIL);
-  CHECK(rt_type(g) == RT_T_GENERATOR && rt_generator_get_state(g) == 0 && !rt_generator_is_done(g));
-  for (int i = 0; i < 10; i++) CHECK(rt_generator_get_slot(g, i) == RT_NIL);
-  CHECK(rt_release(g));
-}
-
-static void simple_yield_sequence(void) {
-  rt_value g = rt_generator_new(simple_yielder, 0, RT_NIL);
-  for (int i = 1; i <= 3; i++) {
-    CHECK(rt_generator_next(g) == rt_int(10 * i) && rt_generator_get_state(g) == i && !rt_generator_is_done(g));
-  }
-  CHECK(rt_generator_next(g) == RT_NIL && rt_generator_is_done(g));
-  CHECK(rt_generator_next(g) == RT_NIL && rt_last_error() == RT_E_EMPTY);
-  rt_release(g);
-}
-
-static void slot_storage(void) {
-  rt_value g = rt_generator_new(slot_counter, 10, RT_NIL);
-  for (int i = 0; i <= 3; i++) CHECK(rt_generator_next(g) == rt_int(i));
-  CHECK(rt_generator_load_slot(g, 0) == rt_int(3));
-  CHECK(rt_generator_next(g) == RT_NIL && rt_generator_is_done(g));
-  rt_release(g);
-}
-
-static void context(void) {
-  rt_value g = rt_generator_new(from_context, 0, rt_int(100));
-  CHECK(rt_generator_get_ctx(g) == rt_int(100));
-  for (int i = 0; i < 3; i++) CHECK(rt_generator_next(g) == rt_int(100 + i));
-  CHECK(rt_generator_next(g) == RT_NIL && rt_generator_is_done(g));
-  rt_release(g);
-}
-
-static void state_manipulation(void) {
-  rt_value g = rt_generator_new(simple_yielder, 0, RT_NIL);
-  CHECK(rt_generator_set_state(g, 5) && rt_generator_get_state(g) == 5);
-  CHECK(rt_generator_set_state(g, -10) && rt_generator_get_state(g) == 0);
-  rt_release(g);
-}
-
-static void slot_operations(void) {
-  rt_value g = rt_generator_new(simple_yielder, 5, RT_NIL);
-  for (int i = 0; i < 3; i++) CHECK(rt_generator_set_slot(g, i, rt_int(10 * i)));
-  for (int i = 0; i < 3; i++) CHECK(rt_generator_get_slot(g, i) == rt_int(10 * i));
-  CHECK(rt_generator_get_slot(g, 4) == RT_NIL);
-  CHECK(rt_generator_get_slot(g, 100) == RT_NIL && rt_last_error() == RT_E_INDEX);
-  rt_release(g);
-}
-
-static void slot_no_resize(void) { // there it grew to any index
-  rt_value g = rt_generator_new(simple_yielder, 2, RT_NIL);
-  CHECK(!rt_generator_set_slot(g, 10, rt_int(999)) && rt_last_error() == RT_E_INDEX);
-  CHECK(!rt_generator_set_slot(g, INT64_MAX, rt_int(999)) && rt_generator_get_slot(g, INT64_MIN) == RT_NIL);
-  rt_release(g);
-}
-
-static void mark_done(void) {
-  rt_value g = rt_generator_new(simple_yielder, 0, RT_NIL);
-  CHECK(rt_generator_next(g) == rt_int(10));
-  CHECK(rt_generator_mark_done(g) && rt_generator_is_done(g) && rt_generator_next(g) == RT_NIL);
-  rt_release(g);
-}
-
-static void nil_body(void) {
-  rt_value g = rt_generator_new(NULL, 0, RT_NIL);
-  CHECK(rt_type(g) == RT_T_GENERATOR && rt_generator_is_done(g) && rt_generator_next(g) == RT_NIL);
-  rt_release(g);
-}
-
-static void invalid_value(void) {
-  rt_value words[] = {rt_int(42), RT_NIL, RT_TRUE, 1, 7, ~0ULL, rt_array_new(0)};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    rt_value w = words[i];
-    CHECK(rt_generator_get_state(w) == 0 && rt_generator_get_slot(w, 0) == RT_NIL && rt_generator_get_ctx(w) == RT_NIL);
-    CHECK(rt_generator_next(w) == RT_NIL && rt_generator_yield(w, rt_int(1)) == RT_NIL && rt_generator_is_done(w));
-    CHECK(!rt_generator_set_state(w, 5) && !rt_generator_set_slot(w, 0, rt_int(100)) && !rt_generator_mark_done(w));
-    CHECK(rt_last_error() == (i == 6 ? RT_E_TYPE : RT_E_HANDLE));
-  }
-  rt_release(words[6]);
-}
-
-static void negative_slot_index(void) {
-  rt_value g = rt_generator_new(simple_yielder, 10, RT_NIL);
-  CHECK(!rt_generator_store_slot(g, -5, rt_int(100)) && rt_generator_load_slot(g, -5) == RT_NIL);
-  rt_release(g);
-}
-
-static void execution_count(void) {
-  steps = 0;
-  rt_value g = rt_generator_new(counting, 0, RT_NIL);
-  for (int i = 0; i < 3; i++) CHECK(rt_generator_next(g) == rt_int(i));
-  CHECK(steps == 3);
-  rt_release(g);
-}
 
 // ---- Corners ----
 static rt_value yields(rt_value gen) {
@@ -321,19 +190,237 @@ static void let_go_meanwhile(void) {
   rt_release(place);
 }
 
+// ---- With a stack of their own ----
+static rt_value counts_to(rt_value gen) { // a loop, as a body with a stack may have
+  int64_t n = rt_as_int(rt_generator_get_ctx(gen));
+  for (int64_t i = 0; i < n; i++) {
+    CHECK(rt_generator_yield(gen, rt_int(i)) == RT_NIL && rt_generator_get_state(gen) == i + 1);
+  }
+  return RT_NIL;
+}
+
+static void co_loop(void) {
+  rt_value g = rt_generator_new_co(counts_to, 0, rt_int(1000));
+  for (int i = 0; i < 1000; i++) CHECK(rt_generator_next(g) == rt_int(i) && !rt_generator_is_done(g));
+  CHECK(rt_generator_get_state(g) == 1000 && rt_generator_next(g) == RT_NIL && rt_generator_is_done(g));
+  CHECK(rt_generator_next(g) == RT_NIL && rt_last_error() == RT_E_EMPTY);
+  rt_release(g);
+  g = rt_generator_new_co(NULL, 0, RT_NIL);
+  CHECK(rt_generator_is_done(g) && rt_generator_next(g) == RT_NIL);
+  rt_release(g);
+  CHECK(rt_generator_new_co(counts_to, -1, RT_NIL) == RT_NIL && rt_last_error() == RT_E_SIZE);
+}
+
+static rt_value last_words(rt_value gen) {
+  rt_generator_yield(gen, text("first"));
+  return text("last");
+}
+
+static void co_last_value(void) {
+  rt_value g = rt_generator_new_co(last_words, 0, RT_NIL), v = rt_generator_next(g);
+  CHECK(is_text(v, "first") && rt_release(v) && !rt_generator_is_done(g));
+  v = rt_generator_next(g);
+  CHECK(is_text(v, "last") && rt_release(v) && rt_generator_is_done(g) && rt_generator_next(g) == RT_NIL);
+  rt_release(g);
+}
+
+static rt_value keeps_in_a_scope(rt_value gen) {
+  CHECK(rt_scope_push() == 1); // the body's own: who calls next may have others open
+  rt_value held = text("held by the scope");
+  CHECK(rt_generator_set_slot(gen, 0, held));
+  for (int i = 0;; i++) rt_generator_yield(gen, rt_int(i));
+}
+
+static void co_abandoned(void) { // in the middle: its stack is given back, and what its scope made is let go
+  for (int i = 0; i < 1000; i++) {
+    rt_value ctx = text("context"), g = rt_generator_new_co(keeps_in_a_scope, 1, ctx);
+    CHECK(rt_scope_push() == 1);
+    CHECK(rt_release(ctx) && rt_generator_next(g) == rt_int(0) && rt_generator_next(g) == rt_int(1));
+    CHECK(rt_scope_pop(RT_NIL) == RT_NIL && rt_scope_pop(RT_NIL) == RT_NIL && rt_last_error() == RT_E_STATE);
+    rt_value held = rt_generator_get_slot(g, 0);
+    CHECK(rt_count(held) == 2);
+    if (i % 2 == 0) CHECK(rt_generator_mark_done(g) && rt_generator_next(g) == RT_NIL && rt_count(held) == 1);
+    CHECK(rt_release(g) && rt_type(held) == RT_T_NONE && rt_type(ctx) == RT_T_NONE);
+  }
+  for (int i = 0; i < 1000; i++) rt_release(rt_generator_new_co(counts_to, 3, RT_NIL)); // never started
+}
+
+static rt_value marks_itself(rt_value gen) {
+  rt_generator_yield(gen, rt_int(1));
+  CHECK(rt_generator_mark_done(gen));
+  rt_generator_yield(gen, rt_int(2));
+  CHECK(false); // it does not go on
+  return RT_NIL;
+}
+
+static void co_mark_done(void) {
+  rt_value g = rt_generator_new_co(marks_itself, 0, RT_NIL);
+  CHECK(rt_generator_next(g) == rt_int(1) && rt_generator_next(g) == rt_int(2) && rt_generator_is_done(g));
+  CHECK(rt_generator_next(g) == RT_NIL);
+  rt_release(g);
+}
+
+static rt_value enters_itself_co(rt_value gen) {
+  for (;;) {
+    CHECK(rt_generator_next(gen) == RT_NIL && rt_last_error() == RT_E_STATE);
+    rt_generator_yield(gen, rt_int(7));
+  }
+}
+
+static rt_value lets_itself_go_co(rt_value gen) {
+  rt_generator_yield(gen, rt_int(1));
+  CHECK(rt_release(gen) && rt_type(gen) == RT_T_NONE);
+  rt_value others[50]; // what is made in its place stays as it is, and so does this stack
+  for (int i = 0; i < 50; i++) others[i] = rt_generator_new_co(counts_to, 1, rt_int(i));
+  for (int i = 0; i < 50; i++) CHECK(rt_generator_next(others[i]) == (i == 0 ? RT_NIL : rt_int(0)) && rt_release(others[i]));
+  return rt_generator_yield(gen, rt_int(2));
+}
+
+static void co_reentry(void) {
+  rt_value g = rt_generator_new_co(enters_itself_co, 0, RT_NIL);
+  CHECK(rt_generator_next(g) == rt_int(7) && rt_generator_next(g) == rt_int(7));
+  rt_release(g);
+  g = rt_generator_new_co(lets_itself_go_co, 0, RT_NIL);
+  CHECK(rt_generator_next(g) == rt_int(1) && rt_generator_next(g) == rt_int(2) && rt_generator_next(g) == RT_NIL);
+}
+
+static rt_value doubles(rt_value gen) { // drives another, and yields from inside
+  rt_value inner = rt_generator_get_slot(gen, 0);
+  while (!rt_generator_is_done(inner)) {
+    rt_value v = rt_generator_next(inner);
+    if (v == RT_NIL) break;
+    rt_generator_yield(gen, v);
+    rt_generator_yield(gen, v);
+    CHECK(rt_generator_yield(inner, v) == RT_NIL && rt_last_error() == RT_E_STATE);
+  }
+  return RT_NIL;
+}
+
+static void co_nested(void) {
+  rt_value g = rt_generator_new_co(counts_to, 1, rt_int(3));
+  for (int i = 0; i < 6; i++) {
+    rt_value outer = i % 2 == 0 ? rt_generator_new_co(doubles, 1, RT_NIL) : rt_generator_new(nests, 1, RT_NIL);
+    CHECK(rt_generator_set_slot(outer, 0, g) && rt_release(g));
+    g = outer;
+  }
+  int n = 0;
+  long long total = 0;
+  for (rt_value v; n < 24 && (v = rt_generator_next(g)) != RT_NIL; n++) total += rt_as_int(v);
+  CHECK(n == 24 && total == 8 * (0 + 1 + 2) + 24 * 3);
+  rt_release(g);
+}
+
+static rt_value receives(rt_value gen) { // a body that waits, on the stack of who drives it
+  for (rt_value v; rt_channel_recv_ex(rt_generator_get_ctx(gen), -1, &v) == RT_OK;) rt_generator_yield(gen, v);
+  return RT_NIL;
+}
+
+static rt_value drives(rt_value ctx) { // a future's body, so on a worker
+  long long total = 0;
+  while (!rt_generator_is_done(ctx)) total += rt_as_int(rt_generator_next(ctx));
+  return rt_int(total);
+}
+
+static void co_waits(void) {
+  enum { N = 20, VALUES = 50 };
+  rt_value ch[N], g[N], f[N];
+  for (int i = 0; i < N; i++) {
+    ch[i] = rt_channel_new_cap(1);
+    g[i] = rt_generator_new_co(receives, 0, ch[i]);
+    f[i] = rt_future_new(drives, g[i]);
+    CHECK(rt_future_start(f[i]));
+  }
+  for (int j = 1; j <= VALUES; j++)
+    for (int i = 0; i < N; i++) CHECK(rt_channel_send(ch[i], rt_int(j)) == 1);
+  for (int i = 0; i < N; i++) {
+    CHECK(rt_channel_close(ch[i]));
+    rt_value total = rt_future_await(f[i]);
+    CHECK(total == rt_int(VALUES * (VALUES + 1) / 2 + rt_as_int(RT_NIL)));
+    rt_release(f[i]);
+    rt_release(g[i]);
+    rt_release(ch[i]);
+  }
+}
+
+static rt_value from_actor(rt_value gen) { // in an actor's body a generator's body is the actor
+  for (rt_value v; (v = rt_actor_recv()) != RT_NIL;) rt_generator_yield(gen, v);
+  CHECK(rt_actor_self() != RT_NIL);
+  return RT_NIL;
+}
+
+static rt_value from_actor_step(rt_value gen) {
+  rt_value v = rt_actor_recv();
+  return v == RT_NIL ? RT_NIL : rt_generator_yield(gen, v);
+}
+
+static atomic_llong received;
+
+static void actor_with_generator(rt_value ctx) {
+  for (rt_value v; (v = rt_generator_next(ctx)) != RT_NIL;) received += rt_as_int(v);
+}
+
+static void co_in_actor(void) {
+  for (int co = 0; co < 2; co++) {
+    received = 0;
+    rt_value g = co ? rt_generator_new_co(from_actor, 0, RT_NIL) : rt_generator_new(from_actor_step, 0, RT_NIL);
+    rt_value a = rt_actor_spawn(actor_with_generator, g);
+    for (int i = 1; i <= 100; i++) CHECK(rt_actor_send(a, rt_int(i)) == 1);
+    CHECK(rt_actor_stop(a) == 1 && rt_actor_join(a) == 1 && received == 5050);
+    rt_release(a);
+    rt_release(g);
+  }
+}
+
+static void co_collected(void) { // a cycle through a suspended body
+  rt_value g = rt_generator_new_co(counts_to, 1, rt_int(5)), a = rt_array_new(0);
+  CHECK(rt_generator_next(g) == rt_int(0) && rt_generator_set_slot(g, 0, a) && rt_array_push(a, g));
+  CHECK(rt_release(a) && rt_release(g) && rt_collect() == 2 && rt_type(g) == RT_T_NONE);
+}
+
+static rt_value to_many_co(rt_value gen) {
+  for (int64_t i = 0; i < EACH * THREADS; i++) rt_generator_yield(gen, rt_int(i));
+  return RT_NIL;
+}
+
+static void co_threads_share(void) { // it goes on on whichever thread asks
+  sum = given = 0;
+  shared = rt_generator_new_co(to_many_co, 0, RT_NIL);
+  pthread_t t[THREADS];
+  for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&t[i], NULL, taker, NULL) == 0);
+  for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+  long long n = EACH * THREADS;
+  CHECK(given == n && sum == n * (n - 1) / 2);
+  rt_release(shared);
+}
+
+static void *replacer_co(void *p) {
+  (void)p;
+  for (int i = 0; i < 3000; i++) rt_release(atomic_exchange(&place, rt_generator_new_co(counts_to, 3, rt_int(10))));
+  over = true;
+  return NULL;
+}
+
+static void *user_co(void *p) {
+  (void)p;
+  for (int i = 0; !over; i++) {
+    rt_value g = place, v = rt_generator_next(g);
+    CHECK(v == RT_NIL || (rt_is_int(v) && rt_as_int(v) < 10));
+    rt_generator_set_slot(g, 1, rt_int(5));
+    if (i % 16 == 0) rt_generator_mark_done(g);
+  }
+  return NULL;
+}
+
+static void co_let_go_meanwhile(void) {
+  over = false;
+  place = rt_generator_new_co(counts_to, 3, rt_int(10));
+  pthread_t t[4];
+  for (int i = 0; i < 4; i++) CHECK(pthread_create(&t[i], NULL, i < 2 ? replacer_co : user_co, NULL) == 0);
+  for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+  rt_release(place);
+}
+
 static const struct test all[] = {
-    {"generator_new", generator_new},
-    {"simple_yield_sequence", simple_yield_sequence},
-    {"slot_storage", slot_storage},
-    {"context", context},
-    {"state_manipulation", state_manipulation},
-    {"slot_operations", slot_operations},
-    {"slot_no_resize", slot_no_resize},
-    {"mark_done", mark_done},
-    {"nil_body", nil_body},
-    {"invalid_value", invalid_value},
-    {"negative_slot_index", negative_slot_index},
-    {"execution_count", execution_count},
     {"yield_counts_up", yield_counts_up},
     {"nil_may_be_yielded", nil_may_be_yielded},
     {"slot_bounds", slot_bounds},
@@ -346,6 +433,17 @@ static const struct test all[] = {
     {"frozen_around", frozen_around},
     {"threads_share", threads_share},
     {"let_go_meanwhile", let_go_meanwhile},
+    {"co_loop", co_loop},
+    {"co_last_value", co_last_value},
+    {"co_abandoned", co_abandoned},
+    {"co_mark_done", co_mark_done},
+    {"co_reentry", co_reentry},
+    {"co_nested", co_nested},
+    {"co_waits", co_waits},
+    {"co_in_actor", co_in_actor},
+    {"co_collected", co_collected},
+    {"co_threads_share", co_threads_share},
+    {"co_let_go_meanwhile", co_let_go_meanwhile},
 };
 
 int main(int argc, char **argv) { return RUN_TESTS(all, argc, argv); }

@@ -547,9 +547,9 @@ int64_t rt_actor_is_alive(rt_value v) {
   return asked(v, &l) && !(l & DEAD);
 }
 
-int32_t rt_actor_death_reason(rt_value v) {
+int64_t rt_actor_death_reason(rt_value v) {
   uint32_t l;
-  return asked(v, &l) ? (int32_t)(l >> REASON & 7) : -1;
+  return asked(v, &l) ? (int64_t)(l >> REASON & 7) : -1;
 }
 
 int64_t rt_actor_pending(rt_value v) {

@@ -25,6 +25,7 @@ var (
 	never = []string{
 		"rt_float", // its argument is no word
 		"rt_shutdown", "rt_future_await", "rt_future_all", "rt_future_race", "rt_channel_send", "rt_channel_recv",
+		"rt_actor_join",
 	}
 )
 
@@ -33,7 +34,7 @@ func own(name string) bool {
 	case "rt_string_concat", "rt_array_pop", "rt_future_resolve", "rt_channel_new_cap":
 		return true
 	}
-	return strings.HasSuffix(name, "_new")
+	return strings.HasSuffix(name, "_new") || strings.HasPrefix(name, "rt_actor_spawn") || name == "rt_generator_new_co"
 }
 
 // machine runs streams of bytes as calls: some registers, each of which holds a word and perhaps a count of it. It counts as
@@ -99,6 +100,8 @@ func (m *machine) run(data []byte) {
 		for i, k := range kinds {
 			b := next()
 			switch k {
+			case "task":
+				args[i] = uintptr(rtlib.Function("rt_count"))
 			case "body":
 				if args[i] = uintptr(pop); b < 64 {
 					args[i] = 0

@@ -269,14 +269,14 @@ bool rt_generator_mark_done(rt_value gen) {
   return true;
 }
 
-bool rt_generator_is_done(rt_value gen) {
+int64_t rt_generator_is_done(rt_value gen) {
   rt_slot_ *s = rt_slot_of_(gen);
   if (RT_LIKELY_(rt_live_(s, gen, RT_T_GENERATOR))) {
     uint32_t n = rt_load32_(&s->len);
     if (RT_LIKELY_(rt_still_(s, gen))) return (n & DONE) != 0;
   }
   rt_refuse_(gen, 0);
-  return true;
+  return 1;
 }
 
 rt_value rt_generator_load_slot(rt_value gen, int64_t i) { return rt_generator_get_slot(gen, i); }

@@ -27,7 +27,7 @@ import (
 //	at32             one of 32 bits
 //	size             how many, as int64_t; usize as uint64_t; count how many the caller has room for
 //	out              memory of the caller's that is written; take: with a value that is the caller's from then on
-//	body             a function that takes and gives a value
+//	body             a function that takes and gives a value; task: one that gives none
 //	ns               how long to wait
 //	word             anything goes
 //	name             a C string
@@ -120,6 +120,40 @@ var probes = map[string]struct{ params, answer string }{
 	"rt_channel_is_closed":   {"channel", "1"},
 	"rt_channel_len":         {"channel", "-1"},
 	"rt_channel_cap":         {"channel", "-1"},
+
+	"rt_generator_new":        {"body size value", "nil"},
+	"rt_generator_new_co":     {"body size value", "nil"},
+	"rt_generator_next":       {"generator", "nil"},
+	"rt_generator_yield":      {"generator word", "nil"},
+	"rt_generator_get_slot":   {"generator at", "nil"},
+	"rt_generator_set_slot":   {"generator at value", "false"},
+	"rt_generator_is_done":    {"generator", "1"},
+	"rt_generator_get_state":  {"generator", "0"},
+	"rt_generator_set_state":  {"generator word", "false"},
+	"rt_generator_get_ctx":    {"generator", "nil"},
+	"rt_generator_mark_done":  {"generator", "false"},
+	"rt_generator_load_slot":  {"generator at", "nil"},
+	"rt_generator_store_slot": {"generator at value", "false"},
+
+	"rt_actor_spawn":             {"task value", "nil"},
+	"rt_actor_spawn_cap":         {"task value size", "nil"},
+	"rt_actor_spawn_handler":     {"task value", "nil"},
+	"rt_actor_spawn_handler_cap": {"task value size", "nil"},
+	"rt_actor_send":              {"actor value", "0"},
+	"rt_actor_send_ex":           {"actor value ns", "error"},
+	"rt_actor_try_send":          {"actor value", "error"},
+	"rt_actor_recv":              {"", "- takes nothing"},
+	"rt_actor_recv_ex":           {"ns take", "- for an actor's body"},
+	"rt_actor_try_recv":          {"take", "- for an actor's body"},
+	"rt_actor_self":              {"", "- takes nothing"},
+	"rt_actor_fail":              {"", "- takes nothing"},
+	"rt_actor_join":              {"actor", "0"},
+	"rt_actor_join_ex":           {"actor ns", "error"},
+	"rt_actor_stop":              {"actor", "0"},
+	"rt_actor_id":                {"actor", "0"},
+	"rt_actor_is_alive":          {"actor", "0"},
+	"rt_actor_death_reason":      {"actor", "-1"},
+	"rt_actor_pending":           {"actor", "-1"},
 }
 
 // declared are the functions of the header's contract, and how many parameters each has.
@@ -176,6 +210,7 @@ func newWorld(t *testing.T) *world {
 		"channel":   w.maker("rt_channel_new"),
 		"future":    w.maker("rt_future_resolve", 8),
 		"generator": w.maker("rt_generator_new", 0, 2, 8),
+		"actor":     w.maker("rt_actor_spawn", 0, 8),
 	} {
 		if v := make(); v != rtheap.Nil {
 			w.live[name] = v
@@ -266,6 +301,8 @@ func (w *world) good(kind string) uint64 {
 		return 0
 	case "body":
 		return uint64(rtlib.Function("rt_array_pop"))
+	case "task":
+		return uint64(rtlib.Function("rt_count"))
 	case "ns":
 		return 0
 	case "out", "name", "take":
@@ -298,7 +335,7 @@ func (w *world) bad(kind string) []uint64 {
 		return notWhole[8:]
 	case "name":
 		return []uint64{0}
-	case "out", "word", "bytes", "body", "ns", "take":
+	case "out", "word", "bytes", "body", "task", "ns", "take":
 		return nil
 	}
 	words := append(append(slices.Clone(noTags), noObject...), w.dead...)
