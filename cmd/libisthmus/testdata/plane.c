@@ -49,6 +49,10 @@ static void until(const int64_t *word, int64_t n) {
   for (int64_t end = now() + MINUTE; __atomic_load_n(word, __ATOMIC_ACQUIRE) != n; sched_yield()) CHECK(now() < end);
 }
 
+static void none_left(void) { // a worker may be letting the last go
+  for (int64_t end = now() + MINUTE; rt_objects() > 0; sched_yield()) CHECK(now() < end);
+}
+
 // ---- torture: everything at once ----
 static int stop;
 static int64_t sent, received, ran;
@@ -183,7 +187,7 @@ static void torture(int seconds) {
   }
   CHECK(sent == received);
   for (int i = 0; i < 4; i++) rt_release(pipes[i]);
-  CHECK(rt_objects() == 0);
+  none_left();
   printf("%lld through four channels, %lld bodies\n", (long long)n, (long long)ran);
   CHECK(rt_shutdown(-1) == 0);
 }
@@ -215,7 +219,7 @@ static void blocked(int n) {
   CHECK(sum == (int64_t)n * (n - 1) / 2);
   rt_release(ch);
   free(f);
-  CHECK(rt_objects() == 0);
+  none_left();
   printf("%d blocked bodies: %ld more threads, %.1f kB each\n", n, more, (double)kb / n);
   CHECK(rt_shutdown(-1) == 0);
 }
@@ -344,10 +348,363 @@ static void foreign(int n) {
     for (int k = 0; k < 4; k++) pthread_join(t[k], NULL);
   }
   rt_release(ch);
-  for (int64_t end = now() + MINUTE; rt_objects() > 0 && now() < end;) sched_yield(); // a worker may be letting its count go
-  CHECK(rt_objects() == 0);
+  none_left();
   printf("%d threads came and went\n", 4 * n);
   CHECK(rt_shutdown(-1) == 0);
+}
+
+// ---- futures: each rule once ----
+static rt_value awaits(rt_value context) { // the future that it is given in an array, so that it can be itself
+  return rt_future_await(rt_array_get(context, 0));
+}
+
+static rt_value slow(rt_value go) { // until somebody says so
+  __atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED);
+  rt_value v = rt_channel_recv(go);
+  return v;
+}
+
+static rt_value adds(rt_value n) {
+  __atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED);
+  return rt_int(rt_as_int(n) + 1);
+}
+
+static rt_value forgets(rt_value context) { // leaves a scope open, with an object in it, and gives one that is gone
+  (void)context;
+  rt_scope_push();
+  return rt_array_new(3);
+}
+
+static rt_value deep(rt_value n) { // a chain of bodies that wait for one another
+  if (rt_as_int(n) == 0) return rt_int(0);
+  rt_value f = rt_future_new(deep, rt_int(rt_as_int(n) - 1)), v = rt_future_await(f);
+  rt_release(f);
+  return rt_int(rt_as_int(v) + 1);
+}
+
+static void *awaiter(void *p) {
+  rt_value v = rt_future_await(*(rt_value *)p);
+  __atomic_fetch_add(&sent, rt_as_int(v), __ATOMIC_RELAXED);
+  return NULL;
+}
+
+static void waiting(rt_value v, int64_t count) { // who waits for an object counts it
+  for (int64_t end = now() + MINUTE; rt_count(v) != count; sched_yield()) CHECK(now() < end);
+}
+
+static rt_value array_of(int n, const rt_value *v) { // takes the counts
+  rt_value a = rt_array_new(n);
+  for (int i = 0; i < n; i++) {
+    CHECK(rt_array_push(a, v[i]));
+    rt_release(v[i]);
+  }
+  return a;
+}
+
+static void awaited(void) {
+  rt_value f = rt_future_new(adds, rt_int(4)), v;
+  CHECK(rt_type(f) == RT_T_FUTURE && rt_future_is_ready(f) == 0 && ran == 0); // lazy
+  CHECK(rt_future_await_ex(f, -1, &v) == RT_OK && v == rt_int(5) && rt_future_is_ready(f) == 1);
+  CHECK(rt_future_await(f) == rt_int(5) && ran == 1); // once
+  CHECK(!rt_future_complete(f, rt_int(1)) && rt_last_error() == RT_E_STATE && !rt_future_cancel(f));
+  CHECK(rt_future_start(f) && ran == 1);
+  rt_release(f);
+  rt_value s = rt_string_new((const uint8_t *)"result", 6);
+  f = rt_future_new(leaf, s);
+  CHECK(rt_count(s) == 2);
+  v = rt_future_await(f);
+  CHECK(v == s && rt_count(s) == 3); // ours, the future's, the one that we got
+  rt_release(v);
+  rt_release(f);
+  CHECK(rt_count(s) == 1);
+  f = rt_future_resolve(s);
+  CHECK(rt_count(s) == 2 && rt_future_is_ready(f) == 1 && rt_future_await(f) == s);
+  rt_release(s);
+  rt_release(f);
+  f = rt_future_new(leaf, s); // lets its context go unused
+  CHECK(rt_count(s) == 2);
+  rt_release(f);
+  CHECK(rt_count(s) == 1);
+  rt_release(s);
+  f = rt_future_new(forgets, RT_NIL);
+  CHECK(rt_future_await(f) == RT_NIL && rt_scope_pop(RT_NIL) == RT_NIL && rt_last_error() == RT_E_STATE);
+  rt_release(f);
+  f = rt_future_new(deep, rt_int(3000));
+  CHECK(rt_future_await(f) == rt_int(3000));
+  rt_release(f);
+  none_left();
+}
+
+static void shared(void) { // many wait for one: the body runs once
+  for (int round = 0; round < 200; round++) {
+    ran = sent = 0;
+    rt_value f = rt_future_new(adds, rt_int(1));
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, awaiter, &f);
+    rt_future_start(f);
+    CHECK(rt_future_await(f) == rt_int(2));
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    CHECK(ran == 1 && sent == 8);
+    waiting(f, 1); // a worker may be about to let it go
+    rt_release(f);
+  }
+}
+
+static void itself(void) {
+  rt_value a = rt_array_new(1), f = rt_future_new(awaits, a), v;
+  rt_array_push(a, f); // it waits for itself
+  CHECK(rt_future_await(f) == RT_NIL);
+  rt_array_clear(a);
+  rt_release(f);
+  f = rt_future_new(awaits, a);
+  rt_array_push(a, f);
+  CHECK(rt_future_start(f)); // on a worker too
+  CHECK(rt_future_await_ex(f, MINUTE, &v) == RT_OK && v == RT_NIL);
+  rt_array_clear(a);
+  rt_release(f);
+  rt_value b = rt_array_new(1), g = rt_future_new(awaits, b); // through another
+  f = rt_future_new(awaits, a);
+  rt_array_push(a, g);
+  rt_array_push(b, f);
+  CHECK(rt_future_start(f) && rt_future_start(g));
+  CHECK(rt_future_await_ex(f, MINUTE, &v) == RT_OK && v == RT_NIL);
+  CHECK(rt_future_await_ex(g, MINUTE, &v) == RT_OK && v == RT_NIL);
+  rt_array_clear(a);
+  rt_release(a);
+  rt_release(b);
+  waiting(f, 1);
+  rt_release(f);
+  waiting(g, 1);
+  rt_release(g);
+  none_left();
+}
+
+static void promised(void) {
+  rt_value p = rt_future_new(NULL, RT_NIL), v = 0, why = rt_string_new((const uint8_t *)"why", 3);
+  CHECK(rt_future_await_ex(p, 0, &v) == RT_E_TIMEOUT && v == RT_NIL);
+  CHECK(rt_future_await_ex(p, 1000000, &v) == RT_E_TIMEOUT);
+  CHECK(!rt_future_start(p) && rt_last_error() == RT_E_STATE);
+  CHECK(rt_future_fail(p, why) && rt_count(why) == 2 && rt_future_is_ready(p) == 1);
+  CHECK(rt_future_await_ex(p, -1, &v) == RT_E_FAILED && v == RT_NIL && rt_future_reason(p) == why);
+  CHECK(rt_future_await(p) == RT_NIL && rt_last_error() == RT_E_FAILED);
+  CHECK(!rt_future_complete(p, why) && rt_count(why) == 2);
+  rt_release(p);
+  CHECK(rt_count(why) == 1);
+  pthread_t t;
+  p = rt_future_new(NULL, RT_NIL);
+  sent = 0;
+  pthread_create(&t, NULL, awaiter, &p);
+  waiting(p, 2);
+  CHECK(rt_future_complete(p, rt_int(9)));
+  pthread_join(t, NULL);
+  CHECK(sent == 9);
+  rt_release(p);
+  rt_release(why);
+}
+
+static void cancelled(void) {
+  rt_value s = rt_string_new((const uint8_t *)"context", 7), f = rt_future_new(leaf, s), v;
+  ran = 0;
+  CHECK(rt_future_cancel(f) && rt_count(s) == 1); // what it would have been lent is let go
+  CHECK(rt_future_await_ex(f, -1, &v) == RT_E_CANCELLED && !rt_future_cancel(f) && rt_future_start(f));
+  rt_release(f);
+  rt_value go = rt_channel_new();
+  f = rt_future_new(slow, go);
+  CHECK(rt_future_start(f));
+  for (int64_t end = now() + MINUTE; __atomic_load_n(&ran, __ATOMIC_ACQUIRE) != 1; sched_yield()) CHECK(now() < end);
+  CHECK(rt_future_cancel(f)); // it goes on, and its result is let go
+  CHECK(rt_future_await(f) == RT_NIL && rt_last_error() == RT_E_CANCELLED);
+  CHECK(rt_channel_send(go, s) == 1);
+  waiting(f, 1);
+  waiting(s, 1);
+  rt_release(f);
+  rt_release(s);
+  waiting(go, 1);
+  rt_release(go);
+  CHECK(ran == 1);
+  f = rt_future_new(NULL, RT_NIL); // whoever waits wakes
+  pthread_t t;
+  pthread_create(&t, NULL, awaiter, &f);
+  waiting(f, 2);
+  CHECK(rt_future_cancel(f));
+  pthread_join(t, NULL);
+  rt_release(f);
+}
+
+static void dropped(void) { // the last handle goes while the body runs, and while it waits
+  rt_value go = rt_channel_new(), f = rt_future_new(slow, go);
+  ran = 0;
+  CHECK(rt_future_start(f));
+  for (int64_t end = now() + MINUTE; __atomic_load_n(&ran, __ATOMIC_ACQUIRE) != 1; sched_yield()) CHECK(now() < end);
+  rt_release(f);
+  CHECK(rt_channel_send(go, rt_int(1)) == 1);
+  waiting(go, 1);
+  CHECK(rt_type(f) == RT_T_NONE || rt_count(f) == 1);
+  rt_release(go);
+}
+
+static void of_many(void) {
+  rt_value go = rt_channel_new(), s = rt_string_new((const uint8_t *)"plain", 5), v;
+  rt_value failed = rt_future_new(NULL, RT_NIL);
+  rt_future_fail(failed, RT_NIL);
+  rt_retain(s);
+  rt_retain(failed);
+  rt_value a = array_of(5, (rt_value[]){rt_future_new(adds, rt_int(1)), failed, s, rt_future_new(slow, go), rt_future_resolve(rt_int(7))});
+  CHECK(rt_future_all_ex(a, 1000000, &v) == RT_E_TIMEOUT && v == RT_NIL); // nobody told the slow one
+  CHECK(rt_future_race_ex(a, -1, &v) == RT_OK && (v == rt_int(2) || v == s || v == rt_int(7)));
+  rt_release(v);
+  CHECK(rt_channel_send(go, rt_int(3)) == 1);
+  v = rt_future_all(a);
+  CHECK(rt_array_len(v) == 5 && rt_array_get(v, 0) == rt_int(2) && rt_array_get(v, 1) == RT_NIL && rt_array_get(v, 2) == s &&
+        rt_array_get(v, 3) == rt_int(3) && rt_array_get(v, 4) == rt_int(7));
+  rt_release(v);
+  rt_release(a);
+  a = rt_array_new(0);
+  v = rt_future_all(a);
+  CHECK(rt_array_len(v) == 0);
+  rt_release(v);
+  CHECK(rt_future_race(a) == RT_NIL && rt_last_error() == RT_E_EMPTY);
+  rt_array_push(a, failed);
+  CHECK(rt_future_race(a) == RT_NIL && rt_last_error() == RT_E_FAILED);
+  rt_value first = rt_future_new(slow, go), second = rt_future_new(slow, go); // the first result, whoever gives it
+  rt_array_push(a, first);
+  rt_array_push(a, second);
+  CHECK(rt_future_race_ex(a, 1000000, &v) == RT_E_TIMEOUT);
+  CHECK(rt_channel_send(go, rt_int(11)) == 1);
+  CHECK(rt_future_race(a) == rt_int(11));
+  CHECK(rt_future_is_ready(first) + rt_future_is_ready(second) == 1); // the other goes on
+  CHECK(rt_channel_send(go, rt_int(12)) == 1);
+  CHECK(rt_as_int(rt_future_await(first)) + rt_as_int(rt_future_await(second)) == 23);
+  rt_release(a);
+  waiting(first, 1);
+  waiting(second, 1);
+  rt_release(first);
+  rt_release(second);
+  rt_release(failed);
+  rt_release(s);
+  waiting(go, 1);
+  rt_release(go);
+}
+
+static void cycles(void) { // what only holds itself
+  rt_value ch = rt_channel_new_cap(3), a = rt_array_new(1), f = rt_future_new(leaf, a), done_one = rt_future_resolve(ch);
+  rt_array_push(a, ch);
+  CHECK(rt_channel_send(ch, f) == 1 && rt_channel_send(ch, done_one) == 1);
+  CHECK(rt_collect() == 0); // we hold it
+  rt_value v = rt_channel_recv(ch); // and may use it
+  CHECK(v == f && rt_channel_send(ch, v) == 1);
+  rt_release(v);
+  rt_release(ch);
+  rt_release(a);
+  rt_release(f);
+  rt_release(done_one);
+  CHECK(rt_objects() == 4 && rt_collect() == 4 && rt_objects() == 0);
+  CHECK(rt_channel_len(ch) == -1);
+  ch = rt_channel_new_cap(2); // frozen things go through, and a channel in them still works
+  a = rt_array_new(1);
+  rt_array_push(a, ch);
+  CHECK(rt_freeze(a) && !rt_array_push(a, ch) && rt_channel_send(ch, a) == 1 && rt_channel_recv(ch) == a);
+  rt_release(a);
+  rt_release(a);
+  rt_release(ch);
+}
+
+static void futures(void) {
+  awaited();
+  shared();
+  itself();
+  promised();
+  cancelled();
+  dropped();
+  of_many();
+  none_left();
+  cycles();
+  none_left();
+  CHECK(rt_shutdown(-1) == 0);
+  printf("futures are as documented\n");
+}
+
+// ---- channels: each rule once ----
+static void *drain(void *p) {
+  rt_value v;
+  while (rt_channel_recv_ex(*(rt_value *)p, -1, &v) == RT_OK) {
+    __atomic_fetch_add(&received, 1, __ATOMIC_RELAXED);
+    rt_release(v);
+  }
+  CHECK(rt_last_error() == RT_E_CLOSED);
+  return NULL;
+}
+
+static void *fill(void *p) {
+  CHECK(rt_channel_send_ex(*(rt_value *)p, rt_int(1), -1) == RT_E_CLOSED);
+  return NULL;
+}
+
+static void channels(void) {
+  for (int64_t cap = 1; cap <= 9; cap++) { // in order, at every place of the ring, and not one more than there is room for
+    rt_value ch = rt_channel_new_cap(cap), v;
+    CHECK(rt_channel_cap(ch) == cap && rt_channel_len(ch) == 0 && rt_channel_is_closed(ch) == 0);
+    int64_t in = 0, out = 0;
+    for (int round = 0; round < 40; round++) {
+      for (int64_t n = 1 + round % cap; in - out < n; in++) CHECK(rt_channel_try_send(ch, rt_int(in)) == RT_OK);
+      CHECK(rt_channel_len(ch) == in - out);
+      if (in - out == cap) {
+        CHECK(rt_channel_try_send(ch, rt_int(0)) == RT_E_TIMEOUT);
+        CHECK(rt_channel_send_ex(ch, rt_int(0), 1000000) == RT_E_TIMEOUT);
+      }
+      for (int64_t n = round % 3; in - out > n; out++) CHECK(rt_channel_recv(ch) == rt_int(out));
+    }
+    for (; out < in; out++) CHECK(rt_channel_recv(ch) == rt_int(out));
+    CHECK(rt_channel_try_recv(ch, &v) == RT_E_TIMEOUT && v == RT_NIL && rt_channel_recv_ex(ch, 1000000, &v) == RT_E_TIMEOUT);
+    CHECK(rt_channel_try_send(ch, rt_int(5)) == RT_OK);
+    CHECK(rt_channel_close(ch) && rt_channel_is_closed(ch) == 1 && !rt_channel_close(ch) && rt_last_error() == RT_E_CLOSED);
+    CHECK(rt_channel_send(ch, rt_int(6)) == 0 && rt_last_error() == RT_E_CLOSED);
+    CHECK(rt_channel_recv(ch) == rt_int(5)); // what is in it comes out
+    CHECK(rt_channel_recv(ch) == RT_NIL && rt_last_error() == RT_E_CLOSED);
+    rt_release(ch);
+    CHECK(rt_channel_recv(ch) == RT_NIL && rt_last_error() == RT_E_HANDLE && rt_channel_is_closed(ch) == 1);
+  }
+  CHECK(rt_channel_new_cap(0) == RT_NIL && rt_last_error() == RT_E_SIZE && rt_channel_new_cap((1 << 20) + 1) == RT_NIL);
+  rt_value ch = rt_channel_new_cap(1 << 20);
+  CHECK(rt_channel_cap(ch) == 1 << 20);
+  rt_release(ch);
+
+  rt_value s = rt_string_new((const uint8_t *)"counted", 7), v;
+  ch = rt_channel_new();
+  CHECK(rt_channel_cap(ch) == 256 && rt_channel_send(ch, s) == 1 && rt_count(s) == 2);
+  v = rt_channel_recv(ch);
+  CHECK(v == s && rt_count(s) == 2); // the channel's count is ours now
+  rt_release(v);
+  CHECK(rt_channel_send(ch, s) == 1 && rt_channel_send(ch, s) == 1 && rt_count(s) == 3);
+  rt_release(ch); // with all that is in it
+  CHECK(rt_count(s) == 1);
+  CHECK(rt_channel_send(ch, s) == 0 && rt_count(s) == 1);
+  rt_scope_push();
+  ch = rt_channel_new();
+  CHECK(rt_channel_send(ch, s) == 1 && rt_channel_recv(ch) == s && rt_count(s) == 2);
+  rt_scope_pop(RT_NIL); // has the count that recv gave
+  CHECK(rt_count(s) == 1 && rt_type(ch) == RT_T_NONE);
+  rt_release(s);
+
+  ch = rt_channel_new_cap(1); // a close wakes all that wait, on both sides
+  pthread_t t[4];
+  received = 0;
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, drain, &ch);
+  waiting(ch, 5);
+  CHECK(rt_channel_send(ch, rt_int(1)) == 1);
+  CHECK(rt_channel_close(ch));
+  for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+  CHECK(received == 1);
+  rt_release(ch);
+  ch = rt_channel_new_cap(1);
+  CHECK(rt_channel_send(ch, rt_int(1)) == 1);
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, fill, &ch);
+  waiting(ch, 5);
+  CHECK(rt_channel_close(ch));
+  for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+  rt_release(ch);
+  CHECK(rt_objects() == 0 && rt_shutdown(-1) == 0);
+  printf("channels are as documented\n");
 }
 
 int main(int argc, char **argv) {
@@ -355,6 +712,8 @@ int main(int argc, char **argv) {
   int n = argc > 2 ? atoi(argv[2]) : 1;
   CHECK(rt_init() == RT_OK);
   if (strcmp(part, "torture") == 0) torture(n);
+  else if (strcmp(part, "futures") == 0) futures();
+  else if (strcmp(part, "channels") == 0) channels();
   else if (strcmp(part, "blocked") == 0) blocked(n);
   else if (strcmp(part, "flight") == 0) flight();
   else if (strcmp(part, "again") == 0) again(n);
