@@ -369,6 +369,12 @@ static rt_value adds(rt_value n) {
   return rt_int(rt_as_int(n) + 1);
 }
 
+static rt_value takes_time(rt_value n) { // so that others come meanwhile
+  __atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED);
+  for (int i = 0; i < 50; i++) sched_yield();
+  return rt_int(rt_as_int(n) + 1);
+}
+
 static rt_value forgets(rt_value context) { // leaves a scope open, with an object in it, and gives one that is gone
   (void)context;
   rt_scope_push();
@@ -438,7 +444,7 @@ static void awaited(void) {
 static void shared(void) { // many wait for one: the body runs once
   for (int round = 0; round < 200; round++) {
     ran = sent = 0;
-    rt_value f = rt_future_new(adds, rt_int(1));
+    rt_value f = rt_future_new(takes_time, rt_int(1));
     pthread_t t[4];
     for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, awaiter, &f);
     rt_future_start(f);
