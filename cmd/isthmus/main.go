@@ -83,8 +83,9 @@ type cli struct {
 	Run        runCmd        `cmd:"" help:"Compile a StableHLO program and run it."`
 	Compile    compileCmd    `cmd:"" help:"Compile a StableHLO program for devices that need not be here."`
 	Devices    devicesCmd    `cmd:"" help:"List the devices that programs can run on."`
+	Audit      auditCmd      `cmd:"" help:"Find the bugs of native boundaries in Go code: cgo, purego and unsafe. Exit codes: 0 clean, 1 findings, 2 nothing could be looked at."`
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
-	Explain    explainCmd    `cmd:"" help:"Say what a finding of the validation layer means."`
+	Explain    explainCmd    `cmd:"" help:"Say what a finding of the auditor or of the validation layer means."`
 	MPI        mpiCmd        `cmd:"" name:"mpi" help:"Find MPI libraries, and run programs as several ranks."`
 	RT         rtCmd         `cmd:"" name:"rt" help:"Say what the tests of the language runtime say."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`

@@ -1,5 +1,5 @@
-// Package checks holds a page for each rule of the validation layers: what it says, why, how to keep it, and how a
-// layer sees it broken. `isthmus explain ID` prints them.
+// Package checks holds a page for each rule of the auditor and of the validation layers: what it says, why, how to keep
+// it, and how it is seen broken. `isthmus explain ID` prints them.
 package checks
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed mpi/*.md pjrt/*.md
+//go:embed audit/*.md mpi/*.md pjrt/*.md
 var pages embed.FS
 
 // Page is the page of a rule such as pjrt/use-after-destroy, in Markdown. ok is false for a rule that there is not.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	auditrules "github.com/isthmus-ffi/isthmus/audit/rules"
 	"github.com/isthmus-ffi/isthmus/docs/checks"
 	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtlayer"
@@ -13,6 +14,9 @@ import (
 // TestEveryRuleHasAPage, and every page a rule.
 func TestEveryRuleHasAPage(t *testing.T) {
 	rules := append(pjrtlayer.Rules(), mpiwatch.Rules()...)
+	for _, a := range auditrules.All() {
+		rules = append(rules, "audit/"+strings.ReplaceAll(a.Name, "_", "-"))
+	}
 	slices.Sort(rules)
 	ids := checks.IDs()
 	slices.Sort(ids)
@@ -24,7 +28,11 @@ func TestEveryRuleHasAPage(t *testing.T) {
 		if !ok || !strings.HasPrefix(text, "# "+id+": ") {
 			t.Errorf("%s begins %.60q", id, text)
 		}
-		for _, part := range []string{"\n## Why it matters\n", "\n## What to do\n", "\n## How the layer sees it\n"} {
+		parts := []string{"\n## Why it matters\n", "\n## What to do\n", "\n## How the layer sees it\n"}
+		if strings.HasPrefix(id, "audit/") {
+			parts = []string{"\n## Why it matters\n", "\n## What to do\n", "\n## How the auditor sees it\n", "\n## When it is wrong\n"}
+		}
+		for _, part := range parts {
 			if !strings.Contains(text, part) {
 				t.Errorf("%s lacks %q", id, part)
 			}

@@ -235,6 +235,7 @@ func Static(f any) (fn call.Fn, err error) {
 		}
 	}()
 	call.ExpectCallbacks()
+	//isthmus:ignore callback-per-call these live as long as the process by contract, and are counted above
 	return call.Fn(purego.NewCallback(f)), nil
 }
 

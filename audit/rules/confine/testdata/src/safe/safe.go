@@ -2,18 +2,19 @@ package safe
 
 import (
 	"reflect"
-	"unsafe" // want `import of unsafe outside internal/raw`
+	"syscall"
+	_ "unsafe" // want confine:policy
+
+	_ "github.com/ebitengine/purego" // want confine:policy
 )
 
-//go:linkname now time.now // want `go:linkname directive outside internal/raw`
-func now()
+//go:linkname now time.now // want confine:policy
+func now() int64
 
-func size() uintptr { return unsafe.Sizeof(0) }
-
-func address(x any) uintptr {
-	return reflect.ValueOf(x).Pointer() // want `reflect's Pointer is unsafe by another name`
+func address(v reflect.Value) uintptr {
+	return v.Pointer() // want confine:policy
 }
 
-var header reflect.SliceHeader // want `reflect.SliceHeader is unsafe by another name`
-
-func fine(x any) reflect.Kind { return reflect.ValueOf(x).Kind() }
+func kernel() {
+	syscall.Syscall(39, 0, 0, 0) // want confine:policy
+}

@@ -1,0 +1,110 @@
+package audit_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/isthmus-ffi/isthmus/audit"
+)
+
+var want = regexp.MustCompile(`// want ([a-z0-9:, -]+)$`)
+
+// TestCorpus runs every rule over the examples of all rules. Each example has bad code, whose lines are marked, and code
+// that looks like it and is good: a finding without a mark is a failure as much as a mark without a finding.
+func TestCorpus(t *testing.T) {
+	var house, examples []string
+	for _, d := range folders(t) {
+		if strings.Contains(d, "/confine/") {
+			house = append(house, d)
+		} else {
+			examples = append(examples, d)
+		}
+	}
+	got := corpus(t, audit.Options{Patterns: house})
+	// The policy of this module is not about the examples.
+	got = append(got, corpus(t, audit.Options{Patterns: examples, Disable: []string{"confine", "safety-comment", "raw-pointer-api"}})...)
+	slices.Sort(got)
+	if diff := cmp.Diff(marks(t), got); diff != "" {
+		t.Errorf("findings (-marked +found):\n%s", diff)
+	}
+}
+
+func folders(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("rules/*/testdata/src/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	dirs := []string{"./rules/confine/testdata/src/internal/raw/deep"}
+	for _, f := range files {
+		dirs = append(dirs, "./"+filepath.ToSlash(filepath.Dir(f)))
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+func corpus(t *testing.T, o audit.Options) []string {
+	t.Helper()
+	r, err := audit.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Packages {
+		for _, s := range p.Skipped {
+			t.Errorf("%s was not looked at: %s", p.Path, s)
+		}
+	}
+	got := []string{}
+	for _, f := range r.Findings {
+		got = append(got, fmt.Sprintf("%s:%d: %s:%s", f.Place.File, f.Place.Line, f.Rule, f.Severity))
+		if testing.Verbose() {
+			t.Logf("%s: %s: %s: %s", f.Place, f.Rule, f.Severity, f.Message)
+		}
+	}
+	return got
+}
+
+// marks reads the comments "// want RULE", with :SEVERITY where the rule has more than one.
+func marks(t *testing.T) []string {
+	t.Helper()
+	out := []string{}
+	for _, dir := range folders(t) {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			f, err := os.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for s := bufio.NewScanner(f); s.Scan(); {
+				n++
+				m := want.FindStringSubmatch(s.Text())
+				if m == nil {
+					continue
+				}
+				for _, w := range strings.Split(m[1], ",") {
+					rule, sev, ok := strings.Cut(strings.TrimSpace(w), ":")
+					if !ok {
+						sev = "error"
+					}
+					out = append(out, fmt.Sprintf("%s:%d: %s:%s", filepath.ToSlash(filepath.Clean(name)), n, rule, sev))
+				}
+			}
+			f.Close()
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,325 @@
+// Package load brings Go packages into memory without compiling the C in them: dependencies without cgo come as export
+// data, those with cgo as types from their source, and what is audited as syntax at its original positions. Where cgo
+// cannot run (no compiler, no headers, another platform), the types of package C are made up from the C text that is here.
+package load
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/gcexportdata"
+
+	"github.com/isthmus-ffi/isthmus/audit/internal/cgofile"
+	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
+	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+)
+
+// Config says what to load.
+type Config struct {
+	Dir          string // absolute
+	Patterns     []string
+	GOOS, GOARCH string // those of the go command, if empty
+	Tags         []string
+	Tests        bool   // also the test files
+	NoCgo        bool   // make up the types of package C even where cgo would run
+	Cache        string // a folder for what cgo made, or empty
+}
+
+// Package is one that was asked for.
+type Package struct {
+	Path, Dir string
+	Unit      *native.Unit // nil where nothing could be looked at
+	Cgo       string       // "", "cgo", or why the types of package C were made up
+	Skipped   []string
+	Files     int
+	GoVersion string
+}
+
+// Load loads packages. An error means that nothing could be loaded.
+func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
+	if c.GOARCH == "" {
+		c.GOARCH = runtime.GOARCH
+	}
+	all, err := c.list(ctx, "1", "Dir,ImportPath,Name,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,ImportMap,Standard,DepOnly,CgoCFLAGS,CgoCPPFLAGS,CgoPkgConfig,Module,Error,IgnoredGoFiles", []string{"-deps"}, c.Patterns)
+	if err != nil {
+		return nil, nil, err
+	}
+	book, err := native.Book()
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &loader{
+		c: c, ctx: ctx, fset: token.NewFileSet(), byPath: map[string]*listed{}, source: map[string]bool{}, pkgs: map[string]*types.Package{"unsafe": types.Unsafe},
+		exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
+	}
+	if l.sizes == nil {
+		l.sizes = types.SizesFor("gc", "amd64")
+	}
+	need := map[string]bool{"runtime/cgo": true, "syscall": true}
+	for _, p := range all { // dependencies come first
+		l.byPath[p.ImportPath] = p
+		if p.Standard && p.DepOnly {
+			continue
+		}
+		from := !p.DepOnly || len(p.CgoFiles) > 0
+		for _, imp := range p.Imports {
+			from = from || l.source[imp]
+		}
+		l.source[p.ImportPath] = from
+	}
+	for _, p := range all {
+		if l.source[p.ImportPath] {
+			imports := p.Imports
+			if c.Tests && !p.DepOnly {
+				imports = append(imports, l.testImports(p)...)
+			}
+			for _, imp := range imports {
+				if real, ok := p.ImportMap[imp]; ok {
+					imp = real
+				}
+				if imp != "C" && imp != "unsafe" && !l.source[imp] {
+					need[imp] = true
+				}
+			}
+		}
+	}
+	exported, err := c.list(ctx, "0", "ImportPath,Export,Error", []string{"-export"}, slices.Sorted(maps.Keys(need)))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range exported {
+		l.exports[p.ImportPath] = p.Export
+	}
+	var out []*Package
+	for _, p := range all {
+		if !l.source[p.ImportPath] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		if p.DepOnly {
+			l.types(p)
+			continue
+		}
+		pkg := &Package{Path: p.ImportPath, Dir: p.Dir}
+		if p.Module != nil {
+			pkg.GoVersion = p.Module.GoVersion
+		}
+		if p.Error != nil {
+			pkg.Skipped = append(pkg.Skipped, "the go command says: "+strings.TrimSpace(p.Error.Err))
+		}
+		in := l.input(p, pkg)
+		in.Book = book
+		if len(in.Files) > 0 {
+			pkg.Unit = native.Check(in)
+			pkg.Skipped = append(pkg.Skipped, pkg.Unit.Skipped...)
+			if pkg.Unit.Pkg != nil {
+				l.pkgs[p.ImportPath] = pkg.Unit.Pkg
+			}
+		}
+		if c.Tests {
+			l.tests(p, pkg)
+		}
+		if n := len(p.IgnoredGoFiles); n > 0 {
+			pkg.Skipped = append(pkg.Skipped, fmt.Sprintf("%s for other platforms or build tags: %s", files(n), some(p.IgnoredGoFiles)))
+		}
+		out = append(out, pkg)
+	}
+	return l.fset, out, nil
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
+func some(names []string) string {
+	if len(names) > 4 {
+		return strings.Join(names[:4], ", ") + ", ..."
+	}
+	return strings.Join(names, ", ")
+}
+
+type loader struct {
+	c       Config
+	ctx     context.Context
+	fset    *token.FileSet
+	byPath  map[string]*listed
+	source  map[string]bool // packages whose types come from source
+	pkgs    map[string]*types.Package
+	exports map[string]string
+	sizes   types.Sizes
+}
+
+// importer resolves the imports of p.
+func (l *loader) importer(p *listed) types.Importer { return &importer{l, p} }
+
+type importer struct {
+	l *loader
+	p *listed
+}
+
+func (i *importer) Import(path string) (*types.Package, error) {
+	if real, ok := i.p.ImportMap[path]; ok {
+		path = real
+	}
+	return i.l.load(path)
+}
+
+func (l *loader) load(path string) (*types.Package, error) {
+	if p := l.pkgs[path]; p != nil && (p.Complete() || l.source[path]) {
+		return p, nil
+	}
+	file := l.exports[path]
+	if file == "" {
+		if p := l.byPath[path]; p != nil && !p.Standard {
+			return l.types(p), nil
+		}
+		return nil, fmt.Errorf("package %s is not here", path)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := gcexportdata.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return gcexportdata.Read(r, l.fset, l.pkgs, path)
+}
+
+// types checks only the declarations of a dependency.
+func (l *loader) types(p *listed) *types.Package {
+	if pkg := l.pkgs[p.ImportPath]; pkg != nil {
+		return pkg
+	}
+	in := l.input(p, &Package{})
+	files := in.Files
+	if in.CgoTypes != nil {
+		names := cgofile.Declared(in.CgoTypes)
+		for _, f := range files {
+			if cgofile.Imports(f) {
+				cgofile.Rewrite(f, names)
+			}
+		}
+		files = append(slices.Clone(files), in.CgoTypes)
+	}
+	conf := types.Config{Importer: in.Importer, Sizes: l.sizes, IgnoreFuncBodies: true, FakeImportC: true, GoVersion: in.GoVersion, Error: func(error) {}}
+	pkg, _ := conf.Check(p.ImportPath, l.fset, files, nil) // those who import it say what they miss
+	if pkg == nil {
+		pkg = types.NewPackage(p.ImportPath, p.Name)
+	}
+	pkg.MarkComplete()
+	l.pkgs[p.ImportPath] = pkg
+	return pkg
+}
+
+func (l *loader) parse(dir string, names []string, pkg *Package) []*ast.File {
+	var out []*ast.File
+	for _, name := range names {
+		f, err := parser.ParseFile(l.fset, filepath.Join(dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			pkg.Skipped = append(pkg.Skipped, fmt.Sprintf("%s: %v", name, short(err)))
+		}
+		if f != nil && f.Name != nil && f.Name.Name != "" && f.Name.Name != "_" {
+			out = append(out, f)
+		}
+	}
+	pkg.Files += len(out)
+	return out
+}
+
+func short(err error) string {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	if i := strings.Index(s, ".go:"); i >= 0 {
+		s = s[i+len(".go:"):]
+		return "line " + s
+	}
+	return s
+}
+
+func (l *loader) input(p *listed, pkg *Package) native.Input {
+	in := native.Input{Path: p.ImportPath, Fset: l.fset, Importer: l.importer(p), Sizes: l.sizes}
+	if p.Module != nil && p.Module.GoVersion != "" {
+		in.GoVersion = "go" + p.Module.GoVersion
+	}
+	in.Files = l.parse(p.Dir, append(slices.Clone(p.GoFiles), p.CgoFiles...), pkg)
+	if len(p.CgoFiles) == 0 {
+		return in
+	}
+	in.CText = native.CFiles(p.Dir)
+	dir, cleanup, err := l.cgo(p)
+	defer cleanup()
+	if err == nil {
+		var f *ast.File
+		name := filepath.Join(dir, "_cgo_gotypes.go")
+		if f, err = parser.ParseFile(l.fset, name, nil, parser.SkipObjectResolution); err == nil {
+			in.CgoTypes, in.Params = f, native.Params(dir)
+			pkg.Cgo = "cgo"
+			return in
+		}
+	}
+	pkg.Cgo = short(err)
+	pkg.Skipped = append(pkg.Skipped, "what only C headers say: "+short(err))
+	in.CgoTypes = l.madeUp(in)
+	return in
+}
+
+// madeUp declares what the files use of package C as far as the C text of the package says what it is.
+func (l *loader) madeUp(in native.Input) *ast.File {
+	used := map[string]bool{}
+	var texts []string
+	for _, f := range in.Files {
+		if !cgofile.Imports(f) {
+			continue
+		}
+		for name, called := range cgofile.Used(f) {
+			used[name] = used[name] || called
+		}
+		text, _ := cgofile.Preamble(f)
+		texts = append(texts, text)
+	}
+	src := ctext.GoTypes(in.Files[0].Name.Name, used, append(texts, in.CText...)...)
+	f, err := parser.ParseFile(l.fset, "_cgo_gotypes.go", src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+func (l *loader) testImports(p *listed) []string {
+	var out []string
+	for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)
+		if err != nil {
+			continue
+		}
+		for _, s := range f.Imports {
+			out = append(out, strings.Trim(s.Path.Value, `"`))
+		}
+	}
+	return out
+}
+
+// tests checks the test files of a package for what can be seen in their syntax.
+func (l *loader) tests(p *listed, pkg *Package) {
+	names := slices.Concat(p.TestGoFiles, p.XTestGoFiles)
+	if len(names) == 0 || pkg.Unit == nil {
+		return
+	}
+	pkg.Unit.TestFiles = l.parse(p.Dir, names, pkg)
+}

@@ -1,0 +1,289 @@
+// Package native gives the rules a package to look at: its syntax at original positions also where it uses cgo, its
+// types, its control flow in SSA form, what its C text says, and the flow of native pointers through it.
+package native
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/isthmus-ffi/isthmus/audit/internal/cgofile"
+	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
+	"github.com/isthmus-ffi/isthmus/audit/internal/policy"
+	"github.com/isthmus-ffi/isthmus/audit/internal/spec"
+)
+
+// Input is a package before it is checked.
+type Input struct {
+	Path      string
+	Fset      *token.FileSet
+	Files     []*ast.File // with comments; those that import "C" are changed
+	CgoTypes  *ast.File   // _cgo_gotypes.go, or nil
+	Params    map[string][]string
+	CText     []string // C files beside the package
+	Importer  types.Importer
+	Sizes     types.Sizes
+	GoVersion string
+	Book      *spec.Book
+}
+
+// Unit is a package that rules look at.
+type Unit struct {
+	Path      string
+	Fset      *token.FileSet
+	Files     []*ast.File
+	TestFiles []*ast.File // not type-checked
+	Pkg       *types.Package
+	Info      *types.Info
+	Sizes     types.Sizes
+	Funcs     []*ssa.Function // with bodies, in order of position; nil where SSA could not be built
+	C         *ctext.File
+	Book      *spec.Book
+	Params    map[string][]string // the C types of the parameters of C functions, where cgo told
+
+	Policy     *policy.Policy // nil where the module has none
+	Directives []string       // #cgo lines
+	Exported   map[string]token.Pos
+	Preambles  []string
+	Checked    int      // functions that were checked
+	Skipped    []string // what was not checked, and why
+
+	stripped map[*ast.FuncDecl]*ast.BlockStmt
+	vet      bool            // it came from a driver of others, which knows no ignores
+	evidence map[string]bool // C functions whose argument a caller frees afterwards
+	flows    map[ssa.Value]*Flow
+}
+
+// Check type-checks a package and builds its SSA form. It takes packages with errors: a function that does not type-check
+// is left out and named in Skipped.
+func Check(in Input) *Unit {
+	u := &Unit{Path: in.Path, Fset: in.Fset, Files: in.Files, Sizes: in.Sizes, Book: in.Book, Params: in.Params, Exported: map[string]token.Pos{}}
+	texts := slices.Clone(in.CText)
+	for _, f := range in.Files {
+		for _, g := range f.Comments {
+			for _, c := range g.List {
+				if rest, ok := strings.CutPrefix(c.Text, "//export "); ok {
+					name, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+					u.Exported[name] = c.Pos()
+				}
+			}
+		}
+		if cgofile.Imports(f) {
+			text, directives := cgofile.Preamble(f)
+			u.Preambles = append(u.Preambles, text)
+			u.Directives = append(u.Directives, directives...)
+		}
+	}
+	u.C = ctext.Parse(append(u.Preambles, texts...)...)
+	files := slices.Clone(in.Files)
+	if in.CgoTypes != nil {
+		cgofile.Strip(in.CgoTypes)
+		names := cgofile.Declared(in.CgoTypes)
+		for _, f := range files {
+			if cgofile.Imports(f) {
+				cgofile.Rewrite(f, names)
+			}
+		}
+		files = append(files, in.CgoTypes)
+	}
+	for range 4 {
+		if u.strip(u.types(in, files)) == 0 {
+			break
+		}
+	}
+	u.build(files)
+	for fn, body := range u.stripped { // what needs no types can still be seen in them
+		fn.Body = body
+	}
+	return u
+}
+
+// take leaves out the body of a function while the package is checked and built.
+func (u *Unit) take(fn *ast.FuncDecl) {
+	if u.stripped == nil {
+		u.stripped = map[*ast.FuncDecl]*ast.BlockStmt{}
+	}
+	u.stripped[fn] = fn.Body
+	fn.Body = nil
+}
+
+func (u *Unit) types(in Input, files []*ast.File) (bad []types.Error) {
+	conf := types.Config{
+		Importer: in.Importer, Sizes: in.Sizes, FakeImportC: true, GoVersion: in.GoVersion,
+		Error: func(err error) {
+			var e types.Error
+			if errors.As(err, &e) && !e.Soft {
+				bad = append(bad, e)
+			}
+		},
+	}
+	u.Info = &types.Info{
+		Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
+		Implicits: map[ast.Node]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Scopes: map[ast.Node]*types.Scope{},
+		Instances: map[*ast.Ident]types.Instance{}, FileVersions: map[*ast.File]string{},
+	}
+	func() {
+		defer func() {
+			if r := recover(); r != nil {
+				bad = append(bad, types.Error{Fset: u.Fset, Msg: fmt.Sprint("the type checker panicked: ", r)})
+			}
+		}()
+		u.Pkg, _ = conf.Check(in.Path, in.Fset, files, u.Info) // its errors are in bad
+	}()
+	return bad
+}
+
+// strip takes the bodies from the functions that errors are in.
+func (u *Unit) strip(bad []types.Error) (stripped int) {
+	outside := 0
+	for _, e := range bad {
+		if strings.Contains(e.Msg, "imported and not used") {
+			continue
+		}
+		fn := u.enclosing(e.Pos)
+		switch {
+		case fn == nil:
+			outside++
+			if outside == 1 {
+				u.skip(fmt.Sprintf("%s: %s", u.at(e.Pos), cgofile.Show(e.Msg)))
+			}
+		case fn.Body != nil && (e.Pos >= fn.Body.Pos()):
+			u.take(fn)
+			stripped++
+			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
+		case fn.Body != nil: // its signature
+			outside++
+			u.take(fn)
+			stripped++
+			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
+		default:
+			outside++
+		}
+	}
+	return stripped
+}
+
+func (u *Unit) skip(why string) {
+	if !slices.Contains(u.Skipped, why) {
+		u.Skipped = append(u.Skipped, why)
+	}
+}
+
+func (u *Unit) at(pos token.Pos) string {
+	if !pos.IsValid() {
+		return u.Path
+	}
+	p := u.Fset.Position(pos)
+	return fmt.Sprintf("%s:%d", filepath.Base(p.Filename), p.Line)
+}
+
+func (u *Unit) enclosing(pos token.Pos) *ast.FuncDecl {
+	for _, f := range u.Files {
+		if pos < f.FileStart || pos > f.FileEnd {
+			continue
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Pos() <= pos && pos <= fn.End() {
+				return fn
+			}
+		}
+	}
+	return nil
+}
+
+// build makes the SSA form. What makes the builder panic is left out and said.
+func (u *Unit) build(files []*ast.File) {
+	if u.Pkg == nil {
+		u.skip("its types are not known")
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			u.Funcs = nil
+			u.skip(fmt.Sprintf("the flow of pointers: its code could not be brought into SSA form: %v", r))
+		}
+	}()
+	prog := ssa.NewProgram(u.Fset, 0)
+	seen := map[*types.Package]bool{}
+	var create func([]*types.Package)
+	create = func(pkgs []*types.Package) {
+		for _, p := range pkgs {
+			if !seen[p] {
+				seen[p] = true
+				prog.CreatePackage(p, nil, nil, true)
+				create(p.Imports())
+			}
+		}
+	}
+	create(u.Pkg.Imports())
+	pkg := prog.CreatePackage(u.Pkg, files, u.Info, false)
+	pkg.Build()
+	var add func(fn *ssa.Function)
+	add = func(fn *ssa.Function) {
+		if fn.Blocks != nil {
+			u.Funcs = append(u.Funcs, fn)
+		}
+		for _, a := range fn.AnonFuncs {
+			add(a)
+		}
+	}
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.FuncDecl); ok && d.Body != nil {
+				if obj, ok := u.Info.Defs[d.Name].(*types.Func); ok {
+					if fn := prog.FuncValue(obj); fn != nil {
+						add(fn)
+					}
+				}
+			}
+		}
+	}
+	if init := pkg.Func("init"); init != nil {
+		for _, a := range init.AnonFuncs {
+			add(a)
+		}
+	}
+	sort.SliceStable(u.Funcs, func(i, j int) bool { return u.Funcs[i].Pos() < u.Funcs[j].Pos() })
+	u.Checked = len(u.Funcs)
+}
+
+// Position is where pos is, in the original file.
+func (u *Unit) Position(pos token.Pos) token.Position { return u.Fset.Position(pos) }
+
+// CFuncs lists the C functions that the unit's SSA form calls.
+func (u *Unit) CFuncs() []string {
+	names := map[string]bool{}
+	for _, fn := range u.Funcs {
+		for _, b := range fn.Blocks {
+			for _, i := range b.Instrs {
+				if call, ok := i.(ssa.CallInstruction); ok {
+					if name := CName(call); name != "" {
+						names[name] = true
+					}
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Import is where the unit imports "C", for what its C text says.
+func (u *Unit) Import() token.Pos {
+	for _, f := range u.Files {
+		for _, s := range f.Imports {
+			if s.Path.Value == `"C"` {
+				return s.Pos()
+			}
+		}
+	}
+	return token.NoPos
+}

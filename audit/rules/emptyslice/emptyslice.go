@@ -1,0 +1,70 @@
+// Package emptyslice holds the rule empty-slice. Its page is docs/checks/audit/empty-slice.md.
+package emptyslice
+
+import (
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+)
+
+// Analyzer reports the address of the first element of a slice that may be empty, on its way to native code: it panics.
+var Analyzer = native.Rule("empty-slice", run)
+
+func run(p *native.Pass) {
+	p.Instrs(func(_ *ssa.Function, i ssa.Instruction) {
+		call, ok := i.(ssa.CallInstruction)
+		if !ok || !native.Foreign(call) {
+			return
+		}
+		for _, a := range call.Common().Args {
+			at, ok := native.Root(a).(*ssa.IndexAddr)
+			if !ok {
+				continue
+			}
+			if c, ok := at.Index.(*ssa.Const); !ok || c.Value == nil || c.Value.ExactString() != "0" {
+				continue
+			}
+			if _, slice := at.X.Type().Underlying().(*types.Slice); !slice || !open(at.X, 0) {
+				continue
+			}
+			if native.Guarded(at, func(v ssa.Value) bool {
+				of, ok := native.IsLen(v)
+				return ok && native.Same(of, at.X) || known(v, at.X)
+			}) {
+				continue
+			}
+			p.Report(native.Warning, at.Pos(), "this panics where the slice is empty; unsafe.SliceData does not")
+			return
+		}
+	})
+}
+
+// known reports whether v is the length that a slice was made with.
+func known(v, slice ssa.Value) bool {
+	m, ok := slice.(*ssa.MakeSlice)
+	return ok && (native.Same(v, m.Len) || native.Same(v, native.Root(m.Len)))
+}
+
+// open reports whether a slice may be as short as a caller likes: a parameter, or one of a length or text that is a parameter.
+// What a function keeps in fields or computes is its own, and mostly not empty.
+func open(v ssa.Value, depth int) bool {
+	switch x := v.(type) {
+	case *ssa.Parameter:
+		return true
+	case *ssa.MakeSlice:
+		_, param := native.Root(x.Len).(*ssa.Parameter)
+		return param
+	case *ssa.Convert: // []byte(text)
+		_, param := x.X.(*ssa.Parameter)
+		return param
+	case *ssa.Phi:
+		for _, e := range x.Edges {
+			if depth < 4 && e != v && open(e, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,32 @@
+package emptyslice
+
+// #include <stddef.h>
+// static size_t sum(const unsigned char *p, size_t n) { return n; }
+import "C"
+
+import "unsafe"
+
+func bad(b []byte) int {
+	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b)))) // want empty-slice:warning
+}
+
+func made(n int) int {
+	b := make([]byte, n)
+	return int(C.sum((*C.uchar)(&b[0]), C.size_t(n))) // want empty-slice:warning
+}
+
+func checked(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b))))
+}
+
+func data(b []byte) int {
+	return int(C.sum((*C.uchar)(unsafe.SliceData(b)), C.size_t(len(b))))
+}
+
+func fixed() int {
+	b := make([]byte, 16)
+	return int(C.sum((*C.uchar)(&b[0]), 16))
+}

@@ -1,0 +1,2 @@
+extern void bad(int n, void *p);
+extern int exact(int n);

@@ -1,0 +1,32 @@
+// Package hugearray holds the rule huge-array. Its page is docs/checks/audit/huge-array.md.
+package hugearray
+
+import (
+	"go/ast"
+	"go/types"
+
+	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+)
+
+// Analyzer reports slices of an array of made-up length over C memory, without a capacity: append writes behind them.
+var Analyzer = native.Rule("huge-array", run)
+
+func run(p *native.Pass) {
+	p.Inspect(func(n ast.Node, _ []ast.Node) {
+		s, ok := n.(*ast.SliceExpr)
+		if !ok || s.Slice3 {
+			return
+		}
+		ptr, ok := p.Unit.Info.TypeOf(s.X).(*types.Pointer)
+		if !ok {
+			return
+		}
+		a, ok := ptr.Elem().Underlying().(*types.Array)
+		if !ok || a.Len() < 1<<20 {
+			return
+		}
+		if _, conv := ast.Unparen(s.X).(*ast.CallExpr); conv {
+			p.Report(native.Warning, s.Pos(), "the capacity of this slice is %d elements, whatever is there; unsafe.Slice gives it the right one", a.Len())
+		}
+	})
+}

@@ -1,0 +1,217 @@
+// Package missingkeepalive holds the rule missing-keepalive. Its page is docs/checks/audit/missing-keepalive.md.
+package missingkeepalive
+
+import (
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+)
+
+// Analyzer reports methods that give C a field of an object whose finalizer frees that field, without keeping the object
+// alive until the call has returned.
+var Analyzer = native.Rule("missing-keepalive", run)
+
+// owner is a type whose objects are cleaned up by the collector.
+type owner struct {
+	registered token.Pos
+	calls      []ssa.CallInstruction // during which it may be
+}
+
+func run(p *native.Pass) {
+	owners := map[*types.Named]*owner{}
+	var order []*types.Named
+	p.Instrs(func(_ *ssa.Function, i ssa.Instruction) {
+		call, ok := i.(ssa.CallInstruction)
+		if !ok || len(call.Common().Args) < 2 {
+			return
+		}
+		switch name := native.GoName(call); name {
+		case "runtime.SetFinalizer", "runtime.AddCleanup":
+			if c, ok := call.Common().Args[1].(*ssa.Const); ok && c.IsNil() {
+				return
+			}
+			if mk, ok := call.Common().Args[1].(*ssa.MakeInterface); ok {
+				if c, ok := mk.X.(*ssa.Const); ok && c.IsNil() {
+					return
+				}
+			}
+			if n := pointee(native.Root(call.Common().Args[0]).Type()); n != nil && n.Obj().Pkg() == p.Unit.Pkg && owners[n] == nil {
+				owners[n] = &owner{registered: call.Pos()}
+				order = append(order, n)
+			}
+		}
+	})
+	if len(order) == 0 {
+		return
+	}
+	for _, fn := range p.Funcs {
+		if len(fn.Params) == 0 || fn.Signature.Recv() == nil {
+			continue
+		}
+		recv := fn.Params[0]
+		o := owners[pointee(recv.Type())]
+		if o == nil || closing(fn.Name()) {
+			continue
+		}
+		if call := unprotected(p, fn, recv); call != nil {
+			o.calls = append(o.calls, call)
+		}
+	}
+	for _, n := range order {
+		o := owners[n]
+		if len(o.calls) == 0 {
+			continue
+		}
+		related := []analysis.RelatedInformation{{Pos: o.registered, Message: "cleaned up by the collector from here on"}}
+		for _, c := range o.calls[1:] {
+			related = append(related, analysis.RelatedInformation{Pos: c.Pos(), Message: "the same"})
+		}
+		p.ReportPath(native.Warning, o.calls[0].Pos(), related, nil, "%s may be cleaned up while %s runs, in %d of its methods: call runtime.KeepAlive after it", n.Obj().Name(), called(o.calls[0]), len(o.calls))
+	}
+}
+
+func called(c ssa.CallInstruction) string {
+	if n := native.CName(c); n != "" {
+		return "C." + n
+	}
+	return "the native call"
+}
+
+// closing reports whether a method ends the object: after it nothing is left to be cleaned up early.
+func closing(name string) bool {
+	switch name {
+	case "Close", "Free", "Destroy", "Release", "Delete", "Dispose", "finalize", "close", "free", "destroy", "release", "delete", "Finalize":
+		return true
+	}
+	return false
+}
+
+func pointee(t types.Type) *types.Named {
+	if ptr, ok := t.(*types.Pointer); ok {
+		if n, ok := types.Unalias(ptr.Elem()).(*types.Named); ok {
+			return n.Origin()
+		}
+	}
+	return nil
+}
+
+// unprotected finds a C call in fn that gets a pointer out of the receiver, after which the receiver is not mentioned.
+func unprotected(p *native.Pass, fn *ssa.Function, recv *ssa.Parameter) ssa.CallInstruction {
+	for _, b := range fn.Blocks {
+		for _, i := range b.Instrs {
+			call, ok := i.(*ssa.Call)
+			if !ok || !native.Foreign(call) || !given(call, recv) {
+				continue
+			}
+			if !mentioned(fn, recv, call) {
+				return call
+			}
+		}
+	}
+	return nil
+}
+
+// given reports whether a call has an argument that was loaded from a field of recv and may be a native pointer.
+func given(call *ssa.Call, recv *ssa.Parameter) bool {
+	for _, a := range call.Call.Args {
+		a = native.Root(a)
+		load, ok := a.(*ssa.UnOp)
+		if !ok || load.Op != token.MUL || !address(load.Type()) {
+			continue
+		}
+		for x := load.X; ; {
+			f, ok := x.(*ssa.FieldAddr)
+			if !ok {
+				break
+			}
+			if f.X == recv {
+				return true
+			}
+			x = f.X
+		}
+	}
+	return false
+}
+
+func address(t types.Type) bool {
+	switch t := t.Underlying().(type) {
+	case *types.Pointer:
+		return true
+	case *types.Basic:
+		return t.Kind() == types.UnsafePointer || t.Kind() == types.Uintptr
+	}
+	return false
+}
+
+// mentioned reports whether recv is used after the call on every way, so that it lives until then, or is kept by a defer.
+func mentioned(fn *ssa.Function, recv *ssa.Parameter, call *ssa.Call) bool {
+	for _, r := range *recv.Referrers() {
+		if _, ok := r.(*ssa.Defer); ok {
+			return true // KeepAlive, Unlock
+		}
+		if r != ssa.Instruction(call) && native.Reaches(call, r, nil) {
+			return true
+		}
+	}
+	for _, b := range fn.Blocks { // defer func() { ... recv ... }(), defer recv.mu.Unlock()
+		for _, i := range b.Instrs {
+			d, ok := i.(*ssa.Defer)
+			if !ok {
+				continue
+			}
+			for _, op := range d.Operands(nil) {
+				if derived(*op, recv, 0) {
+					return true
+				}
+			}
+		}
+	}
+	for _, r := range *recv.Referrers() { // an address in it that is used later, or an interface of it for KeepAlive
+		v, ok := r.(ssa.Value)
+		if !ok || v.Referrers() == nil {
+			continue
+		}
+		if _, load := r.(*ssa.UnOp); load {
+			continue
+		}
+		for _, rr := range *v.Referrers() {
+			if native.Reaches(call, rr, nil) && rr != ssa.Instruction(call) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func derived(v ssa.Value, recv *ssa.Parameter, depth int) bool {
+	if v == nil || depth > 5 {
+		return false
+	}
+	if v == recv {
+		return true
+	}
+	i, ok := v.(ssa.Instruction)
+	if !ok {
+		return false
+	}
+	if u, ok := v.(*ssa.UnOp); ok && u.Op == token.MUL {
+		return false
+	}
+	for _, op := range i.Operands(nil) {
+		if derived(*op, recv, depth+1) {
+			return true
+		}
+	}
+	if a, ok := v.(*ssa.Alloc); ok { // a variable that closures capture
+		for _, r := range *a.Referrers() {
+			if s, ok := r.(*ssa.Store); ok && s.Val == recv {
+				return true
+			}
+		}
+	}
+	return false
+}
