@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
-	"github.com/isthmus-ffi/isthmus/audit"
+	auditor "github.com/isthmus-ffi/isthmus/audit"
 )
 
 // The exit codes of audit are those of vet and its like.
@@ -42,7 +42,7 @@ type auditCmd struct {
 
 // Run audits packages. It exits with 1 where there are findings, 2 where nothing could be looked at.
 func (c *auditCmd) Run(ctx context.Context, s *streams) error {
-	o := audit.Options{
+	o := auditor.Options{
 		Patterns: c.Packages, GOOS: c.GOOS, GOARCH: c.GOARCH, Tags: c.Tags, Tests: c.Tests, NoCgo: c.NoCgo, Enable: c.Enable,
 		Disable: c.Disable, PolicyFile: c.Policy, Baseline: c.Baseline,
 	}
@@ -56,13 +56,13 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		o.Baseline = ""
 	}
 	if c.Sites {
-		list, err := audit.Sites(ctx, o)
+		list, err := auditor.Sites(ctx, o)
 		if err != nil {
 			return fail(exitBlind, err)
 		}
 		return c.deliver(s, list)
 	}
-	r, err := audit.Run(ctx, o)
+	r, err := auditor.Run(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Canceled
