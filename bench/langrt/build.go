@@ -59,6 +59,7 @@ func build(ctx context.Context, dir string) (program string, left []string, err 
 		{"main", "main.c", defines},
 		{"plain", "plain.c", nil},
 		{"conc", "conc.c", nil},
+		{"actors", "actors.c", nil},
 		{"inline", "ours.c", nil},
 		{"exported", "ours.c", []string{"-DRT_NO_INLINE"}},
 	} {

@@ -45,4 +45,5 @@ var rows = []row{
 	{name: "bytes-object-2", memory: true},
 	{name: "bytes-array-8", memory: true},
 	{name: "bytes-actor", memory: true, targets: []target{{"exported", "", 4096}}},
+	{name: "bytes-actor-body", memory: true},
 }

@@ -9,7 +9,7 @@
 char keys[KEYS][24];
 size_t key_len[KEYS];
 
-extern const side inline_sides[], exported_sides[], conc_sides[], plain_sides[];
+extern const side inline_sides[], exported_sides[], conc_sides[], actor_sides[], plain_sides[];
 bool ours_start(void);
 #ifdef HAVE_RUST
 extern const side rust_sides[];
@@ -30,6 +30,7 @@ static const side *const all[] = {
     inline_sides,
     exported_sides,
     conc_sides,
+    actor_sides,
     plain_sides,
 #ifdef HAVE_RUST
     rust_sides,
