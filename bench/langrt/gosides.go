@@ -125,11 +125,21 @@ func protoMessage(n int) float64 {
 	})
 }
 
+// spawn spawns n actors, each of which has handled a message afterwards.
 func spawn(n int) []*actor.PID {
-	props := actor.PropsFromProducer(func() actor.Actor { return &counter{} })
 	all := make([]*actor.PID, n)
+	handled := make(chan struct{}, n)
+	props := actor.PropsFromFunc(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(int); ok {
+			handled <- struct{}{}
+		}
+	})
 	for i := range all {
 		all[i] = system().Root.Spawn(props)
+		system().Root.Send(all[i], i)
+	}
+	for range all {
+		<-handled
 	}
 	return all
 }

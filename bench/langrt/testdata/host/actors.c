@@ -4,6 +4,7 @@
 #include "isthmus_rt.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 static rt_value count(rt_value gen) { return rt_generator_yield(gen, rt_int(rt_generator_get_state(gen))); }
 
@@ -43,28 +44,35 @@ static double actor_message(long n) {
   return t / (double)n;
 }
 
+static long running; // actors that have had their turn
+
+static void tick(rt_value state, rt_value msg) {
+  (void)state, (void)msg;
+  __atomic_fetch_add(&running, 1, __ATOMIC_RELAXED);
+}
+
 static void wait_for_one(rt_value ctx) {
-  (void)ctx;
+  tick(ctx, RT_NIL);
   rt_release(rt_actor_recv());
 }
 
-// many spawns n actors, of bodies or handlers: nanoseconds, or bytes once they all have something to wait for.
+// many spawns n actors, of bodies or handlers, each of which has had its turn and waits: nanoseconds, or bytes.
 static double many(long n, bool bodies, bool bytes) {
   rt_value *all = calloc((size_t)n, sizeof *all);
   if (all == NULL) return -1;
   for (long i = 0; i < n; i++) all[i] = RT_NIL; // so its memory is there
+  __atomic_store_n(&running, 0, __ATOMIC_RELAXED);
   double b = resident(), t = wall();
-  for (long i = 0; i < n; i++) all[i] = bodies ? rt_actor_spawn(wait_for_one, RT_NIL) : rt_actor_spawn_handler(add, RT_NIL);
+  bool ok = true;
+  for (long i = 0; i < n && ok; i++) {
+    all[i] = bodies ? rt_actor_spawn(wait_for_one, RT_NIL) : rt_actor_spawn_handler(tick, RT_NIL);
+    ok = all[i] != RT_NIL && (bodies || rt_actor_send(all[i], rt_int(1)) == 1);
+  }
+  while (ok && __atomic_load_n(&running, __ATOMIC_RELAXED) < n) nanosleep(&(struct timespec){0, 10000}, NULL);
   t = wall() - t;
-  bool ok = all[n - 1] != RT_NIL;
-  if (bytes)
-    for (long i = 0; i < n; i++) {
-      if (!bodies) rt_actor_send(all[i], rt_int(1));
-      else while (rt_actor_join_ex(all[i], 0) != RT_E_TIMEOUT) {}
-    }
   b = resident() - b;
-  for (long i = 0; i < n; i++) rt_actor_stop(all[i]);
   for (long i = 0; i < n; i++) {
+    rt_actor_stop(all[i]);
     rt_actor_join(all[i]);
     rt_release(all[i]);
   }
