@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -78,6 +80,7 @@ func build(ctx context.Context, dir string) (program string, left []string, err 
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // of go build
 	var bad strings.Builder
 	cmd.Stderr = &bad
 	out, err := cmd.Output()
@@ -119,7 +122,11 @@ func rust(ctx context.Context, _ string) ([]string, []string, error) {
 		return nil, nil, err
 	}
 	target := filepath.Join(cache, "isthmus", "bench-langrt")
-	if _, err := output(ctx, "testdata/rust", "cargo", "build", "-q", "--release", "--locked", "--target-dir", target); err != nil {
+	args := []string{"build", "-q", "--release", "--locked", "--target-dir", target}
+	if os.Getenv("ISTHMUS_OFFLINE") != "" {
+		args = append(args, "--offline")
+	}
+	if _, err := output(ctx, "testdata/rust", "cargo", args...); err != nil {
 		return nil, nil, err
 	}
 	lib := filepath.Join(target, "release")

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command langrt compares the runtime library, libisthmus, with its peers: Rust's collections, slotmap, crossbeam and
 // tokio, Lua 5.4, CPython, GLib, Go's own channels and iterators, and protoactor-go.
 //

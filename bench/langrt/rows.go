@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // target is how much one of our sides may take, as a multiple of what a peer takes; without a peer, in nanoseconds.
