@@ -72,7 +72,7 @@ func fileError(op string, v Value, err error) error {
 //
 // Errors: isthmus.ErrNotFound, fs.ErrPermission, [IsDirectory], and the system's.
 func (f File) Wait(ctx context.Context) error {
-	_, err := f.do(ctx, "file wait", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op { return p.Wait(ctx, f.raw(), done) })
+	_, err := f.do(ctx, "file wait", rtfile.DoWait, Value{}, 0, 0)
 	return err
 }
 
@@ -81,7 +81,7 @@ func (f File) Wait(ctx context.Context) error {
 // Errors: isthmus.ErrBounds past the end, and for a negative offset or length; [Closed]; the system's.
 func (f File) Read(ctx context.Context, s *Scope, offset, n int64) (String, error) {
 	const op = "file read"
-	w, err := f.do(ctx, op, func(p *rtfile.Pool, done rtfile.Done) rtfile.Op { return p.Read(ctx, f.raw(), offset, n, done) })
+	w, err := f.do(ctx, op, rtfile.DoRead, Value{}, offset, n)
 	if err != nil {
 		return String{}, err
 	}
@@ -94,9 +94,7 @@ func (f File) Read(ctx context.Context, s *Scope, offset, n int64) (String, erro
 // Errors: [DiskFull], isthmus.ErrBounds for a negative offset, fs.ErrPermission when the file was not opened for writing,
 // [Closed]; the system's.
 func (f File) Write(ctx context.Context, offset int64, text String) (int, error) {
-	w, err := f.do(ctx, "file write", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op {
-		return p.Write(ctx, f.raw(), offset, text.raw(), done)
-	})
+	w, err := f.do(ctx, "file write", rtfile.DoWrite, text.Value, offset, 0)
 	n, _ := wrap(w).Int()
 	return int(n), err
 }
@@ -104,22 +102,20 @@ func (f File) Write(ctx context.Context, offset int64, text String) (int, error)
 // Prefault has the system bring n bytes at offset into memory, through a mapping of the file. It reports whether it did:
 // false where the system has no such way.
 func (f File) Prefault(ctx context.Context, offset, n int64) (bool, error) {
-	w, err := f.do(ctx, "file prefault", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op {
-		return p.Prefault(ctx, f.raw(), offset, n, done)
-	})
+	w, err := f.do(ctx, "file prefault", rtfile.DoPrefault, Value{}, offset, n)
 	return w == rtheap.True, err
 }
 
 // Size is the file's length in bytes.
 func (f File) Size(ctx context.Context) (int64, error) {
-	w, err := f.do(ctx, "file size", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op { return p.Size(ctx, f.raw(), done) })
+	w, err := f.do(ctx, "file size", rtfile.DoSize, Value{}, 0, 0)
 	n, _ := wrap(w).Int()
 	return n, err
 }
 
 // Sync waits until what was written before is on the disk.
 func (f File) Sync(ctx context.Context) error {
-	_, err := f.do(ctx, "file sync", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op { return p.Sync(ctx, f.raw(), done) })
+	_, err := f.do(ctx, "file sync", rtfile.DoSync, Value{}, 0, 0)
 	return err
 }
 
@@ -127,10 +123,7 @@ func (f File) Sync(ctx context.Context) error {
 // file takes the other's place; when Close says that it did not, the old file is still there. Of a file that is closed,
 // or gone, Close does nothing.
 func (f File) Close() error {
-	_, err := f.do(context.Background(), "file close", func(p *rtfile.Pool, done rtfile.Done) rtfile.Op {
-		p.Close(f.raw(), done)
-		return rtfile.Op{}
-	})
+	_, err := f.do(context.Background(), "file close", rtfile.DoClose, Value{}, 0, 0)
 	if errors.Is(err, isthmus.ErrClosed) {
 		return nil
 	}
@@ -138,7 +131,7 @@ func (f File) Close() error {
 }
 
 // do asks for an operation and waits for its result, which is the caller's.
-func (f File) do(ctx context.Context, op string, ask func(*rtfile.Pool, rtfile.Done) rtfile.Op) (rtheap.Value, error) {
+func (f File) do(ctx context.Context, op string, what rtfile.What, text Value, offset, n int64) (rtheap.Value, error) {
 	h := rtheap.Made()
 	if h == nil {
 		return rtheap.Nil, notRunning(op, f.Value)
@@ -151,7 +144,7 @@ func (f File) do(ctx context.Context, op string, ask func(*rtfile.Pool, rtfile.D
 		ctx = context.Background()
 	}
 	r := &result{ready: make(chan struct{})}
-	x := ask(p, r.done)
+	x := p.Do(ctx, what, f.raw(), text.raw(), offset, n, r.done)
 	select {
 	case <-r.ready:
 	case <-ctx.Done():

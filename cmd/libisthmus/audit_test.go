@@ -30,6 +30,7 @@ var areas = []struct {
 	{"uniques", 6},
 	{"generators", 12},
 	{"actors", 15},
+	{"files", 7},
 	{"memory", 0}, // which the audit has none for
 }
 

@@ -14,6 +14,43 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
 )
 
+// What is to be done with a file. The numbers are those of C's file.c.
+type What int32
+
+// What can be done.
+const (
+	DoRead What = iota
+	DoWrite
+	DoPrefault
+	DoSize
+	DoSync
+	DoWait
+	DoClose
+)
+
+// Do asks for an operation on the file v; text is what is written.
+func (p *Pool) Do(ctx context.Context, what What, v, text rtheap.Value, offset, n int64, done Done) Op {
+	switch what {
+	case DoRead:
+		return p.Read(ctx, v, offset, n, done)
+	case DoWrite:
+		return p.Write(ctx, v, offset, text, done)
+	case DoPrefault:
+		return p.Prefault(ctx, v, offset, n, done)
+	case DoSize:
+		return p.Size(ctx, v, done)
+	case DoSync:
+		return p.Sync(ctx, v, done)
+	case DoWait:
+		return p.Wait(ctx, v, done)
+	case DoClose:
+		p.Close(v, done)
+	default:
+		done(rtheap.Nil, failure(rtheap.BadState, nil))
+	}
+	return Op{}
+}
+
 // Read reads n bytes at offset: the result is a string, shorter at the end of the file.
 func (p *Pool) Read(ctx context.Context, v rtheap.Value, offset, n int64, done Done) Op {
 	return p.ask(ctx, v, done, func(f *file) (*op, error) {

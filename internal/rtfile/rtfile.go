@@ -111,6 +111,13 @@ func Process() (*Pool, error) {
 	return process.pool, nil
 }
 
+// Made is the process's pool, nil when nobody asked for it.
+func Made() *Pool {
+	process.Lock()
+	defer process.Unlock()
+	return process.pool
+}
+
 // file is what a file object stands for. The pool's lock guards it, but for what only the operation under way touches.
 type file struct {
 	id   uint64

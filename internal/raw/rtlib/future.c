@@ -16,8 +16,9 @@ enum {
   FAILED,    // holds the reason
   CANCELLED,
   STATE = 7,
-  WAITED = 8, // somebody waits
-  QUEUED = 16 // a worker will look
+  WAITED = 8,  // somebody waits
+  QUEUED = 16, // a worker will look
+  ERROR = 8    // from this bit on: why it failed, if not because its body did
 };
 
 enum { CONTEXT, RUNNER, BLOCK = 16 };
@@ -104,8 +105,10 @@ static int32_t result(rt_value f, rt_value *v) {
     if ((r & 7) != 1 || rt_retain(r)) *v = r; // what it held may have been let go by force: nil
     return RT_OK;
   }
-  case FAILED:
-    return refused_for(RT_E_FAILED);
+  case FAILED: {
+    int32_t error = (int32_t)(state(s) >> ERROR);
+    return refused_for(error != 0 ? error : RT_E_FAILED);
+  }
   case CANCELLED:
     return refused_for(RT_E_CANCELLED);
   }
@@ -393,8 +396,14 @@ rt_value rti_future_promise(void) {
   return f;
 }
 
+rt_value rti_future_waiting(void) {
+  rt_value f = made_bare(RT_T_FUTURE, 0, PENDING, RT_NIL);
+  if (f != RT_NIL) rt_retain(f);
+  return f;
+}
+
 void rti_future_done(rt_value f, rt_value v, int32_t error) {
-  finish(f, PENDING, error == RT_OK ? READY : error == RT_E_CANCELLED ? CANCELLED : FAILED, v);
+  finish(f, PENDING, error == RT_OK ? READY : error == RT_E_CANCELLED ? CANCELLED : FAILED | (uint32_t)error << ERROR, v);
   rt_release(f);
 }
 

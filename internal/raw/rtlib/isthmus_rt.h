@@ -480,6 +480,59 @@ RT_API_ int64_t rt_actor_id(rt_value actor);           /* > 0, and never another
 RT_API_ int64_t rt_actor_is_alive(rt_value actor);     /* 1 until its body has returned; 0 also for what is no actor */
 RT_API_ int64_t rt_actor_death_reason(rt_value actor); /* an rt_actor_reason; -1: no actor */
 RT_API_ int64_t rt_actor_pending(rt_value actor);      /* messages in the mailbox; -1: no actor */
+/* ---- Files: the work is done by a few threads of the library's, and ends in a future ---- */
+
+/* How a file is opened: one of the first three, and any of the others. They are what open(2) has on Linux, but the last. */
+enum rt_file_mode {
+  RT_FILE_READ = 0,
+  RT_FILE_WRITE = 1,
+  RT_FILE_READ_WRITE = 2,
+  RT_FILE_CREATE = 0x40,     /* make it if it is not there */
+  RT_FILE_EXCLUSIVE = 0x80,  /* with RT_FILE_CREATE: it must not be there */
+  RT_FILE_TRUNCATE = 0x200,
+  RT_FILE_APPEND = 0x400,    /* writes go to the end, whatever their offset */
+  RT_FILE_ATOMIC = 0x10000   /* writes go to a file beside it, which takes its place at rt_async_file_close: others see
+                              * the old file or the whole new one, whoever dies when. It begins empty. */
+};
+
+enum rt_file_state { RT_FILE_PENDING = 0, RT_FILE_LOADING = 1, RT_FILE_READY = 2, RT_FILE_FAILED = 3 };
+
+/* What is done with one file is done in the order in which it was asked for; reads run beside each other. The futures of a
+ * file that cannot be opened fail as the opening did. An await says why one failed: RT_E_NOT_FOUND, RT_E_PERMISSION,
+ * RT_E_DIRECTORY, RT_E_DISK_FULL, RT_E_INDEX (a negative offset or length, or past the end), RT_E_CLOSED, RT_E_CANCELLED,
+ * RT_E_MEMORY (too many operations are under way), RT_E_IO; and rt_future_reason is the system's text. */
+
+/* own. Opens the file soon. If prefault is not 0, brings all of it into memory. nil: path is no string, or empty or with a
+ * NUL in it; no such mode (RT_E_VALUE). A file that is let go is closed; an atomic one leaves the old one in its place. */
+RT_API_ rt_value rt_async_file_create(rt_value path, int32_t mode, int32_t prefault);
+/* Closes the file behind the writes that were asked for; reads that have not begun are cancelled. 1: it is closed; 0: no
+ * file, closed before (RT_E_CLOSED), or the system says that something was not written. BLOCKS. */
+RT_API_ int64_t rt_async_file_close(rt_value file);
+/* own. A future of a string of n bytes at offset: shorter at the end of the file. nil: no file. */
+RT_API_ rt_value rt_async_file_read(rt_value file, int64_t offset, int64_t n);
+/* own; count text, until it is written. A future of how many bytes were written: all. nil: no file, no string. */
+RT_API_ rt_value rt_async_file_write(rt_value file, int64_t offset, rt_value text);
+/* own. A future of whether n bytes at offset have been brought into memory. nil: no file. */
+RT_API_ rt_value rt_async_file_prefault(rt_value file, int64_t offset, int64_t n);
+/* own. A future of the number of bytes. nil: no file. */
+RT_API_ rt_value rt_async_file_size(rt_value file);
+/* own. A future of true, when what was written before is on the disk. nil: no file. */
+RT_API_ rt_value rt_async_file_sync(rt_value file);
+/* 1: the file is open; 0: it cannot be opened, was closed, or is none. BLOCKS. */
+RT_API_ int64_t rt_async_file_wait(rt_value file);
+/* Whether it is a file: it is being opened since it was made. */
+RT_API_ bool rt_async_file_start_loading(rt_value file);
+/* 1: it is open; 0: not yet, or no more, or never. */
+RT_API_ int64_t rt_async_file_is_ready(rt_value file);
+/* An rt_file_state: RT_FILE_FAILED also of what is closed, or no file. */
+RT_API_ int32_t rt_async_file_get_state(rt_value file);
+
+/* The original runtime's names: a file is its rt_value, or 0 for none; the wait answers the number 1 or 0. */
+RT_API_ int64_t native_async_file_create(rt_value path, int32_t mode, int32_t prefault);
+RT_API_ void native_async_file_start_loading(int64_t file);
+RT_API_ int32_t native_async_file_is_ready(int64_t file);
+RT_API_ int32_t native_async_file_get_state(int64_t file);
+RT_API_ rt_value native_async_file_wait(int64_t file);
 
 /* ---- What follows is how; the contract ends here. ---- */
 

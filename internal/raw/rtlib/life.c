@@ -77,6 +77,7 @@ int64_t rt_shutdown(int64_t timeout_ns) {
   if (went) {
     __atomic_store_n(&rti_off, RT_E_STOPPED, __ATOMIC_SEQ_CST);
     rti_lot_stop();
+    rti_files_stop();
     half = !rti_sched_stop(deadline);
     left = half ? -2 : rti_clear();
   }

@@ -146,6 +146,9 @@ static inline void end(uint32_t *next, uint32_t i, int type) {
     bytes = rti_actor_end(next, s);
     blk = get32(&s->blk);
     break;
+  case RT_T_FILE:
+    rti_file_end(aux);
+    break;
   case RT_T_FUTURE:
     bytes = rti_future_end(next, s);
     blk = get32(&s->blk);
@@ -426,6 +429,22 @@ uintptr_t isthmus_rt_function(const char *name) {
       RT_F(rt_actor_is_alive),
       RT_F(rt_actor_death_reason),
       RT_F(rt_actor_pending),
+      RT_F(rt_async_file_create),
+      RT_F(rt_async_file_close),
+      RT_F(rt_async_file_read),
+      RT_F(rt_async_file_write),
+      RT_F(rt_async_file_prefault),
+      RT_F(rt_async_file_size),
+      RT_F(rt_async_file_sync),
+      RT_F(rt_async_file_wait),
+      RT_F(rt_async_file_start_loading),
+      RT_F(rt_async_file_is_ready),
+      RT_F(rt_async_file_get_state),
+      RT_F(native_async_file_create),
+      RT_F(native_async_file_start_loading),
+      RT_F(native_async_file_is_ready),
+      RT_F(native_async_file_get_state),
+      RT_F(native_async_file_wait),
       RT_F(rt_shutdown),
       RT_F(rt_future_new),
       RT_F(rt_future_await),

@@ -21,6 +21,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+	"github.com/isthmus-ffi/isthmus/internal/rtfile"
 )
 
 // numbers are n numbers that C lends for the call.
@@ -80,6 +81,9 @@ func start(heap *C.rt_heap_) C.int32_t {
 		return C.RT_E_STATE
 	}
 	h.SetEnd(end)
+	if p := rtfile.Made(); p != nil {
+		p.Start()
+	}
 	base, mask, seed, most := h.Geometry()
 	// SAFETY: the address is off the Go heap and stays; C keeps it for as long as the process lives.
 	heap.base = mem.At[C.rt_slot_](base)

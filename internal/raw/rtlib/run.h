@@ -117,11 +117,15 @@ RTI_HIDDEN uint64_t rti_generator_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_actor_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_future_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_channel_end(uint32_t *next, rt_slot_ *s);
+RTI_HIDDEN void rti_file_end(uint64_t id);
+RTI_HIDDEN void rti_files_stop(void); // waits for what is under way
 
 // ---- Futures, for files and actors ----
 // rti_future_promise is rt_future_new(NULL, nil) with a count for whoever completes it. rti_future_done completes it:
 // v moves into it, and the count is let go. error: RT_OK, or the reason of a failure, and then v is its value.
 RTI_HIDDEN rt_value rti_future_promise(void);
+// rti_future_waiting is that promise before any scope has it: give it away with rti_own.
+RTI_HIDDEN rt_value rti_future_waiting(void);
 RTI_HIDDEN void rti_future_done(rt_value f, rt_value v, int32_t error);
 
 // ---- The lot's and the scheduler's own ----

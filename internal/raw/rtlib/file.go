@@ -1,0 +1,105 @@
+//go:build cgo
+
+package rtlib
+
+// #define RT_NO_INLINE
+// #include "isthmus_rt.h"
+// void rti_future_done(rt_value f, rt_value v, int32_t error);
+// #cgo noescape rti_future_done
+import "C"
+
+import (
+	"context"
+	"errors"
+
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+	"github.com/isthmus-ffi/isthmus/internal/rtfile"
+)
+
+//export rtgo_file_create
+func rtgo_file_create(path C.rt_value, mode, prefault C.int32_t, file *C.rt_value) (code C.int32_t) {
+	defer func() {
+		if recover() != nil {
+			code = C.RT_E_DEFECT
+		}
+	}()
+	text, c := process().StringText(rtheap.Value(path)) // which C counts meanwhile
+	if c != rtheap.OK {
+		return C.int32_t(c)
+	}
+	p, err := rtfile.Process()
+	if err != nil {
+		return C.RT_E_MEMORY
+	}
+	v, err := p.Open(now, text, rtfile.Mode(mode), prefault != 0)
+	if err != nil {
+		return C.int32_t(codeOf(err))
+	}
+	*file = C.rt_value(v)
+	return C.RT_OK
+}
+
+func codeOf(err error) rtheap.Code {
+	var e *rtfile.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return rtheap.IOFailed
+}
+
+//export rtgo_file
+func rtgo_file(what C.int32_t, file, text C.rt_value, offset, n C.int64_t, promise C.rt_value) {
+	over := false
+	done := func(v rtheap.Value, err error) {
+		over = true
+		SettleFile(rtheap.Value(promise), v, err)
+	}
+	defer func() {
+		if recover() != nil && !over {
+			C.rti_future_done(promise, C.RT_NIL, C.RT_E_DEFECT)
+		}
+	}()
+	p, err := rtfile.Process()
+	if err != nil {
+		done(rtheap.Nil, err)
+		return
+	}
+	p.Do(now, rtfile.What(what), rtheap.Value(file), rtheap.Value(text), int64(offset), int64(n), done)
+}
+
+// now is for what does not wait for room.
+var now context.Context
+
+// SettleFile ends a promise with the result of an operation, whose count it takes over, or with its error: await says its
+// code, and the reason is its text.
+func SettleFile(promise, v rtheap.Value, err error) {
+	code := rtheap.OK
+	if err != nil {
+		code = codeOf(err)
+		v, _ = process().NewText(err.Error()) // nil when there is no memory
+	}
+	C.rti_future_done(C.rt_value(promise), C.rt_value(v), C.int32_t(code))
+}
+
+//export rtgo_file_state
+func rtgo_file_state(file C.rt_value) C.int32_t {
+	p, err := rtfile.Process()
+	if err != nil {
+		return C.RT_FILE_FAILED
+	}
+	return C.int32_t(p.State(rtheap.Value(file)))
+}
+
+//export rtgo_file_end
+func rtgo_file_end(id C.uint64_t) {
+	if h := process(); h != nil && h.EndFile != nil {
+		h.EndFile(uint64(id))
+	}
+}
+
+//export rtgo_files_stop
+func rtgo_files_stop() {
+	if p := rtfile.Made(); p != nil {
+		p.Stop()
+	}
+}
