@@ -31,7 +31,8 @@ var (
 
 func own(name string) bool {
 	switch name {
-	case "rt_string_concat", "rt_array_pop", "rt_future_resolve", "rt_channel_new_cap":
+	case "rt_string_concat", "rt_array_pop", "rt_future_resolve", "rt_channel_new_cap", "rt_async_file_create", "rt_async_file_read",
+		"rt_async_file_write", "rt_async_file_prefault", "rt_async_file_size", "rt_async_file_sync":
 		return true
 	}
 	return strings.HasSuffix(name, "_new") || strings.HasPrefix(name, "rt_actor_spawn") || name == "rt_generator_new_co"
