@@ -14,7 +14,7 @@ type Scalar interface {
 
 // View are the types of values in this package.
 type View interface {
-	Value | String | Array | Tuple | Dict | Object | Closure | Enum | Unique | File
+	Value | String | Array | Tuple | Dict | Object | Closure | Enum | Unique | File | Future | Channel
 }
 
 // Of is x as a value: a number, a float, a bool or a string, which s owns if it is an object.
@@ -151,6 +151,12 @@ func As[T Scalar | View](v Value) (T, error) {
 	case *Unique:
 		*p = Unique{v}
 		return x, is(v, TypeUnique)
+	case *Future:
+		*p = Future{v}
+		return x, is(v, TypeFuture)
+	case *Channel:
+		*p = Channel{v}
+		return x, is(v, TypeChannel)
 	case *File:
 		*p = File{v}
 		return x, is(v, TypeFile)

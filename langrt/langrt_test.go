@@ -20,7 +20,7 @@ func TestNil(t *testing.T) {
 	code := langrt.Empty
 	kind := langrt.TypeArray
 	niltest.Methods(t, &langrt.Value{}, &kind, &code, &langrt.Error{}, &langrt.Scope{}, &langrt.Ref{}, &langrt.Func{},
-		&langrt.String{}, &langrt.Array{}, &langrt.Tuple{}, &langrt.Dict{}, &langrt.Object{}, &langrt.Closure{}, &langrt.Enum{}, &langrt.Unique{}, &langrt.File{})
+		&langrt.String{}, &langrt.Array{}, &langrt.Tuple{}, &langrt.Dict{}, &langrt.Object{}, &langrt.Closure{}, &langrt.Enum{}, &langrt.Unique{}, &langrt.File{}, &langrt.Future{}, &langrt.Channel{})
 }
 
 func wants(t fataler, err, want error) {

@@ -74,7 +74,7 @@ func Misuses() int64 {
 // Count is a line of the census: live objects of one type that one site made.
 type Count struct {
 	Type    Type
-	Site    uint32 // the number of the place that made them, 0 when it is not known
+	Site    string // the place that made them, as C's RT_SITE has it: file:line; empty when it is not known
 	Objects int64
 	Bytes   int64 // of their data
 }
@@ -88,7 +88,7 @@ func Census() []Count {
 	}
 	var out []Count
 	for _, c := range h.Census() {
-		out = append(out, Count{Type(c.Type), c.Site, c.Objects, c.Bytes})
+		out = append(out, Count{Type(c.Type), h.SiteText(c.Site), c.Objects, c.Bytes})
 	}
 	return out
 }

@@ -52,7 +52,7 @@ func rtgo_file(what C.int32_t, file, text C.rt_value, offset, n C.int64_t, promi
 	over := false
 	done := func(v rtheap.Value, err error) {
 		over = true
-		SettleFile(rtheap.Value(promise), v, err)
+		Settle(rtheap.Value(promise), v, err)
 	}
 	defer func() {
 		if recover() != nil && !over {
@@ -70,9 +70,9 @@ func rtgo_file(what C.int32_t, file, text C.rt_value, offset, n C.int64_t, promi
 // now is for what does not wait for room.
 var now context.Context
 
-// SettleFile ends a promise with the result of an operation, whose count it takes over, or with its error: await says its
-// code, and the reason is its text.
-func SettleFile(promise, v rtheap.Value, err error) {
+// Settle ends a promise with a result, whose count it takes over, or with an error: await says its code, and the reason is
+// its text. It takes over a count of the promise, too.
+func Settle(promise, v rtheap.Value, err error) {
 	code := rtheap.OK
 	if err != nil {
 		code = codeOf(err)
