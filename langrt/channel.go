@@ -86,7 +86,7 @@ func (c Channel) TryReceive(s *Scope) (Value, bool, error) {
 // Close ends sending; what is in the channel may still be received. Of a channel that is closed, or gone, it does nothing.
 func (c Channel) Close() error {
 	switch code := closeChannel(c.Value); code {
-	case rtheap.OK, rtheap.IsClosed, rtheap.BadState, rtheap.BadHandle:
+	case rtheap.OK, rtheap.IsClosed, rtheap.BadState, rtheap.BadHandle, rtheap.NotStarted:
 		return nil
 	default:
 		return check("channel close", c.Value, code)
