@@ -75,8 +75,10 @@ var now context.Context
 func Settle(promise, v rtheap.Value, err error) {
 	code := rtheap.OK
 	if err != nil {
-		code = codeOf(err)
-		v, _ = process().NewText(err.Error()) // nil when there is no memory
+		code, v = codeOf(err), rtheap.Nil
+		if code != rtheap.IsCancelled { // which has no reason
+			v, _ = process().NewText(err.Error()) // nil when there is no memory
+		}
 	}
 	C.rti_future_done(C.rt_value(promise), C.rt_value(v), C.int32_t(code))
 }
