@@ -30,6 +30,19 @@ func plane(op string) error {
 	return nil
 }
 
+// restart starts it also after a shutdown.
+func restart() error {
+	started.Do(func() {})
+	return check("start", Value{}, rtlib.Start())
+}
+
+func running(op string) error {
+	if !rtlib.Running() {
+		return refusal(op, Value{}, rtheap.NotStarted)
+	}
+	return nil
+}
+
 func newPromise() (rtheap.Value, rtheap.Code)      { return rtlib.NewPromise() }
 func resolved(v Value) (rtheap.Value, rtheap.Code) { return rtlib.Resolve(v.raw()) }
 

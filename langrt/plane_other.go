@@ -17,6 +17,10 @@ func plane(op string) error {
 	return fmt.Errorf("langrt: %s: %w: its scheduler is C's, and this program was built without cgo; build it with CGO_ENABLED=1", op, isthmus.ErrUnsupported)
 }
 
+func restart() error { return nil }
+
+func running(op string) error { return plane(op) }
+
 func none(v Value) (rtheap.Value, rtheap.Code) {
 	return rtheap.Nil, refusedAs(v)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
 )
@@ -31,7 +32,23 @@ func Start(o Options) error {
 	if _, err := rtheap.ProcessWith(rtheap.Limits{Data: o.AddressSpace, Slots: o.MaxObjects, Bytes: o.MaxBytes}); err != nil {
 		return fmt.Errorf("langrt: start: %w", err)
 	}
-	return nil
+	return restart()
+}
+
+// Shutdown stops the runtime, in Go and in C, and frees all that is alive: it returns how many objects that were, which
+// somebody forgot. Every wait ends with [NotRunning], and what did not begin never does. It waits for the functions of C's
+// that are under way, but not longer than the timeout (negative: for ever). No Value from before names an object again.
+// [Start] starts the runtime anew.
+//
+// Errors: [TimedOut] when functions were still under way: nothing was freed, and it may be called again. isthmus.ErrClosed
+// when the runtime does not run; isthmus.ErrUnsupported without cgo, where nothing has to be stopped.
+func Shutdown(timeout time.Duration) (int64, error) {
+	const op = "shutdown"
+	if err := running(op); err != nil {
+		return 0, err
+	}
+	n, code := shutdown(int64(timeout))
+	return n, check(op, Value{}, code)
 }
 
 // heap is the process's, which it starts.

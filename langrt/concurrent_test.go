@@ -1,0 +1,340 @@
+//go:build cgo
+
+package langrt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/langrt"
+)
+
+func TestR01GoFutures(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		f := must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) {
+			v, err := langrt.NewString(nil, "made by a goroutine")
+			return v.Value, err
+		}))
+		for range 3 { // all get it
+			if v, err := f.Await(ctx, s); err != nil || must[string](t)(langrt.As[string](v)) != "made by a goroutine" {
+				t.Errorf("%v, %v", v, err)
+			}
+		}
+		if !f.Ready() {
+			t.Error("not ready after it was awaited")
+		}
+		wants(t, f.Complete(langrt.Nil()), langrt.BadState)
+		wants(t, f.Cancel(), langrt.BadState)
+
+		failed := must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) { return langrt.Nil(), errors.New("no such luck") }))
+		_, err := failed.Await(ctx, s)
+		wants(t, err, langrt.Failed)
+		if want := "no such luck"; err == nil || !contains(err, want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		panics := must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) { panic("on purpose") }))
+		_, err = panics.Await(ctx, s)
+		wants(t, err, isthmus.ErrPanic)
+		if !contains(err, "on purpose") {
+			t.Errorf("%v does not say what panicked", err)
+		}
+		exits := must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) { runtime.Goexit(); return langrt.Nil(), nil }))
+		_, err = exits.Await(ctx, s)
+		wants(t, err, isthmus.ErrPanic)
+
+		p := must[langrt.Future](t)(langrt.NewPromise(s))
+		if p.Ready() {
+			t.Error("a promise is ready")
+		}
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err = p.Await(short, s)
+		wants(t, err, context.Canceled)
+		wants(t, err, langrt.Cancelled)
+		if err := p.Complete(langrt.Int(5)); err != nil {
+			return err
+		}
+		if v, err := p.Await(ctx, s); v != langrt.Int(5) || err != nil {
+			t.Errorf("%v, %v", v, err)
+		}
+		q := must[langrt.Future](t)(langrt.NewPromise(s))
+		if err := q.Fail(errors.New("the reason")); err != nil {
+			return err
+		}
+		_, err = q.Await(ctx, s)
+		wants(t, err, langrt.Failed)
+		c := must[langrt.Future](t)(langrt.NewPromise(s))
+		if err := c.Cancel(); err != nil {
+			return err
+		}
+		_, err = c.Await(ctx, s)
+		wants(t, err, langrt.Cancelled)
+		r := must[langrt.Future](t)(langrt.Resolved(s, langrt.Int(9)))
+		if v, err := r.Await(ctx, s); v != langrt.Int(9) || err != nil || !r.Ready() {
+			t.Errorf("%v, %v", v, err)
+		}
+		_, err = langrt.Resolved(s, langrt.FromWord(5))
+		wants(t, err, isthmus.ErrInvalid)
+		_, err = langrt.Future{Value: langrt.Int(3)}.Await(ctx, s)
+		wants(t, err, isthmus.ErrClosed)
+		return nil
+	})
+}
+
+func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+
+func TestR01GoAllAndAny(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		var futures []langrt.Future
+		for i := range int64(100) {
+			futures = append(futures, must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) { return langrt.Int(i * i), nil })))
+		}
+		all, err := langrt.AwaitAll(ctx, s, futures...)
+		if err != nil {
+			return err
+		}
+		for i, v := range all {
+			if v != langrt.Int(int64(i*i)) {
+				t.Errorf("result %d is %v", i, v)
+			}
+		}
+		never := must[langrt.Future](t)(langrt.NewPromise(s))
+		bad := must[langrt.Future](t)(langrt.Go(s, func() (langrt.Value, error) { return langrt.Nil(), errors.New("bad") }))
+		i, v, err := langrt.AwaitAny(ctx, s, never, bad, futures[7])
+		if i != 2 || v != langrt.Int(49) || err != nil {
+			t.Errorf("%d, %v, %v", i, v, err)
+		}
+		_, err = langrt.AwaitAll(ctx, s, futures[1], bad)
+		wants(t, err, langrt.Failed)
+		_, _, err = langrt.AwaitAny(ctx, s, bad, bad)
+		wants(t, err, langrt.Failed)
+		_, _, err = langrt.AwaitAny(ctx, s)
+		wants(t, err, langrt.Empty)
+		return nil
+	})
+}
+
+// Goroutines that wait hold no threads.
+func TestR01GoWaitsHoldNoThreads(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		p := must[langrt.Future](t)(langrt.NewPromise(s))
+		var all sync.WaitGroup
+		for range 3000 {
+			all.Go(func() {
+				if v, err := p.Await(ctx, nil); err != nil || v != langrt.Int(1) {
+					t.Errorf("%v, %v", v, err)
+				}
+			})
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		err := p.Complete(langrt.Int(1))
+		all.Wait()
+		return err
+	})
+}
+
+func TestR04GoChannels(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		c := must[langrt.Channel](t)(langrt.NewChannel(s, 2))
+		if n, err := c.Cap(); n != 2 || err != nil {
+			t.Errorf("capacity %d, %v", n, err)
+		}
+		x := text(t, s, "sent")
+		if err := errors.Join(c.Send(ctx, x.Value), c.Send(ctx, langrt.Int(2))); err != nil {
+			return err
+		}
+		if ok, err := c.TrySend(langrt.Int(3)); ok || err != nil {
+			t.Errorf("sent to a full channel: %v, %v", ok, err)
+		}
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		wants(t, c.Send(short, langrt.Int(3)), context.Canceled)
+		if n, err := c.Len(); n != 2 || err != nil {
+			t.Errorf("length %d, %v", n, err)
+		}
+		if v, err := c.Receive(ctx, s); v != x.Value || err != nil {
+			t.Errorf("%v, %v", v, err)
+		}
+		if v, ok, err := c.TryReceive(s); v != langrt.Int(2) || !ok || err != nil {
+			t.Errorf("%v, %v, %v", v, ok, err)
+		}
+		if v, ok, err := c.TryReceive(s); ok || err != nil {
+			t.Errorf("%v, %v, %v from an empty channel", v, ok, err)
+		}
+		_, err := c.Receive(short, s)
+		wants(t, err, context.Canceled)
+		if err := errors.Join(c.Send(ctx, langrt.Int(4)), c.Close(), c.Close()); err != nil {
+			return err
+		}
+		wants(t, c.Send(ctx, langrt.Int(5)), isthmus.ErrClosed)
+		if v, err := c.Receive(ctx, s); v != langrt.Int(4) || err != nil || !c.Closed() {
+			t.Errorf("%v, %v", v, err)
+		}
+		_, err = c.Receive(ctx, s)
+		wants(t, err, langrt.Closed)
+		_, err = langrt.NewChannel(s, -1)
+		wants(t, err, isthmus.ErrBounds)
+		return nil
+	})
+}
+
+// Many goroutines send and receive at once, some with contexts that end: each value arrives once.
+func TestR04GoChannelHammer(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	const senders, each = 4, 2000
+	within(t, func(s *langrt.Scope) error {
+		c := must[langrt.Channel](t)(langrt.NewChannel(s, 8))
+		var mu sync.Mutex
+		seen := map[int64]int{}
+		var receivers, sending sync.WaitGroup
+		for range 3 {
+			receivers.Go(func() {
+				for v := range c.All(ctx) {
+					n, err := langrt.As[int64](must[langrt.Value](t)(langrt.Tuple{Value: v}.Get(0)))
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					seen[n]++
+					mu.Unlock()
+				}
+			})
+		}
+		receivers.Go(func() { // one that gives up at once, most of the time
+			for {
+				short, cancel := context.WithCancel(ctx)
+				go cancel()
+				v, err := c.Receive(short, nil)
+				cancel()
+				switch {
+				case err == nil:
+					n, _ := langrt.As[int64](must[langrt.Value](t)(langrt.Tuple{Value: v}.Get(0)))
+					mu.Lock()
+					seen[n]++
+					mu.Unlock()
+					_ = langrt.Release(v)
+				case !errors.Is(err, context.Canceled):
+					return
+				}
+			}
+		})
+		for g := range int64(senders) {
+			sending.Go(func() {
+				for i := range int64(each) {
+					v, err := langrt.TupleOf(nil, langrt.Int(g*each+i))
+					if err == nil {
+						err = c.Send(ctx, v.Value)
+						_ = langrt.Release(v.Value)
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		sending.Wait()
+		if err := c.Close(); err != nil {
+			return err
+		}
+		receivers.Wait()
+		if len(seen) != senders*each {
+			t.Errorf("%d values arrived, want %d", len(seen), senders*each)
+		}
+		for n, times := range seen {
+			if times != 1 {
+				t.Errorf("%d arrived %d times", n, times)
+			}
+		}
+		return nil
+	})
+}
+
+// A pipeline of goroutines over files, channels and dictionaries.
+func Example_pipeline() {
+	ctx := context.Background()
+	dir, err := filepath.Abs("testdata")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = langrt.Do(func(s *langrt.Scope) error {
+		words, err := langrt.NewChannel(s, 0)
+		if err != nil {
+			return err
+		}
+		reader, err := langrt.Go(s, func() (langrt.Value, error) {
+			defer words.Close()
+			return langrt.Nil(), langrt.Do(func(s *langrt.Scope) error {
+				f, err := langrt.OpenFile(ctx, s, filepath.Join(dir, "words.txt"), langrt.FileRead)
+				if err != nil {
+					return err
+				}
+				x, err := f.Read(ctx, s, 0, 1<<20)
+				if err != nil {
+					return err
+				}
+				b, err := x.Bytes()
+				if err != nil {
+					return err
+				}
+				for _, word := range strings.Fields(string(b)) {
+					v, err := langrt.NewString(s, word)
+					if err != nil {
+						return err
+					}
+					if err := words.Send(ctx, v.Value); err != nil {
+						return err
+					}
+				}
+				return f.Close()
+			})
+		})
+		if err != nil {
+			return err
+		}
+		counts, err := langrt.NewDict(s, 0)
+		if err != nil {
+			return err
+		}
+		for word := range words.All(ctx) {
+			n := int64(0)
+			if v, err := counts.Get(word); err == nil {
+				n, _ = v.Int()
+			}
+			if err := counts.Set(word, langrt.Int(n+1)); err != nil {
+				return err
+			}
+		}
+		for word, n := range counts.All() {
+			fmt.Println(word, n)
+		}
+		_, err = reader.Await(ctx, s)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// "to" 2
+	// "be" 2
+	// "or" 1
+	// "not" 1
+	// <nil>
+}
