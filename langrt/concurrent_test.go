@@ -92,7 +92,7 @@ func TestR01GoFutures(t *testing.T) {
 
 func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
 
-func TestR01GoAllAndAny(t *testing.T) {
+func TestGoAllAndAny(t *testing.T) {
 	nothingLeft(t)
 	ctx := t.Context()
 	within(t, func(s *langrt.Scope) error {
@@ -126,7 +126,7 @@ func TestR01GoAllAndAny(t *testing.T) {
 }
 
 // Goroutines that wait hold no threads.
-func TestR01GoWaitsHoldNoThreads(t *testing.T) {
+func TestGoWaitsHoldNoThreads(t *testing.T) {
 	nothingLeft(t)
 	ctx := t.Context()
 	within(t, func(s *langrt.Scope) error {
@@ -148,7 +148,7 @@ func TestR01GoWaitsHoldNoThreads(t *testing.T) {
 	})
 }
 
-func TestR04GoChannels(t *testing.T) {
+func TestGoChannels(t *testing.T) {
 	nothingLeft(t)
 	ctx := t.Context()
 	within(t, func(s *langrt.Scope) error {

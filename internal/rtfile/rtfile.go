@@ -88,7 +88,7 @@ const MaxPending = 1 << 14
 func New(h *rtheap.Heap) *Pool {
 	p := &Pool{heap: h, room: make(chan struct{}, MaxPending), workers: max(4, 2*runtime.GOMAXPROCS(0)), files: map[uint64]*file{}}
 	p.calm.L = &p.mu
-	h.EndFile = p.forgotten
+	h.EndFile = p.Forget
 	return p
 }
 
@@ -359,8 +359,8 @@ func (p *Pool) State(v rtheap.Value) State {
 	return f.state
 }
 
-// forgotten is the end of a file object.
-func (p *Pool) forgotten(id uint64) {
+// Forget is told of the end of a file object: the file is closed behind what it has to do.
+func (p *Pool) Forget(id uint64) {
 	p.mu.Lock()
 	f := p.files[id]
 	delete(p.files, id)

@@ -17,26 +17,23 @@ import (
 )
 
 //export rtgo_file_create
-func rtgo_file_create(path C.rt_value, mode, prefault C.int32_t, file *C.rt_value) (code C.int32_t) {
-	defer func() {
-		if recover() != nil {
-			code = C.RT_E_DEFECT
+func rtgo_file_create(path C.rt_value, mode, prefault C.int32_t, file *C.rt_value) C.int32_t {
+	return guard("rtgo_file_create", C.int32_t(C.RT_E_DEFECT), func() C.int32_t {
+		text, c := process().StringText(rtheap.Value(path)) // which C counts meanwhile
+		if c != rtheap.OK {
+			return C.int32_t(c)
 		}
-	}()
-	text, c := process().StringText(rtheap.Value(path)) // which C counts meanwhile
-	if c != rtheap.OK {
-		return C.int32_t(c)
-	}
-	p, err := rtfile.Process()
-	if err != nil {
-		return C.RT_E_MEMORY
-	}
-	v, err := p.Open(now, text, rtfile.Mode(mode), prefault != 0)
-	if err != nil {
-		return C.int32_t(codeOf(err))
-	}
-	*file = C.rt_value(v)
-	return C.RT_OK
+		p, err := rtfile.Process()
+		if err != nil {
+			return C.RT_E_MEMORY
+		}
+		v, err := p.Open(now, text, rtfile.Mode(mode), prefault != 0)
+		if err != nil {
+			return C.int32_t(codeOf(err))
+		}
+		*file = C.rt_value(v)
+		return C.RT_OK
+	})
 }
 
 func codeOf(err error) rtheap.Code {
@@ -49,22 +46,20 @@ func codeOf(err error) rtheap.Code {
 
 //export rtgo_file
 func rtgo_file(what C.int32_t, file, text C.rt_value, offset, n C.int64_t, promise C.rt_value) {
-	over := false
-	done := func(v rtheap.Value, err error) {
-		over = true
-		Settle(rtheap.Value(promise), v, err)
-	}
-	defer func() {
-		if recover() != nil && !over {
-			C.rti_future_done(promise, C.RT_NIL, C.RT_E_DEFECT)
+	asked := guard("rtgo_file", false, func() bool {
+		p, err := rtfile.Process()
+		if err != nil {
+			Settle(rtheap.Value(promise), rtheap.Nil, err)
+			return true
 		}
-	}()
-	p, err := rtfile.Process()
-	if err != nil {
-		done(rtheap.Nil, err)
-		return
+		p.Do(now, rtfile.What(what), rtheap.Value(file), rtheap.Value(text), int64(offset), int64(n), func(v rtheap.Value, err error) {
+			Settle(rtheap.Value(promise), v, err)
+		})
+		return true
+	})
+	if !asked {
+		C.rti_future_done(promise, C.RT_NIL, C.RT_E_DEFECT)
 	}
-	p.Do(now, rtfile.What(what), rtheap.Value(file), rtheap.Value(text), int64(offset), int64(n), done)
 }
 
 // now is for what does not wait for room.
@@ -85,23 +80,31 @@ func Settle(promise, v rtheap.Value, err error) {
 
 //export rtgo_file_state
 func rtgo_file_state(file C.rt_value) C.int32_t {
-	p, err := rtfile.Process()
-	if err != nil {
-		return C.RT_FILE_FAILED
-	}
-	return C.int32_t(p.State(rtheap.Value(file)))
+	return guard("rtgo_file_state", C.int32_t(C.RT_FILE_FAILED), func() C.int32_t {
+		p, err := rtfile.Process()
+		if err != nil {
+			return C.RT_FILE_FAILED
+		}
+		return C.int32_t(p.State(rtheap.Value(file)))
+	})
 }
 
 //export rtgo_file_end
 func rtgo_file_end(id C.uint64_t) {
-	if h := process(); h != nil && h.EndFile != nil {
-		h.EndFile(uint64(id))
-	}
+	guard("rtgo_file_end", false, func() bool {
+		if p := rtfile.Made(); p != nil {
+			p.Forget(uint64(id))
+		}
+		return true
+	})
 }
 
 //export rtgo_files_stop
 func rtgo_files_stop() {
-	if p := rtfile.Made(); p != nil {
-		p.Stop()
-	}
+	guard("rtgo_files_stop", false, func() bool {
+		if p := rtfile.Made(); p != nil {
+			p.Stop()
+		}
+		return true
+	})
 }
