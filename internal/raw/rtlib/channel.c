@@ -136,7 +136,37 @@ __attribute__((noinline)) static int32_t slowly(rt_value ch, bool receive, rt_va
   return error == RT_OK ? RT_OK : refused_for(error);
 }
 
-static int32_t send(rt_value ch, rt_value v, int64_t timeout_ns) {
+// quick_send and quick_recv are ring_put and ring_take when nothing is in the way: a stamp that equals the position says also
+// that the position has no mark.
+static inline bool quick_send(rt_value ch, rt_value v) {
+  rt_slot_ *s = rt_slot_of_(ch);
+  if (RT_UNLIKELY_(!rt_live_(s, ch, RT_T_CHANNEL))) return false;
+  uint64_t *w = rt_words_(rt_load32_(&s->blk)), lap = rt_load_(&s->aux), cap = rt_load32_(&s->len);
+  uint64_t at = __atomic_load_n(&w[0], __ATOMIC_ACQUIRE), i = (at & (lap - 1)) / RING_UNIT, *cell = &w[RING_CELLS + 2 * i];
+  if (RT_UNLIKELY_(!rt_still_(s, ch) || __atomic_load_n(&cell[0], __ATOMIC_ACQUIRE) != at)) return false;
+  uint64_t next = i + 1 < cap ? at + RING_UNIT : (at & ~(lap - 1)) + lap, now = at;
+  if (!__atomic_compare_exchange_n(&w[0], &now, next, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) return false;
+  __atomic_store_n(&cell[1], v, __ATOMIC_RELAXED);
+  __atomic_store_n(&cell[0], at + RING_UNIT, __ATOMIC_RELEASE);
+  return true;
+}
+
+static inline bool quick_recv(rt_value ch, rt_value *v) {
+  rt_slot_ *s = rt_slot_of_(ch);
+  if (RT_UNLIKELY_(!rt_live_(s, ch, RT_T_CHANNEL))) return false;
+  uint64_t *w = rt_words_(rt_load32_(&s->blk)), lap = rt_load_(&s->aux), cap = rt_load32_(&s->len);
+  uint64_t at = __atomic_load_n(&w[RING_HEAD], __ATOMIC_ACQUIRE), i = (at & (lap - 1)) / RING_UNIT, *cell = &w[RING_CELLS + 2 * i];
+  if (RT_UNLIKELY_(!rt_still_(s, ch) || __atomic_load_n(&cell[0], __ATOMIC_ACQUIRE) != at + RING_UNIT)) return false;
+  uint64_t next = i + 1 < cap ? at + RING_UNIT : (at & ~(lap - 1)) + lap, now = at;
+  if (!__atomic_compare_exchange_n(&w[RING_HEAD], &now, next, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) return false;
+  *v = __atomic_load_n(&cell[1], __ATOMIC_RELAXED);
+  __atomic_store_n(&cell[0], at + lap, __ATOMIC_RELEASE);
+  return true;
+}
+
+static inline bool plain(rt_value v) { return (0x4du >> (v & 7)) & 1; } // a value that nobody counts
+
+__attribute__((noinline)) static int32_t send(rt_value ch, rt_value v, int64_t timeout_ns) {
   ring r;
   if (RT_UNLIKELY_(!find(ch, &r))) return failed(ch, RING_GONE);
   if (RT_UNLIKELY_(!rt_retain(v))) return RT_E_VALUE;
@@ -150,7 +180,7 @@ static int32_t send(rt_value ch, rt_value v, int64_t timeout_ns) {
   return error;
 }
 
-static int32_t recv(rt_value ch, int64_t timeout_ns, rt_value *v) {
+__attribute__((noinline)) static int32_t recv(rt_value ch, int64_t timeout_ns, rt_value *v) {
   ring r;
   *v = RT_NIL;
   if (RT_UNLIKELY_(!find(ch, &r))) return failed(ch, RING_GONE);
@@ -179,22 +209,44 @@ rt_value rt_channel_new_cap(int64_t cap) {
 }
 
 rt_value rt_channel_new(void) { return rt_channel_new_cap(DEFAULT_CAP); }
-int64_t rt_channel_send(rt_value ch, rt_value v) { return send(ch, v, -1) == RT_OK; }
-int32_t rt_channel_send_ex(rt_value ch, rt_value v, int64_t timeout_ns) { return send(ch, v, timeout_ns); }
-int32_t rt_channel_try_send(rt_value ch, rt_value v) { return send(ch, v, 0); }
 
-rt_value rt_channel_recv(rt_value ch) {
+int64_t rt_channel_send(rt_value ch, rt_value v) {
+  if (RT_LIKELY_(plain(v) && quick_send(ch, v))) return 1;
+  return send(ch, v, -1) == RT_OK;
+}
+
+int32_t rt_channel_send_ex(rt_value ch, rt_value v, int64_t timeout_ns) {
+  if (RT_LIKELY_(plain(v) && quick_send(ch, v))) return RT_OK;
+  return send(ch, v, timeout_ns);
+}
+
+int32_t rt_channel_try_send(rt_value ch, rt_value v) { return rt_channel_send_ex(ch, v, 0); }
+
+__attribute__((noinline)) static rt_value slow_recv(rt_value ch) {
   rt_value v;
   recv(ch, -1, &v);
   return v;
 }
 
-int32_t rt_channel_recv_ex(rt_value ch, int64_t timeout_ns, rt_value *out) {
+rt_value rt_channel_recv(rt_value ch) {
+  rt_value v;
+  if (RT_UNLIKELY_(!quick_recv(ch, &v))) return slow_recv(ch);
+  return RT_LIKELY_(plain(v)) ? v : rti_own(v);
+}
+
+__attribute__((noinline)) static int32_t slow_recv_ex(rt_value ch, int64_t timeout_ns, rt_value *out) {
   rt_value v;
   if (out == NULL) return refused_for(RT_E_VALUE);
   int32_t error = recv(ch, timeout_ns, &v);
   *out = v;
   return error;
+}
+
+int32_t rt_channel_recv_ex(rt_value ch, int64_t timeout_ns, rt_value *out) {
+  rt_value v;
+  if (RT_UNLIKELY_(out == NULL || !quick_recv(ch, &v))) return slow_recv_ex(ch, timeout_ns, out);
+  *out = RT_LIKELY_(plain(v)) ? v : rti_own(v);
+  return RT_OK;
 }
 
 int32_t rt_channel_try_recv(rt_value ch, rt_value *out) { return rt_channel_recv_ex(ch, 0, out); }

@@ -257,6 +257,8 @@ static struct {
     pthread_t id;
     thread *t;
     long tid;
+    rti_strand *kept; // what the watcher saw
+    uint32_t streak;
     enum { EMPTY, TAKEN, LEFT } is;
   } seats[SEATS];
   pthread_t watcher;
@@ -400,7 +402,9 @@ void rti_ready(rti_strand *list) {
 // next_work is what to do next: a coroutine or work. False: the worker's time is over.
 static bool next_work(thread *t, work *w, rti_strand **co) {
   *co = __atomic_exchange_n(&t->next, NULL, __ATOMIC_ACQ_REL);
-  if (*co != NULL && ++t->streak % 64 != 0) return true;
+  uint32_t streak = t->streak;
+  if (*co != NULL) __atomic_store_n(&t->streak, ++streak, __ATOMIC_RELAXED);
+  if (*co != NULL && streak % 64 != 0) return true;
   pthread_mutex_lock(&sc.lock);
   if (*co != NULL) { // two that wake each other leave room for others
     (*co)->next = NULL;
@@ -502,7 +506,7 @@ static void end_locals(locals *l) {
 }
 
 static void run(thread *t, rti_strand *co) {
-  while (__atomic_load_n(&co->busy, __ATOMIC_ACQUIRE)) rti_wait(0); // another worker is about to have left it
+  for (int spins = 0; __atomic_load_n(&co->busy, __ATOMIC_ACQUIRE); spins++) rti_wait(spins); // another worker is leaving it
   __atomic_store_n(&co->busy, true, __ATOMIC_RELAXED);
   t->strand = co;
   swap_locals(t, co);
@@ -686,12 +690,15 @@ static void *watcher(void *unused) {
       timer_off(w);
       rti_timer_fired(w, &ready);
     }
-    if (still >= 1) { // a tick old
-      for (int i = 0; i < SEATS; i++) {
-        thread *t = sc.seats[i].t;
-        rti_strand *co = t != NULL ? __atomic_exchange_n(&t->next, NULL, __ATOMIC_ACQ_REL) : NULL;
-        if (co != NULL) co->next = ready, ready = co;
-      }
+    for (int i = 0; i < SEATS; i++) { // a coroutine that a worker has kept for a tick, doing something else
+      struct seat *seat = &sc.seats[i];
+      thread *t = seat->t;
+      rti_strand *co = t != NULL ? __atomic_load_n(&t->next, __ATOMIC_ACQUIRE) : NULL;
+      uint32_t streak = t != NULL ? __atomic_load_n(&t->streak, __ATOMIC_RELAXED) : 0;
+      bool old = co != NULL && seat->kept == co && seat->streak == streak;
+      seat->kept = co;
+      seat->streak = streak;
+      if (old && (co = __atomic_exchange_n(&t->next, NULL, __ATOMIC_ACQ_REL)) != NULL) co->next = ready, ready = co;
     }
     for (rti_strand *co = ready, *next; co != NULL; co = next) {
       next = co->next;
