@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"go/token"
 	"go/types"
 	"slices"
@@ -515,12 +516,12 @@ func (u *Unit) Known(name string, i int) bool {
 			}
 			if f := u.Track(call.Value()); len(f.Frees) > 0 && len(f.Escapes) == 0 {
 				for _, a := range f.CArgs {
-					u.evidence[a.Name] = true
+					u.evidence[fmt.Sprint(a.Name, a.Arg)] = true
 				}
 			}
 		}
 	}
-	return u.evidence[name]
+	return u.evidence[fmt.Sprint(name, i)]
 }
 
 // Calls are the C calls of the unit.

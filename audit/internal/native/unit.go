@@ -59,7 +59,7 @@ type Unit struct {
 
 	stripped map[*ast.FuncDecl]*ast.BlockStmt
 	vet      bool            // it came from a driver of others, which knows no ignores
-	evidence map[string]bool // C functions whose argument a caller frees afterwards
+	evidence map[string]bool // arguments of C functions that a caller frees afterwards
 	flows    map[ssa.Value]*Flow
 }
 

@@ -121,6 +121,10 @@ func paragraphs(f *ast.File) []paragraph {
 	for _, g := range f.Comments {
 		var text []string
 		for _, c := range g.List {
+			if strings.HasPrefix(c.Text, "//export ") || strings.HasPrefix(c.Text, "//go:") || strings.HasPrefix(c.Text, "//isthmus:") {
+				text = append(text, "")
+				continue
+			}
 			for line := range strings.Lines(strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(c.Text, "/*"), "*/"), "//")) {
 				text = append(text, strings.TrimSpace(line))
 			}

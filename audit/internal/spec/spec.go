@@ -10,6 +10,7 @@
 //	text puts 0             argument 0 must end with a NUL byte
 //	lasterror dlerror       tells about the last call of the same thread
 //	status MPI_Send         the result says whether the call worked
+//	length sqlite3_value_bytes     the result is signed and never negative
 package spec
 
 import (
@@ -31,6 +32,7 @@ type Book struct {
 	Out       map[string]Out    // the same, through a parameter
 	LastError map[string]bool   // functions that tell of the last call
 	Status    map[string]bool   // functions whose result is a status
+	Length    map[string]bool   // functions whose signed result is never negative
 	Libraries []string          // the files' names
 	roles     map[string]map[int]ctext.Role
 	text      map[string]map[int]bool
@@ -48,7 +50,7 @@ func Load() (*Book, error) { return read(lib) }
 
 func read(files fs.FS) (*Book, error) {
 	b := &Book{
-		New: map[string]string{}, Out: map[string]Out{}, LastError: map[string]bool{}, Status: map[string]bool{},
+		New: map[string]string{}, Out: map[string]Out{}, LastError: map[string]bool{}, Status: map[string]bool{}, Length: map[string]bool{},
 		roles: map[string]map[int]ctext.Role{}, text: map[string]map[int]bool{}, Free: map[string]bool{},
 	}
 	names, err := fs.Glob(files, "lib/*.txt")
@@ -88,6 +90,8 @@ func (b *Book) line(f []string) bool {
 		b.Free[f[3]] = true
 	case f[0] == "lasterror" && len(f) == 2:
 		b.LastError[f[1]] = true
+	case f[0] == "length" && len(f) == 2:
+		b.Length[f[1]] = true
 	case f[0] == "status" && len(f) >= 2:
 		for _, fn := range f[1:] {
 			b.Status[fn] = true

@@ -32,7 +32,7 @@ func run(p *native.Pass) {
 			if native.Guarded(at, func(v ssa.Value) bool {
 				of, ok := native.IsLen(v)
 				return ok && native.Same(of, at.X) || known(v, at.X)
-			}) {
+			}) || validated(at) {
 				continue
 			}
 			p.Report(native.Warning, at.Pos(), "this panics where the slice is empty; unsafe.SliceData does not")
@@ -67,4 +67,23 @@ func open(v ssa.Value, depth int) bool {
 		}
 	}
 	return false
+}
+
+// validated reports whether a Go function that is given the slice comes first, and a branch looks at what it says.
+func validated(at *ssa.IndexAddr) bool {
+	return native.Guarded(at, func(v ssa.Value) bool {
+		if e, ok := v.(*ssa.Extract); ok {
+			v = e.Tuple
+		}
+		call, ok := v.(*ssa.Call)
+		if !ok || native.CName(call) != "" {
+			return false
+		}
+		for _, a := range call.Call.Args {
+			if native.Same(native.Root(a), native.Root(at.X)) {
+				return true
+			}
+		}
+		return false
+	})
 }

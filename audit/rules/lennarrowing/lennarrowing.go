@@ -23,7 +23,7 @@ func run(p *native.Pass) {
 			return
 		}
 		b, ok := conv.Type().Underlying().(*types.Basic)
-		if !ok || b.Info()&types.IsInteger == 0 || p.Sizes.Sizeof(b) > 4 || fixed(of) {
+		if !ok || b.Info()&types.IsInteger == 0 || p.Sizes.Sizeof(b) > 4 || fixed(of) || !long(of.Type()) {
 			return
 		}
 		if name, _ := native.CType(conv.Type()); name == "" && !crosses(conv) {
@@ -46,6 +46,18 @@ func lastDot(s string) int {
 		}
 	}
 	return -1
+}
+
+// long reports whether values of a type get as long as that: text and bytes do, lists of larger things mostly cannot.
+func long(t types.Type) bool {
+	switch t := t.Underlying().(type) {
+	case *types.Basic:
+		return true
+	case *types.Slice:
+		b, ok := t.Elem().Underlying().(*types.Basic)
+		return ok && (b.Kind() == types.Uint8 || b.Kind() == types.Int8)
+	}
+	return false
 }
 
 // fixed reports whether the length is known to be small: that of a constant, or of an array.

@@ -23,7 +23,10 @@ func run(p *native.Pass) {
 		}
 		at := p.Import()
 		if f[1] == "noescape" {
-			for i := range fn.Params {
+			for i, param := range fn.Params {
+				if !strings.Contains(param.Type, "*") {
+					continue // a number may be kept
+				}
 				if r := p.Role(f[2], i); r == ctext.Retains || r == ctext.Takes {
 					p.Report(native.Error, at, "#cgo noescape %s: the function keeps its argument %d, which may then lie on a stack that moves", f[2], i+1)
 				}

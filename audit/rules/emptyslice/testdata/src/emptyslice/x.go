@@ -4,7 +4,10 @@ package emptyslice
 // static size_t sum(const unsigned char *p, size_t n) { return n; }
 import "C"
 
-import "unsafe"
+import (
+	"errors"
+	"unsafe"
+)
 
 func bad(b []byte) int {
 	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b)))) // want empty-slice:warning
@@ -29,4 +32,18 @@ func data(b []byte) int {
 func fixed() int {
 	b := make([]byte, 16)
 	return int(C.sum((*C.uchar)(&b[0]), 16))
+}
+
+func validate(b []byte) error {
+	if len(b) == 0 {
+		return errors.New("empty")
+	}
+	return nil
+}
+
+func validated(b []byte) (int, error) {
+	if err := validate(b); err != nil {
+		return 0, err
+	}
+	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b)))), nil
 }

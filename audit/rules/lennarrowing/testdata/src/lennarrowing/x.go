@@ -32,3 +32,7 @@ func array() int {
 	var b [16]byte
 	return int(C.sum((*C.uchar)(&b[0]), C.int(len(b))))
 }
+
+func list(p []*int, b []byte) int {
+	return int(C.sum((*C.uchar)(unsafe.SliceData(b)), C.int(len(p))))
+}
