@@ -98,7 +98,7 @@ func try[T any](c *Comm, o *operation, b []T, m message) (s Status, over, starte
 			x.test.Next = mem.AddrOfPtr(&x.counts)
 		}
 	}
-	x.flag, x.test.Ret, x.test.Spins = 0, 0, spins
+	x.flag, x.test.Ret, x.test.Spins = 0, 0, w.spins()
 	w.short(&x.start)
 	if x.flag != 0 && x.start.Failed()|x.test.Failed() == 0 {
 		if !m.recv {

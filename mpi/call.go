@@ -123,8 +123,20 @@ func int32s(f *call.Frame, n int) ([]int32, uintptr, error) {
 // cint is a Go int as an argument of type int, which was checked to be one.
 func cint(n int) uintptr { return uintptr(uint32(int32(n))) }
 
-// spins is how often a wait looks before it lets others run: some 10 microseconds.
-const spins = 200
+// spins is how often a wait looks before it lets others run: some 10 microseconds, and several times that in libraries whose
+// looks take long. Where processes share processors, the one that is waited for may need this one: crowdedSpins then.
+const (
+	spins        = 200
+	crowdedSpins = 20
+)
+
+// spins is how often a wait looks in one crossing.
+func (w *World) spins() int64 {
+	if w.roomy {
+		return spins
+	}
+	return crowdedSpins
+}
 
 // patience paces a wait: looks in C, then Gosched, then sched_yield, then sleeps that grow. With more ranks than cores the one that sleeps
 // lets the others come to where they are waited for.
@@ -160,10 +172,13 @@ func (c *crowd) yield() bool {
 
 // looks is how often to look in the next crossing: who has slept does not spin.
 func (p *patience) looks() int64 {
-	if p.round > 64 {
+	switch {
+	case p.round > 64:
 		return 2
+	case p.roomy:
+		return spins
 	}
-	return spins
+	return crowdedSpins
 }
 
 // patience is how to wait in this World.

@@ -310,7 +310,7 @@ func (k *collective) run(ctx context.Context) error {
 		return k.block(ctx)
 	}
 	defer k.c.collective.Store(false)
-	if err := k.begin(spins); err != nil {
+	if err := k.begin(k.c.world.spins()); err != nil {
 		return err
 	}
 	_, err := complete(ctx, k.o, false)

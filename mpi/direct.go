@@ -80,7 +80,7 @@ func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) 
 	}
 	x := d.x
 	copy(x.data[c.rank][:], in)
-	x.flag, x.test.Ret, x.test.Spins, d.last.Ret = 0, 0, spins, notReached
+	x.flag, x.test.Ret, x.test.Spins, d.last.Ret = 0, 0, c.world.spins(), notReached
 	c.world.short(&x.starts[0])
 	if d.last.Failed() != 0 {
 		if err := d.wait(ctx); err != nil {

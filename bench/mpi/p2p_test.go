@@ -25,7 +25,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "crowded": crowded, "checks": checks}, nil)
+	mpitest.Main(m, map[string]mpitest.Scenario{"compare": compare, "collectives": collectives, "crowded": crowded, "checks": checks}, nil)
 }
 
 func libraries(b *testing.B) []mpitest.Library {
@@ -46,6 +46,7 @@ func BenchmarkPeers(b *testing.B) {
 				b.Skipf("the C side: %v\n%s", err, out)
 			}
 			report(b, "go", func() (string, error) { return l.Start(b.Context(), 2, "compare", peerEnv+"="+so) })
+			report(b, "go", func() (string, error) { return l.Start(b.Context(), 2, "collectives", peerEnv+"="+so) })
 			report(b, "crowd", func() (string, error) {
 				return l.Start(b.Context(), 4, "crowded", peerEnv+"="+so)
 			})
@@ -64,12 +65,13 @@ func BenchmarkPeers(b *testing.B) {
 			}
 			if _, err := exec.LookPath("cargo"); err == nil && os.Getenv("LIBCLANG_PATH") != "" {
 				report(b, "rsmpi", func() (string, error) {
-					build := exec.Command("cargo", "build", "-q", "--release", "--manifest-path", "testdata/rsmpi/Cargo.toml", "--target-dir", b.TempDir())
+					folder := b.TempDir()
+					build := exec.Command("cargo", "build", "-q", "--release", "--manifest-path", "testdata/rsmpi/Cargo.toml", "--target-dir", folder)
 					build.Env = append(os.Environ(), "MPICC="+mpicc(l))
 					if out, err := build.CombinedOutput(); err != nil {
 						return string(out), err
 					}
-					return l.Launch(b.Context(), 2, nil, env, filepath.Join(b.TempDir(), "release", "rsmpi"))
+					return l.Launch(b.Context(), 2, nil, env, filepath.Join(folder, "release", "rsmpi"))
 				})
 			}
 		})

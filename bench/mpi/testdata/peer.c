@@ -62,3 +62,32 @@ long long allreduce(long n, long iters) {
     MPI_Allreduce(a, b, n / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
   return now() - t;
 }
+
+// collective: operation kind with blocks of n bytes, at most 64 KiB, in the order of coll_test.go.
+long long collective(long kind, long n, long iters) {
+  enum { most = 8 };
+  static double a[most * 8192], b[most * 8192];
+  int size, count = n / 8;
+  MPI_Comm c = MPI_COMM_WORLD;
+  MPI_Comm_size(c, &size);
+  if (size > most)
+    return -1;
+  MPI_Barrier(c);
+  long long t = now();
+  for (long i = 0; i < iters; i++) {
+    switch (kind) {
+    case 0: MPI_Barrier(c); break;
+    case 1: MPI_Bcast(a, count, MPI_DOUBLE, 0, c); break;
+    case 2: MPI_Reduce(a, b, count, MPI_DOUBLE, MPI_SUM, 0, c); break;
+    case 3: MPI_Allreduce(a, b, count, MPI_DOUBLE, MPI_SUM, c); break;
+    case 4: MPI_Gather(a, count, MPI_DOUBLE, b, count, MPI_DOUBLE, 0, c); break;
+    case 5: MPI_Scatter(a, count, MPI_DOUBLE, b, count, MPI_DOUBLE, 0, c); break;
+    case 6: MPI_Allgather(a, count, MPI_DOUBLE, b, count, MPI_DOUBLE, c); break;
+    case 7: MPI_Alltoall(a, count, MPI_DOUBLE, b, count, MPI_DOUBLE, c); break;
+    case 8: MPI_Reduce_scatter_block(a, b, count, MPI_DOUBLE, MPI_SUM, c); break;
+    case 9: MPI_Scan(a, b, count, MPI_DOUBLE, MPI_SUM, c); break;
+    case 10: MPI_Exscan(a, b, count, MPI_DOUBLE, MPI_SUM, c); break;
+    }
+  }
+  return now() - t;
+}
