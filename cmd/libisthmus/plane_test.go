@@ -47,6 +47,9 @@ func TestR01Blocked(t *testing.T) {
 	t.Log(strings.TrimSpace(run(t, nil, v.host(t, "plane", "testdata/plane.c"), "blocked", "10000")))
 }
 
+// TestR01Timers has bodies wait with timeouts, none of which comes early, and others block their threads in C meanwhile.
+func TestR01Timers(t *testing.T) { plane(t, "timers", "1000", "5000") }
+
 // TestR04Channels holds channels to what the header says: order, room, counts, timeouts, and a close that wakes all.
 func TestR04Channels(t *testing.T) { plane(t, "channels", "1", "1") }
 

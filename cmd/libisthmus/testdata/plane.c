@@ -358,6 +358,12 @@ static rt_value awaits(rt_value context) { // the future that it is given in an 
   return rt_future_await(rt_array_get(context, 0));
 }
 
+static rt_value awaits_started(rt_value context) { // as awaits, but never runs the other itself
+  rt_value v;
+  int32_t e = rt_future_await_ex(rt_array_get(context, 0), MINUTE, &v);
+  return e == RT_OK ? v : rt_int(1000 + e);
+}
+
 static rt_value slow(rt_value go) { // until somebody says so
   __atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED);
   rt_value v = rt_channel_recv(go);
@@ -476,12 +482,19 @@ static void itself(void) {
   CHECK(rt_future_await_ex(f, MINUTE, &v) == RT_OK && v == RT_NIL);
   CHECK(rt_future_await_ex(g, MINUTE, &v) == RT_OK && v == RT_NIL);
   rt_array_clear(a);
+  rt_release(f);
+  rt_release(g);
+  enum { RING = 20 }; // through many, each on a strand of its own: one of them finds out, the others get its result
+  rt_value ring[RING], to[RING];
+  for (int i = 0; i < RING; i++) ring[i] = rt_future_new(awaits_started, to[i] = rt_array_new(1));
+  for (int i = 0; i < RING; i++) {
+    rt_array_push(to[i], ring[(i + 1) % RING]);
+    rt_release(to[i]);
+  }
+  CHECK(rt_future_await_ex(ring[0], MINUTE, &v) == RT_OK && v == rt_int(1000 + RT_E_SELF));
+  for (int i = 0; i < RING; i++) rt_release(ring[i]);
   rt_release(a);
   rt_release(b);
-  waiting(f, 1);
-  rt_release(f);
-  waiting(g, 1);
-  rt_release(g);
   none_left();
 }
 
@@ -630,6 +643,63 @@ static void futures(void) {
   printf("futures are as documented\n");
 }
 
+// ---- timers: bodies that wait with a timeout, and threads that are blocked in C ----
+static int64_t timed_out, in_time;
+
+static rt_value times_out(rt_value context) { // [promise, nanoseconds]
+  rt_value v;
+  int32_t e = rt_future_await_ex(rt_array_get(context, 0), rt_as_int(rt_array_get(context, 1)), &v);
+  CHECK(e == RT_OK || e == RT_E_TIMEOUT);
+  __atomic_fetch_add(e == RT_OK ? &in_time : &timed_out, 1, __ATOMIC_RELAXED);
+  return rt_int(now());
+}
+
+static rt_value sleeps(rt_value ns) { // as a body does that calls what it does not know
+  struct timespec d = {0, rt_as_int(ns)};
+  nanosleep(&d, NULL);
+  return RT_NIL;
+}
+
+static void timers(int n) {
+  uint64_t x = 88172645463325252ULL;
+  rt_value never = rt_future_new(NULL, RT_NIL), soon = rt_future_new(NULL, RT_NIL), *f = malloc((size_t)n * sizeof *f);
+  int64_t *due = malloc((size_t)n * sizeof *due);
+  for (int i = 0; i < n; i++) {
+    int64_t ns = i % 2 == 0 ? (int64_t)(next(&x) % 50000000) : MINUTE;
+    rt_value context = rt_array_new(2);
+    rt_array_push(context, i % 2 == 0 ? never : soon);
+    rt_array_push(context, rt_int(ns));
+    due[i] = now() + (i % 2 == 0 ? ns : 0);
+    f[i] = rt_future_new(times_out, context);
+    rt_release(context);
+    CHECK(rt_future_start(f[i]));
+  }
+  for (int i = 0; i < n; i += 2) CHECK(rt_as_int(rt_future_await(f[i])) >= due[i]); // not too early
+  CHECK(timed_out == (n + 1) / 2 && in_time == 0);
+  CHECK(rt_future_complete(soon, RT_NIL));
+  for (int i = 1; i < n; i += 2) CHECK(rt_is_int(rt_future_await(f[i])));
+  CHECK(in_time == n / 2);
+  for (int i = 0; i < n; i++) rt_release(f[i]);
+  rt_release(never);
+  rt_release(soon);
+  free(due);
+  rt_value a = rt_array_new(0); // others go on meanwhile: there are more threads than processors then
+  for (int i = 0; i < 40; i++) {
+    f[i] = rt_future_new(sleeps, rt_int(50000000));
+    CHECK(rt_future_start(f[i]));
+    rt_array_push(a, f[i]);
+    rt_release(f[i]);
+  }
+  int64_t at = now();
+  rt_release(rt_future_all(a));
+  at = now() - at;
+  rt_release(a);
+  free(f);
+  none_left();
+  CHECK(rt_shutdown(-1) == 0);
+  printf("%d timeouts; 40 bodies that slept 50 ms took %lld ms\n", n, (long long)(at / 1000000));
+}
+
 // ---- channels: each rule once ----
 static void *drain(void *p) {
   rt_value v;
@@ -720,6 +790,7 @@ int main(int argc, char **argv) {
   if (strcmp(part, "torture") == 0) torture(n);
   else if (strcmp(part, "futures") == 0) futures();
   else if (strcmp(part, "channels") == 0) channels();
+  else if (strcmp(part, "timers") == 0) timers(n);
   else if (strcmp(part, "blocked") == 0) blocked(n);
   else if (strcmp(part, "flight") == 0) flight();
   else if (strcmp(part, "again") == 0) again(n);

@@ -126,8 +126,11 @@ static bool not_over(void *arg, size_t i) {
   return waits;
 }
 
-static uint32_t runner(rt_slot_ *s) {
-  return (state(s) & STATE) == RUNNING && get32(&s->blk) != 0 ? (uint32_t)get(&rt_words_(get32(&s->blk))[RUNNER]) : 0;
+uint32_t rti_future_runner(rt_value f) {
+  rt_slot_ *s = rt_slot_of_(f);
+  if (!rt_live_(s, f, RT_T_FUTURE) || (state(s) & STATE) != RUNNING) return 0;
+  uint32_t n = (uint32_t)get(&rt_words_(get32(&s->blk))[RUNNER]);
+  return rt_still_(s, f) ? n : 0;
 }
 
 // start has a worker run it; the caller counts f. Under the slot's lock no memory is asked for.
@@ -167,7 +170,10 @@ static int32_t wait_for(rt_value f, int64_t timeout_ns, int64_t deadline) {
     }
     if (timeout_ns == 0) return refused_for(over(state(s)) ? RT_OK : RT_E_TIMEOUT);
     if (rti_within(f)) return refused_for(RT_E_SELF);
-    if (!rti_waits_for(f, runner(s))) return refused_for(RT_E_SELF);
+    if (!rti_waits_for(f, 0)) {
+      if (over(state(s))) continue; // who ran it may have gone on to something else
+      return refused_for(RT_E_SELF);
+    }
     int32_t error = rti_park(f, not_over, &f, deadline);
     rti_waits_no_more();
     if (error == RT_E_STOPPED || (error != RT_OK && !over(state(s)))) return refused_for(error);

@@ -81,8 +81,9 @@ RTI_HIDDEN bool rti_deep(void);
 // rti_strand_id is this strand's number: not 0, below 2^20, another's once this strand has ended.
 RTI_HIDDEN uint32_t rti_strand_id(void);
 
-// Who waits for whom: rti_waits_for says that this strand is about to wait for the object that strand `runs` runs (0: nobody does).
-// False: that strand waits, through any number of others, for this one: RT_E_SELF. rti_waits_no_more ends it.
+// Who waits for whom: rti_waits_for says that this strand is about to wait for an object that strand `runs` runs (0: the
+// object is a future, which knows, or nobody does). False: that strand waits, through others or not, for this one: RT_E_SELF.
+// rti_waits_no_more ends it.
 RTI_HIDDEN bool rti_waits_for(rt_value object, uint32_t runs);
 RTI_HIDDEN void rti_waits_no_more(void);
 
@@ -124,6 +125,7 @@ RTI_HIDDEN void rti_files_stop(void); // waits for what is under way
 // rti_future_promise is rt_future_new(NULL, nil) with a count for whoever completes it. rti_future_done completes it:
 // v moves into it, and the count is let go. error: RT_OK, or the reason of a failure, and then v is its value.
 RTI_HIDDEN rt_value rti_future_promise(void);
+RTI_HIDDEN uint32_t rti_future_runner(rt_value f); // the strand that runs its body, 0: nobody
 // rti_future_waiting is that promise before any scope has it: give it away with rti_own.
 RTI_HIDDEN rt_value rti_future_waiting(void);
 RTI_HIDDEN void rti_future_done(rt_value f, rt_value v, int32_t error);

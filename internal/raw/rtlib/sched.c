@@ -815,10 +815,11 @@ bool rti_waits_for(rt_value object, uint32_t runs) {
   if (s == NULL) return true;
   pthread_mutex_lock(&ids_lock);
   bool ok = true;
-  rti_strand *p = strand_of(runs);
-  for (int steps = 0; ok && p != NULL && steps < 1000; steps++) {
-    if (p == s) ok = false;
-    else p = p->waits_for != 0 ? strand_of(p->runs) : NULL;
+  uint32_t at = runs != 0 ? runs : rti_future_runner(object);
+  for (int steps = 0; ok && at != 0 && steps < 1000; steps++) {
+    rti_strand *p = strand_of(at);
+    ok = p != s;
+    at = p == NULL || p->waits_for == 0 ? 0 : p->runs != 0 ? p->runs : rti_future_runner(p->waits_for);
   }
   if (ok) {
     s->waits_for = object;
