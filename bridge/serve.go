@@ -166,7 +166,7 @@ func (p program) Abandoned(c *bridgelib.Call) {
 func (g *generation) call(m *method, c *bridgelib.Call, ctx context.Context, cancel context.CancelFunc) {
 	stats := &g.b.stats
 	stats.Running.Add(1)
-	status, reply := bridgelib.Panic, []byte(goexit)
+	status, reply := bridgelib.Panic, []byte(nil)
 	returned := false
 	// The host is told when the deadline passes, whatever the handler does.
 	stop := context.AfterFunc(ctx, func() {
@@ -176,10 +176,7 @@ func (g *generation) call(m *method, c *bridgelib.Call, ctx context.Context, can
 	})
 	defer func() {
 		if !returned {
-			if v := recover(); v != nil {
-				reply = []byte(panicText(v))
-			}
-			stats.Panics.Add(1)
+			reply = []byte(g.panicked(m, recover()))
 		}
 		stop()
 		stats.Running.Add(^uint64(0))
@@ -209,10 +206,21 @@ func (g *generation) call(m *method, c *bridgelib.Call, ctx context.Context, can
 
 const goexit = "the handler ended its goroutine: runtime.Goexit"
 
-// panicText never panics: fmt writes down what an Error or String method does.
-func panicText(v any) string {
+// panicked is the text of what a handler panicked with, for the host; its stack is reported. fmt writes down what an Error
+// or String method does that panics too.
+func (g *generation) panicked(m *method, v any) string {
+	g.b.stats.Panics.Add(1)
+	text := goexit
+	if v != nil {
+		text = fmt.Sprint(v)
+	}
 	var stack [4096]byte
-	return fmt.Sprintf("%v\n\n%s", v, stack[:runtime.Stack(stack[:], false)])
+	n := runtime.Stack(stack[:], false)
+	isthmus.Tell(isthmus.Report{
+		Problem: isthmus.ProblemPanic, Object: isthmus.Object{Kind: "bridge " + m.Kind.String() + " " + m.Name},
+		Err: fmt.Errorf("%s: %w\n%s", text, isthmus.ErrPanic, stack[:n]),
+	})
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // outcome is the status and the reply for what a handler returned.
@@ -259,12 +267,11 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 			return
 		}
 		v := recover()
-		stats.Panics.Add(1)
 		stats.Failed.Add(1)
 		if v == nil {
 			panic("isthmus: bridge: the inline handler of " + m.Name + " called runtime.Goexit on a thread of the host's; register it without bridge.Inline")
 		}
-		reply, status = []byte(panicText(v)), bridgelib.Panic
+		reply, status = []byte(g.panicked(m, v)), bridgelib.Panic
 	}()
 	run, err := m.decode(request)
 	if err != nil {
@@ -352,13 +359,8 @@ func (q *queue) one(c *bridgelib.Cast) {
 		stats.Running.Add(^uint64(0))
 		g.end(q.m)
 		if !returned {
-			text := goexit
-			if v := recover(); v != nil {
-				text = panicText(v)
-			}
-			stats.Panics.Add(1)
-			g.lost(c, "cast "+q.m.Name, isthmus.ProblemPanic, fmt.Errorf("%s: %w", text, isthmus.ErrPanic))
-			return
+			g.panicked(q.m, recover())
+			stats.Failed.Add(1)
 		}
 		c.Done()
 	}()

@@ -127,6 +127,11 @@ func (e customError) Error() string {
 // Handled counts the casts.
 var Handled atomic.Uint64
 
+// Limits are those of the library that the tests' hosts load.
+func Limits() bridge.Options {
+	return bridge.Options{MaxRequest: 2 << 20, MaxReply: 2 << 20, MaxBytes: 64 << 20, MaxInFlight: 1024}
+}
+
 // New makes the bridge.
 func New(o bridge.Options) *bridge.Bridge {
 	o.Name = "sample"

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	b = sample.New(bridge.Options{MaxRequest: 2 << 20, MaxReply: 2 << 20, MaxBytes: 64 << 20, MaxInFlight: 1024})
+	b = sample.New(sample.Limits())
 	_ = bridge.Serve(b)
 )
 

@@ -1,0 +1,969 @@
+//go:build isthmus_bridge_host
+
+// A host in C that does everything that may go wrong, for the tests. Usage: host TEST; exit status 0 means that it passed.
+// It is a program that links the library, or, with the build tag, part of a program in Go that is its own host.
+#define _GNU_SOURCE
+#include "isthmus_bridge.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MS 1000000ull
+#define CHECK(c, ...)                                   \
+  do {                                                  \
+    if (!(c)) {                                         \
+      fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #c); \
+      fprintf(stderr, __VA_ARGS__);                     \
+      fputc('\n', stderr);                              \
+      exit(1);                                          \
+    }                                                   \
+  } while (0)
+#define IS(got, want)                                                                             \
+  do {                                                                                            \
+    int32_t g_ = (got), w_ = (want);                                                              \
+    CHECK(g_ == w_, "got %d (%s), want %d (%s)", g_, br_status_text(g_), w_, br_status_text(w_)); \
+  } while (0)
+
+static uint64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void nap(uint64_t ns) {
+  struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  nanosleep(&t, NULL);
+}
+
+// The numbers of methods, as schema.MethodID makes them: from the program's arguments.
+static uint32_t m_echo, m_mirror, m_add, m_obey, m_obeyInline, m_tell, m_order, m_load, m_handled, m_tick, m_emit, m_emitWhole, m_whole;
+static struct { const char *name; uint32_t *id; } methods[] = {
+    {"echo", &m_echo}, {"mirror", &m_mirror}, {"add", &m_add}, {"obey", &m_obey}, {"obeyInline", &m_obeyInline}, {"tell", &m_tell},
+    {"order", &m_order}, {"load", &m_load}, {"handled", &m_handled}, {"tick", &m_tick}, {"emit", &m_emit}, {"emitWhole", &m_emitWhole}, {"whole", &m_whole}};
+
+static br_desc desc(void) {
+  br_desc d;
+  BR_SET(d);
+  IS(br_describe(&d), BR_OK);
+  return d;
+}
+
+static br_init_args args(void) {
+  static br_desc d;
+  d = desc();
+  br_init_args a;
+  memset(&a, 0, sizeof a);
+  BR_SET(a);
+  a.byte_order = BR_BYTE_ORDER;
+  memcpy(a.fingerprint, d.fingerprint, 16);
+  a.schema = d.schema;
+  a.schema_len = d.schema_len;
+  a.host = "host.c";
+  return a;
+}
+
+static uint64_t init_with(br_init_args *a) {
+  br_error e;
+  BR_SET(e);
+  uint64_t gen = 0;
+  int32_t rc = br_init(a, &e, &gen);
+  CHECK(rc == BR_OK, "br_init: %s", e.text);
+  return gen;
+}
+static uint64_t init(void) {
+  br_init_args a = args();
+  return init_with(&a);
+}
+
+static br_report deinit(uint64_t gen, uint64_t drain) {
+  br_report r;
+  BR_SET(r);
+  IS(br_deinit(gen, drain, &r), BR_OK);
+  return r;
+}
+
+static br_stats_t stats(void) {
+  br_stats_t s;
+  BR_SET(s);
+  IS(br_stats(&s), BR_OK);
+  return s;
+}
+
+static void put64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
+
+// order is a message of Order.
+static size_t order(uint8_t *p, const char *how, int64_t nanos, uint64_t bytes) {
+  size_t n = strlen(how);
+  put64(p, n);
+  memcpy(p + 8, how, n);
+  put64(p + 8 + n, (uint64_t)nanos);
+  put64(p + 16 + n, bytes);
+  return 24 + n;
+}
+
+static br_slot *slot_with(uint64_t gen, uint32_t method, const void *p, size_t n) {
+  br_slot *s = NULL;
+  IS(br_slot_new(gen, method, n, &s), BR_OK);
+  if (n > 0) memcpy(s->request, p, n);
+  return s;
+}
+
+static br_slot *slot_order(uint64_t gen, const char *how, int64_t nanos, uint64_t bytes) {
+  uint8_t b[256];
+  return slot_with(gen, m_obey, b, order(b, how, nanos, bytes));
+}
+
+// call submits and waits; the caller frees the slot.
+static br_slot *call(uint64_t gen, uint32_t method, const void *p, size_t n) {
+  br_slot *s = slot_with(gen, method, p, n);
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  return s;
+}
+
+static int has(const br_slot *s, const char *text) { return memmem(s->reply, s->reply_len, text, strlen(text)) != NULL; }
+
+static void ping(uint64_t gen) {
+  uint8_t b = 0;
+  br_slot *s = call(gen, m_echo, &b, 1);
+  IS(s->status, BR_OK);
+  CHECK(s->reply_len == 9 && s->reply[0] == 1 && s->reply[1] == 1, "%zu bytes", (size_t)s->reply_len);
+  IS(br_slot_free(s), BR_OK);
+}
+
+static long field(const char *key) {
+  FILE *f = fopen("/proc/self/status", "r");
+  char line[256];
+  long v = -1;
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, key, strlen(key)) == 0) v = atol(line + strlen(key) + 1);
+  fclose(f);
+  return v;
+}
+
+static void none_left(void) {
+  br_stats_t s = stats();
+  CHECK(s.slots == 0 && s.in_flight == 0 && s.bytes == 0, "slots %zu, in flight %zu, bytes %zu", (size_t)s.slots, (size_t)s.in_flight, (size_t)s.bytes);
+}
+
+// --- the tests -------------------------------------------------------------------------------------------------------
+
+static void t_echo(void) {
+  br_desc d = desc();
+  CHECK(strcmp(d.name, "sample") == 0 && d.abi == BR_ABI_VERSION && d.little_endian == 1, "%s", d.name);
+  CHECK(strlen(d.schema) == d.schema_len && strncmp(d.schema, "isthmus-bridge 1\nbridge sample 0\n", 30) == 0, "%s", d.schema);
+  uint64_t gen = init();
+  for (int i = 0; i < 1000; i++) ping(gen);
+  uint8_t *big = malloc(9 + 1000000);
+  big[0] = 2; // Text
+  put64(big + 1, 1000000);
+  memset(big + 9, 'x', 1000000);
+  br_slot *s = call(gen, m_echo, big, 9 + 1000000);
+  IS(s->status, BR_OK);
+  CHECK(s->reply_len == 1000009 && memcmp(s->reply, big, s->reply_len) == 0, "%zu bytes", (size_t)s->reply_len);
+  br_slot_free(s);
+  free(big);
+  br_report r = deinit(gen, 0);
+  CHECK(r.zombies == 0 && r.closed == 0, "%s", r.methods);
+  none_left();
+}
+
+static void t_use(void) { // before init, twice, after deinit, stale
+  br_slot *s = NULL;
+  uint8_t b[64] = {0};
+  size_t n;
+  uint64_t sub;
+  br_event *ev;
+  br_report r;
+  BR_SET(r);
+  for (uint64_t gen = 0; gen < 3; gen++) {
+    IS(br_slot_new(gen, m_echo, 1, &s), BR_E_CLOSED);
+    CHECK(s == NULL, "a slot came");
+    IS(br_cast(gen, m_tell, b, 8), BR_E_CLOSED);
+    IS(br_cast(gen, m_tell, b, 64), BR_E_CLOSED);
+    IS(br_call_inline(gen, m_add, b, 16, b, 64, &n, 0), BR_E_CLOSED);
+    IS(br_subscribe(gen, m_tick, 4, &sub), BR_E_CLOSED);
+    IS(br_event_next(gen, 1, &ev), BR_E_CLOSED);
+    IS(br_event_wake(gen, 1, 0, b), BR_E_CLOSED);
+    IS(br_unsubscribe(gen, 1), BR_E_CLOSED);
+    IS(br_deinit(gen, 0, &r), BR_E_CLOSED);
+  }
+  CHECK(br_done_next(1) == NULL, "a call is done");
+  uint64_t gen = init();
+  br_init_args a = args();
+  br_error e;
+  BR_SET(e);
+  uint64_t again = 77;
+  IS(br_init(&a, &e, &again), BR_E_BUSY);
+  CHECK(again == 77 && e.status == BR_E_BUSY && strstr(e.text, "one at a time"), "%s", e.text);
+  br_slot *stale = slot_with(gen, m_echo, b, 1), *used = call(gen, m_echo, b, 1);
+  IS(br_submit(used), BR_E_ARGUMENT);
+  IS(br_abandon(stale), BR_E_ARGUMENT);
+  IS(br_wait(stale, 0), BR_E_ARGUMENT);
+  deinit(gen, 0);
+  IS(br_deinit(gen, 0, &r), BR_E_CLOSED);
+  IS(br_submit(stale), BR_E_CLOSED);
+  CHECK(used->status == BR_OK && used->reply_len == 9, "a reply did not outlive the bridge");
+  uint64_t next = init();
+  CHECK(next == gen + 1, "generation %zu after %zu", (size_t)next, (size_t)gen);
+  IS(br_submit(stale), BR_E_CLOSED);
+  IS(br_slot_new(gen, m_echo, 1, &s), BR_E_CLOSED);
+  IS(br_cast(gen, m_tell, b, 8), BR_E_CLOSED);
+  IS(br_call_inline(gen, m_add, b, 16, b, 64, &n, 0), BR_E_CLOSED);
+  IS(br_abandon(used), BR_E_NONE);
+  IS(br_slot_free(stale), BR_OK);
+  IS(br_slot_free(used), BR_OK);
+  ping(next);
+  IS(br_deinit(gen, 0, &r), BR_E_CLOSED);
+  deinit(next, 0);
+  none_left();
+}
+
+static void t_sizes(void) { // lengths, NULL, structs of other sizes
+  uint64_t gen = init();
+  br_stats_t st = stats();
+  CHECK(st.max_request == 2 << 20 && st.max_in_flight == 1024, "limits");
+  br_slot *s = NULL;
+  uint8_t b[64] = {0};
+  size_t n;
+  static const uint64_t huge[] = {(2 << 20) + 1, 1ull << 31, 1ull << 32, 1ull << 40, 1ull << 41, 1ull << 63, ~0ull};
+  for (size_t i = 0; i < sizeof huge / 8; i++) {
+    IS(br_slot_new(gen, m_echo, huge[i], &s), BR_E_TOO_BIG);
+    IS(br_cast(gen, m_tell, b, huge[i]), BR_E_TOO_BIG);
+    IS(br_call_inline(gen, m_add, b, huge[i], b, 64, &n, 0), BR_E_TOO_BIG);
+  }
+  IS(br_slot_new(gen, m_echo, 1, NULL), BR_E_ARGUMENT);
+  IS(br_cast(gen, m_tell, NULL, 8), BR_E_ARGUMENT);
+  IS(br_call_inline(gen, m_add, NULL, 16, b, 64, &n, 0), BR_E_ARGUMENT);
+  IS(br_call_inline(gen, m_add, b, 16, NULL, 64, &n, 0), BR_E_ARGUMENT);
+  IS(br_call_inline(gen, m_add, b, 16, b, 64, NULL, 0), BR_E_ARGUMENT);
+  IS(br_submit(NULL), BR_E_ARGUMENT);
+  IS(br_abandon(NULL), BR_E_ARGUMENT);
+  IS(br_wait(NULL, 0), BR_E_ARGUMENT);
+  IS(br_slot_free(NULL), BR_OK);
+  IS(br_describe(NULL), BR_E_ARGUMENT);
+  IS(br_stats(NULL), BR_E_ARGUMENT);
+  IS(br_init(NULL, NULL, NULL), BR_E_ARGUMENT);
+  br_event_free(NULL);
+  // NULL with no bytes is a message: that of nothing
+  IS(br_cast(gen, m_tell, NULL, 0), BR_OK);
+  s = slot_with(gen, m_echo, b, 1);
+  s->request_len = ~0ull; // the host's own mistake
+  IS(br_submit(s), BR_E_ARGUMENT);
+  s->request_len = 1;
+  s->flags = 1u << 30;
+  IS(br_submit(s), BR_E_ARGUMENT);
+  s->flags = 0;
+  uint8_t *was = s->request;
+  s->request = b;
+  IS(br_submit(s), BR_E_ARGUMENT);
+  s->request = was;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  br_slot_free(s);
+  // structs
+  struct { br_stats_t s; uint64_t more; } newer;
+  memset(&newer, 0, sizeof newer);
+  newer.s.size = sizeof newer;
+  newer.s.version = BR_ABI_VERSION;
+  IS(br_stats(&newer.s), BR_OK);
+  newer.more = 1;
+  IS(br_stats(&newer.s), BR_E_VERSION);
+  newer.s.size = sizeof newer.s - 1;
+  IS(br_stats(&newer.s), BR_E_ARGUMENT);
+  newer.s.size = 0;
+  IS(br_stats(&newer.s), BR_E_ARGUMENT);
+  newer.s.size = ~0u;
+  IS(br_stats(&newer.s), BR_E_ARGUMENT);
+  newer.s.size = sizeof newer.s;
+  newer.s.version = BR_ABI_VERSION + 1;
+  IS(br_stats(&newer.s), BR_E_VERSION);
+  newer.s.version = 0;
+  IS(br_stats(&newer.s), BR_E_ARGUMENT);
+  _Alignas(8) char odd[sizeof(br_stats_t) + 8];
+  memcpy(odd + 1, &newer.s, sizeof newer.s);
+  IS(br_stats((br_stats_t *)(void *)(odd + 1)), BR_E_ARGUMENT);
+  deinit(gen, 0);
+
+  br_init_args a = args();
+  a.max_request = 8;
+  a.max_in_flight = 2;
+  gen = init_with(&a);
+  IS(br_slot_new(gen, m_echo, 9, &s), BR_E_TOO_BIG);
+  IS(br_cast(gen, m_tell, b, 9), BR_E_TOO_BIG);
+  br_slot *x = slot_with(gen, m_echo, b, 1), *y = slot_with(gen, m_echo, b, 1);
+  IS(br_slot_new(gen, m_echo, 1, &s), BR_E_AGAIN);
+  br_slot_free(x);
+  br_slot_free(y);
+  ping(gen);
+  deinit(gen, 0);
+  a.max_request = ~0ull; // a host cannot raise a limit
+  gen = init_with(&a);
+  CHECK(stats().max_request == 2 << 20, "limit %zu", (size_t)stats().max_request);
+  // a reply that is too long
+  s = slot_order(gen, "ok", 0, 3 << 20);
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  IS(s->status, BR_E_REPLY_TOO_BIG);
+  CHECK(has(s, "at most 2097152"), "%.*s", (int)s->reply_len, s->reply);
+  br_slot_free(s);
+  deinit(gen, 0);
+  none_left();
+}
+
+static void t_agree(void) { // versions, byte order, schemas
+  br_init_args a = args();
+  br_error e;
+  uint64_t gen = 0;
+#define REFUSED(want, says)                                                                    \
+  do {                                                                                         \
+    BR_SET(e);                                                                                 \
+    IS(br_init(&a, &e, &gen), want);                                                           \
+    CHECK(e.status == want && strstr(e.text, says) != NULL && gen == 0, "the text is %s", e.text); \
+    a = args();                                                                                \
+  } while (0)
+  a.version = 2;
+  REFUSED(BR_E_VERSION, "newer");
+  a.size = 8;
+  REFUSED(BR_E_ARGUMENT, "size and version");
+  a.byte_order = 0x04030201;
+  REFUSED(BR_E_VERSION, "byte order");
+  a.flags = 1u << 20;
+  REFUSED(BR_E_VERSION, "flag");
+  a.schema = NULL;
+  REFUSED(BR_E_ARGUMENT, "NULL");
+  a.schema_len = 1ull << 40;
+  REFUSED(BR_E_ARGUMENT, "1 MiB");
+  memset(a.fingerprint, 0, 16);
+  a.schema = NULL;
+  a.schema_len = 0;
+  REFUSED(BR_E_SCHEMA, "gave no schema");
+  memset(a.fingerprint, 7, 16);
+  REFUSED(BR_E_SCHEMA, "is not that of its schema");
+  memset(a.fingerprint, 7, 16);
+  a.schema = "nonsense";
+  a.schema_len = 8;
+  REFUSED(BR_E_SCHEMA, "line 1");
+  BR_SET(e);
+  ping(gen = init());
+  deinit(gen, 0);
+}
+
+static void t_mismatch(void) { // arguments: the host's schema, its fingerprint in hexadecimal digits; the text is printed
+  br_init_args a = args();
+  a.schema = getenv("HOST_SCHEMA");
+  a.schema_len = strlen(a.schema);
+  for (int i = 0; i < 16; i++) {
+    unsigned x;
+    sscanf(getenv("HOST_PRINT") + 2 * i, "%2x", &x);
+    a.fingerprint[i] = (uint8_t)x;
+  }
+  br_error e;
+  BR_SET(e);
+  uint64_t gen = 0;
+  int32_t rc = br_init(&a, &e, &gen);
+  printf("%d %s\n", rc, e.text);
+  if (rc == BR_OK) {
+    ping(gen);
+    deinit(gen, 0);
+  }
+}
+
+static void t_corrupt(void) { // the file CORPUS: see sample.Encode
+  FILE *f = fopen(getenv("CORPUS"), "rb");
+  CHECK(f != NULL, "no corpus");
+  fseek(f, 0, SEEK_END);
+  size_t size = (size_t)ftell(f);
+  rewind(f);
+  uint8_t *all = malloc(size), *p = all + 8;
+  CHECK(fread(all, 1, size, f) == size, "short");
+  fclose(f);
+  uint64_t cases, n, m = 0;
+  memcpy(&cases, all, 8);
+  uint64_t gen = init();
+  for (uint64_t i = 0; i < cases; i++) {
+    int is_msg = p[0], good = p[1];
+    memcpy(&n, p + 2, 8);
+    uint8_t *bytes = p + 10, *again = NULL;
+    p += 10 + n;
+    if (good) {
+      memcpy(&m, p, 8);
+      again = p + 8;
+      p += 8 + m;
+    }
+    if (is_msg && n > 0 && bytes[0] == 0) continue; // echo answers a Ping with a Pong
+    if (i % 7 != 0 && !good) continue;              // the decoder has seen all of them in Go's own test
+    br_slot *s = call(gen, is_msg ? m_echo : m_mirror, bytes, n);
+    IS(s->status, good ? BR_OK : BR_E_DECODE);
+    if (good)
+      CHECK(s->reply_len == m && memcmp(s->reply, again, m) == 0, "case %zu: another reply", (size_t)i);
+    else
+      CHECK(has(s, "wire: byte "), "%.*s", (int)s->reply_len, s->reply);
+    br_slot_free(s);
+  }
+  uint8_t out[64];
+  IS(br_call_inline(gen, m_add, "x", 1, out, sizeof out, &n, 0), BR_E_DECODE);
+  CHECK(n > 10 && memcmp(out, "wire: byte ", 11) == 0, "%.*s", (int)n, out);
+  IS(br_cast(gen, m_tell, "x", 1), BR_OK); // nobody is told
+  br_slot *s = call(gen, 12345, "", 0);
+  IS(s->status, BR_E_METHOD);
+  br_slot_free(s);
+  s = call(gen, m_tell, "", 0);
+  IS(s->status, BR_E_METHOD);
+  br_slot_free(s);
+  IS(br_cast(gen, m_echo, "", 0), BR_OK);
+  IS(br_call_inline(gen, m_echo, "", 1, out, sizeof out, &n, 0), BR_E_METHOD);
+  deinit(gen, 0);
+  CHECK(stats().decode_errors > 100, "%zu", (size_t)stats().decode_errors);
+  none_left();
+}
+
+static void t_panic(void) {
+  static const struct { const char *how; int32_t status; const char *text; } ways[] = {
+      {"panic", BR_E_PANIC, "handler boom"}, {"nil map", BR_E_PANIC, "nil map"},       {"custom", BR_E_PANIC, "a custom error"},
+      {"worse", BR_E_PANIC, "PANIC"},        {"error", BR_E_HANDLER, "the handler says no"}, {"odd", BR_E_HANDLER, "no order"},
+      {"deep", BR_E_HANDLER, "UTF-8"},       {"goexit", BR_E_PANIC, "runtime.Goexit"}};
+  uint64_t gen = init();
+  uint8_t b[256], out[4096];
+  size_t n;
+  for (int round = 0; round < 3; round++) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+      br_slot *s = slot_order(gen, ways[i].how, 0, 0);
+      IS(br_submit(s), BR_OK);
+      IS(br_wait(s, 0), BR_OK);
+      IS(s->status, ways[i].status);
+      CHECK(has(s, ways[i].text), "%s: %.*s", ways[i].how, (int)s->reply_len, s->reply);
+      br_slot_free(s);
+      ping(gen);
+      n = order(b, ways[i].how, 0, 0);
+      IS(br_cast(gen, m_order, b, n), BR_OK);
+      if (strcmp(ways[i].how, "goexit") == 0) continue;
+      IS(br_call_inline(gen, m_obeyInline, b, n, out, sizeof out, &n, 0), ways[i].status);
+      CHECK(memmem(out, n, ways[i].text, strlen(ways[i].text)) != NULL, "%.*s", (int)n, out);
+    }
+  }
+  br_slot *s;
+  do { // all 24 casts ran, in spite of each other
+    uint8_t none[1];
+    s = call(gen, m_handled, none, 0);
+    IS(s->status, BR_OK);
+    memcpy(&n, s->reply, 8);
+    br_slot_free(s);
+    nap(MS);
+  } while (n < 24);
+  deinit(gen, 0);
+  br_stats_t st = stats();
+  CHECK(st.panics == 3 * (5 + 5 + 4), "%zu panics", (size_t)st.panics);
+  none_left();
+}
+
+static void t_inline_goexit(void) { // ends the process, with a text
+  uint64_t gen = init();
+  uint8_t b[256];
+  size_t n;
+  n = order(b, "goexit", 0, 0);
+  br_call_inline(gen, m_obeyInline, b, n, b, sizeof b, &n, 0);
+}
+
+static void t_inline(void) {
+  uint64_t gen = init();
+  double xy[2] = {40, 2};
+  uint64_t sum = 0;
+  size_t n = 0;
+  for (int i = 0; i < 100000; i++) {
+    IS(br_call_inline(gen, m_add, xy, 16, &sum, 8, &n, 0), BR_OK);
+    CHECK(n == 8 && sum == 42, "%zu", (size_t)sum);
+  }
+  IS(br_call_inline(gen, m_add, xy, 16, &sum, 7, &n, 0), BR_E_REPLY_TOO_BIG);
+  CHECK(n == 8, "%zu", n);
+  uint8_t b[64], out[256];
+  n = order(b, "ctx", 0, 0);
+  uint64_t began = now();
+  IS(br_call_inline(gen, m_obeyInline, b, n, out, sizeof out, &n, began + 20 * MS), BR_E_DEADLINE);
+  CHECK(now() - began >= 20 * MS, "it came early");
+  br_slot *s = call(gen, m_add, xy, 16); // the other way too
+  IS(s->status, BR_OK);
+  br_slot_free(s);
+  deinit(gen, 0);
+}
+
+static void t_deadline(void) {
+  uint64_t gen = init(), began = now();
+  // the handler goes on; the host is told by Go
+  br_slot *s = slot_order(gen, "sleep", 300 * (int64_t)MS, 0);
+  s->deadline_ns = began + 30 * MS;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  uint64_t took = now() - began;
+  IS(s->status, BR_E_DEADLINE);
+  CHECK(took >= 30 * MS && took < 250 * MS, "%zu ms", (size_t)(took / MS));
+  br_slot_free(s);
+  // the host gives up by itself; the late reply is absorbed
+  s = slot_order(gen, "sleep", 50 * (int64_t)MS, 0);
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, now() + 5 * MS), BR_E_DEADLINE);
+  IS(br_abandon(s), BR_OK);
+  // a handler that listens
+  s = slot_order(gen, "ctx", 0, 0);
+  s->deadline_ns = now() + 5 * MS;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  IS(s->status, BR_E_DEADLINE);
+  br_slot_free(s);
+  s = slot_order(gen, "ctx", 0, 0); // abandoning cancels: or deinit would find it
+  IS(br_submit(s), BR_OK);
+  IS(br_abandon(s), BR_OK);
+  // a deadline that has passed
+  s = slot_order(gen, "ok", 0, 0);
+  s->deadline_ns = 1;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  IS(s->status, BR_E_DEADLINE);
+  br_slot_free(s);
+  // with all in flight
+  static br_slot *full[1000];
+  for (int i = 0; i < 1000; i++) {
+    full[i] = slot_order(gen, "sleep", 2000 * (int64_t)MS, 0);
+    full[i]->deadline_ns = now() + 400 * MS;
+    IS(br_submit(full[i]), BR_OK);
+  }
+  began = now();
+  s = slot_order(gen, "ctx", 0, 0);
+  s->deadline_ns = began + 20 * MS;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  CHECK(s->status == BR_E_DEADLINE || s->status == BR_E_BUSY, "%s", br_status_text(s->status));
+  br_slot_free(s);
+  for (int i = 0; i < 1000; i++) {
+    IS(br_wait(full[i], 0), BR_OK);
+    IS(full[i]->status, BR_E_DEADLINE);
+    br_slot_free(full[i]);
+  }
+  br_report r = deinit(gen, 5000 * MS);
+  CHECK(r.zombies == 0, "%s", r.methods);
+  none_left();
+}
+
+static void t_hang(void) {
+  uint64_t gen = init();
+  br_slot *s = slot_order(gen, "hang", 0, 0), *l = slot_order(gen, "ctx", 0, 0), *f = slot_order(gen, "sleep", 50 * (int64_t)MS, 0);
+  IS(br_submit(s), BR_OK);
+  IS(br_submit(l), BR_OK);
+  IS(br_submit(f), BR_OK);
+  uint8_t b[64];
+  IS(br_cast(gen, m_order, b, order(b, "hang", 0, 0)), BR_OK);
+  IS(br_cast(gen, m_order, b, order(b, "ok", 0, 0)), BR_OK); // behind it
+  uint64_t began = now();
+  br_report r = deinit(gen, 200 * MS);
+  uint64_t took = now() - began;
+  CHECK(took >= 200 * MS && took < 2000 * MS, "%zu ms", (size_t)(took / MS));
+  CHECK(r.zombies == 2 && strcmp(r.methods, "obey x1, order x1") == 0, "zombies %zu: %s", (size_t)r.zombies, r.methods);
+  CHECK(r.closed == 1 && r.casts_dropped == 1 && r.finished == 2, "closed %zu, dropped %zu, finished %zu", (size_t)r.closed, (size_t)r.casts_dropped, (size_t)r.finished);
+  IS(br_wait(s, 0), BR_OK);
+  IS(s->status, BR_E_CLOSED);
+  IS(br_wait(l, 0), BR_OK);
+  IS(l->status, BR_E_CANCELLED);
+  IS(br_wait(f, 0), BR_OK);
+  IS(f->status, BR_OK);
+  br_slot_free(s);
+  br_slot_free(l);
+  br_slot_free(f);
+  CHECK(stats().zombies == 2, "%zu", (size_t)stats().zombies);
+  gen = init(); // the next one lives beside the zombies
+  ping(gen);
+  r = deinit(gen, 0);
+  CHECK(r.zombies == 0, "%s", r.methods);
+}
+
+static void t_flight(void) { // deinit with 500 under way
+  uint64_t gen = init();
+  br_slot *s[500];
+  for (int i = 0; i < 500; i++) {
+    s[i] = slot_order(gen, i % 2 ? "ctx" : "sleep", 30 * (int64_t)MS, 10);
+    IS(br_submit(s[i]), BR_OK);
+  }
+  br_report r = deinit(gen, 300 * MS);
+  CHECK(r.zombies == 0 && r.closed == 0, "%s", r.methods);
+  for (int i = 0; i < 500; i++) {
+    IS(br_wait(s[i], 0), BR_OK);
+    IS(s[i]->status, i % 2 ? BR_E_CANCELLED : BR_OK);
+    br_slot_free(s[i]);
+  }
+  none_left();
+}
+
+static void t_reinit(void) {
+  uint64_t gen;
+  for (int i = 0; i < 100; i++) {
+    gen = init();
+    ping(gen);
+    deinit(gen, 0);
+  }
+  long rss = field("VmRSS:"), threads = field("Threads:");
+  uint64_t began = now();
+  for (int i = 0; i < 1000; i++) {
+    gen = init();
+    for (int k = 0; k < 3; k++) ping(gen);
+    uint64_t one = 1;
+    IS(br_cast(gen, m_tell, &one, 8), BR_OK);
+    deinit(gen, 0);
+  }
+  double each = (double)(now() - began) / 1000 / 1e6;
+  long rss2 = field("VmRSS:"), threads2 = field("Threads:");
+  printf("init, 3 calls, a cast and deinit: %.3f ms; %ld -> %ld kB, %ld -> %ld threads\n", each, rss, rss2, threads, threads2);
+  CHECK((rss2 - rss < 4096 || getenv("RACE")) && threads2 - threads < 8, "it grows");
+  none_left();
+}
+
+// Races: submitters, casters, abandoners and inline callers against init and deinit.
+static uint64_t current;
+static int stop;
+static sem_t tokens[64];
+static void waker(int32_t capability, void *token) {
+  (void)capability;
+  sem_post(token);
+}
+static void *racer(void *p) {
+  unsigned me = (unsigned)(uintptr_t)p, n = me;
+  while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+    uint64_t gen = __atomic_load_n(&current, __ATOMIC_SEQ_CST);
+    uint8_t b[256] = {0};
+    br_slot *s = NULL;
+    size_t len;
+    if (n % 4 == 0) nap(100000); // 64 threads that spin would leave the library no processor
+    n = n * 1103515245u + 12345;
+    switch (n >> 16 & 7) {
+    case 0:
+      br_cast(gen, m_tell, b, 8);
+      break;
+    case 1:
+      br_call_inline(gen, m_add, b, 16, b, sizeof b, &len, 0);
+      break;
+    case 2:
+      len = order(b, "sleep", 100000, 300);
+      if (br_slot_new(gen, m_obey, len, &s) != BR_OK) break;
+      memcpy(s->request, b, len);
+      if (br_submit(s) != BR_OK || br_abandon(s) != BR_OK) { // it may have been done already
+        if (br_wait(s, 0) == BR_OK || 1) IS(br_slot_free(s), BR_OK);
+      }
+      break;
+    case 3:
+      len = order(b, "ctx", 0, 0);
+      if (br_slot_new(gen, m_obey, len, &s) != BR_OK) break;
+      memcpy(s->request, b, len);
+      s->deadline_ns = now() + n % 200000;
+      s->token = &tokens[me];
+      if (br_submit(s) == BR_OK) {
+        sem_wait(&tokens[me]);
+        CHECK(s->status == BR_E_DEADLINE || s->status == BR_E_CANCELLED || s->status == BR_E_CLOSED, "%s", br_status_text(s->status));
+      }
+      IS(br_slot_free(s), BR_OK);
+      break;
+    default:
+      if (br_slot_new(gen, m_echo, 1, &s) != BR_OK) break;
+      s->request[0] = 0;
+      s->token = &tokens[me];
+      if (br_submit(s) == BR_OK) {
+        sem_wait(&tokens[me]);
+        CHECK(s->status == BR_OK || s->status == BR_E_CLOSED, "%s", br_status_text(s->status));
+      }
+      IS(br_slot_free(s), BR_OK);
+    }
+  }
+  return NULL;
+}
+static void t_race(void) {
+  pthread_t t[64];
+  for (int i = 0; i < 64; i++) sem_init(&tokens[i], 0, 0);
+  for (int i = 0; i < 64; i++) CHECK(pthread_create(&t[i], NULL, racer, (void *)(uintptr_t)i) == 0, "no thread");
+  br_init_args a = args();
+  a.waker = waker;
+  int rounds = getenv("ROUNDS") ? atoi(getenv("ROUNDS")) : 200;
+  for (int i = 0; i < rounds; i++) {
+    uint64_t gen = init_with(&a);
+    __atomic_store_n(&current, gen, __ATOMIC_SEQ_CST);
+    nap((uint64_t)(i % 5) * 500000);
+    br_report r = deinit(gen, 10000 * MS);
+    CHECK(r.zombies == 0, "%s", r.methods);
+  }
+  stop = 1;
+  for (int i = 0; i < 64; i++) pthread_join(t[i], NULL);
+  br_stats_t s = stats();
+  printf("%zu calls, %zu casts, %zu inline, %zu abandoned, %zu late\n", (size_t)s.calls, (size_t)s.casts, (size_t)s.inline_calls, (size_t)s.abandoned, (size_t)s.late);
+  none_left();
+}
+
+static void t_flood(void) { // a slow handler, and more casts than fit
+  br_init_args a = args();
+  uint64_t gen = init_with(&a);
+  ping(gen);
+  uint8_t b[64];
+  long before = field("VmHWM:");
+  size_t big = 1 << 20, again = 0;
+  uint8_t *m = calloc(1, big + 64);
+  put64(m, big); // Blob: data, tags, at, note, opt, path, names
+  IS(br_cast(gen, m_load, m, 8 + big + 8 + 16 + 8 + 1 + 8 + 8), BR_OK);
+  br_slot *s[100];
+  int n = 0;
+  for (int i = 0; i < 100; i++) { // calls that stay, with a request of 1 MiB each
+    s[n] = NULL;
+    if (br_slot_new(gen, m_obey, big, &s[n]) != BR_OK) {
+      again++;
+      continue;
+    }
+    memset(s[n]->request, 1, big);
+    n++;
+  }
+  for (int i = 0; i < 2000; i++)
+    if (br_cast(gen, m_load, m, 8 + big + 8 + 16 + 8 + 1 + 8 + 8) == BR_E_AGAIN) again++;
+  long peak = field("VmHWM:");
+  br_stats_t st = stats();
+  printf("%ld -> %ld kB, %zu of 64 MiB, %d calls, %zu refused\n", before, peak, (size_t)(st.peak_bytes >> 20), n, again);
+  CHECK(n < 64 && again > 30, "nothing was refused");
+  CHECK(st.peak_bytes <= 64 << 20, "%zu", (size_t)st.peak_bytes);
+  CHECK(peak - before < (64 << 10) * 11 / 10 + (16 << 10), "%ld kB", peak - before);
+  for (int i = 0; i < n; i++) br_slot_free(s[i]);
+  (void)b;
+  free(m);
+  deinit(gen, 0);
+  none_left();
+}
+
+static void t_casts(void) { // order, and the small and the large way
+  uint64_t gen = init(), n = 0, sent = 0;
+  for (uint64_t i = 0; i < 20000; i++) {
+    int32_t rc;
+    while ((rc = br_cast(gen, m_tell, &i, 8)) == BR_E_AGAIN) nap(10000);
+    IS(rc, BR_OK);
+    sent++;
+  }
+  while (n < sent) {
+    br_slot *s = call(gen, m_handled, "", 0);
+    memcpy(&n, s->reply, 8);
+    br_slot_free(s);
+  }
+  CHECK(n == sent, "%zu", (size_t)n);
+  deinit(gen, 0);
+  none_left();
+}
+
+static void t_events(void) {
+  br_init_args a = args();
+  a.waker = waker;
+  uint64_t gen = init_with(&a), sub, other, n = 20;
+  sem_t woken;
+  sem_init(&woken, 0, 0);
+  br_event *e;
+  IS(br_subscribe(gen, m_tick, 8, &sub), BR_OK);
+  IS(br_subscribe(gen, m_tick, 100, &other), BR_OK);
+  IS(br_event_next(gen, sub, &e), BR_E_NONE);
+  IS(br_event_next(gen, 12345, &e), BR_E_ARGUMENT);
+  IS(br_event_wake(gen, sub, 0, &woken), BR_OK);
+  IS(br_event_wake(gen, sub, 0, &woken), BR_E_BUSY);
+  br_slot_free(call(gen, m_emit, &n, 8));
+  sem_wait(&woken);
+  IS(br_event_wake(gen, sub, 0, &woken), BR_E_NONE);
+  for (uint64_t i = 12; i < 20; i++) {
+    IS(br_event_next(gen, sub, &e), BR_OK);
+    CHECK(e->len == 8 && memcmp(e->data, &i, 8) == 0 && e->lost == (i == 12 ? 12 : 0), "lost %zu", (size_t)e->lost);
+    br_event_free(e);
+  }
+  IS(br_event_next(gen, sub, &e), BR_E_NONE);
+  for (uint64_t i = 0; i < 20; i++) {
+    IS(br_event_next(gen, other, &e), BR_OK);
+    CHECK(e->lost == 0 && memcmp(e->data, &i, 8) == 0, "another");
+    br_event_free(e);
+  }
+  IS(br_event_wake(gen, sub, 0, &woken), BR_OK);
+  IS(br_event_unwake(gen, sub, &woken), BR_OK);
+  IS(br_event_unwake(gen, sub, &woken), BR_E_NONE);
+  // an event that refuses
+  uint64_t whole;
+  uint8_t blob[57] = {0};
+  br_slot *s = call(gen, m_emitWhole, blob, 57); // nobody listens
+  IS(s->status, BR_OK);
+  br_slot_free(s);
+  IS(br_subscribe(gen, m_whole, 2, &whole), BR_OK);
+  for (int i = 0; i < 3; i++) {
+    s = call(gen, m_emitWhole, blob, 57);
+    IS(s->status, i < 2 ? BR_OK : BR_E_HANDLER);
+    br_slot_free(s);
+  }
+  IS(br_unsubscribe(gen, whole), BR_OK);
+  IS(br_unsubscribe(gen, whole), BR_E_NONE);
+  // closing wakes who waits, and frees what waits
+  br_slot_free(call(gen, m_emit, &n, 8));
+  IS(br_event_next(gen, other, &e), BR_OK);
+  IS(br_event_wake(gen, sub, 0, &woken), BR_E_NONE);
+  while (br_event_next(gen, sub, &e) == BR_OK && e) br_event_free(e);
+  IS(br_event_next(gen, other, &e), BR_OK);
+  IS(br_event_wake(gen, sub, 0, &woken), BR_OK);
+  deinit(gen, 0);
+  sem_wait(&woken);
+  br_event_free(e); // outlives the bridge
+}
+
+static void t_doorbell(void) {
+  br_init_args a = args();
+  uint64_t gen = init_with(&a);
+  int fd = br_doorbell_fd(gen);
+  CHECK(fd >= 0, "no doorbell");
+  br_slot *s[64];
+  for (int i = 0; i < 64; i++) {
+    s[i] = slot_order(gen, "sleep", (64 - i) * 100000, (uint64_t)i * 10);
+    s[i]->flags = BR_SLOT_DONE_LIST;
+    IS(br_submit(s[i]), BR_OK);
+  }
+  int done = 0;
+  while (done < 64) {
+    struct pollfd p = {fd, POLLIN, 0};
+    CHECK(poll(&p, 1, 60000) == 1, "the bell is silent");
+    uint64_t n;
+    CHECK(read(fd, &n, 8) == 8, "errno %d", errno);
+    for (br_slot *d; (d = br_done_next(gen)) != NULL; done++) {
+      IS(d->status, BR_OK);
+      IS(br_slot_free(d), BR_OK);
+    }
+  }
+  deinit(gen, 0);
+  none_left();
+}
+
+static void t_fork(void) {
+  uint64_t gen = init();
+  ping(gen);
+  br_slot *s = slot_with(gen, m_echo, "", 1);
+  pid_t pid = fork();
+  if (pid == 0) {
+    uint64_t began = now();
+    br_slot *c;
+    uint8_t b[16] = {0};
+    size_t n;
+    br_init_args a;
+    memset(&a, 0, sizeof a);
+    BR_SET(a);
+    br_report r;
+    BR_SET(r);
+    br_desc d;
+    BR_SET(d);
+    br_error e;
+    BR_SET(e);
+    uint64_t g, sub;
+    br_event *ev;
+    IS(br_slot_new(gen, m_echo, 1, &c), BR_E_FORKED);
+    IS(br_submit(s), BR_E_FORKED);
+    IS(br_wait(s, 0), BR_E_FORKED);
+    IS(br_abandon(s), BR_E_FORKED);
+    IS(br_cast(gen, m_tell, b, 8), BR_E_FORKED);
+    IS(br_call_inline(gen, m_add, b, 16, b, 16, &n, 0), BR_E_FORKED);
+    IS(br_deinit(gen, 0, &r), BR_E_FORKED);
+    IS(br_init(&a, &e, &g), BR_E_FORKED);
+    IS(br_describe(&d), BR_E_FORKED);
+    IS(br_subscribe(gen, m_tick, 1, &sub), BR_E_FORKED);
+    IS(br_event_next(gen, 1, &ev), BR_E_FORKED);
+    CHECK(strstr(e.text, "fork") != NULL, "%s", e.text);
+    CHECK(now() - began < 1000 * MS, "it took %zu ms", (size_t)((now() - began) / MS));
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child: %d", status);
+  br_slot_free(s);
+  ping(gen); // nothing happened here
+  deinit(gen, 0);
+}
+
+static volatile sig_atomic_t hits;
+static void on_signal(int s) {
+  char room[2000]; // more than a small goroutine's stack has left
+  memset(room, s, sizeof room);
+  hits += room[100] != 0;
+}
+static void t_signals(void) {
+  struct sigaction sa = {.sa_handler = on_signal};
+  sigaction(SIGUSR1, &sa, NULL);
+  CHECK(br_signals_audit(0) >= 1, "a handler without SA_ONSTACK was not found");
+  uint64_t gen = init(); // mends it
+  CHECK(br_signals_audit(0) == 0, "%d are left", br_signals_audit(0));
+  sigaction(SIGUSR2, &sa, NULL);
+  CHECK(br_signals_audit(1) == 1 && br_signals_audit(0) == 0, "a later one");
+  pthread_t t[4];
+  for (int i = 0; i < 4; i++) sem_init(&tokens[i], 0, 0);
+  __atomic_store_n(&current, gen, __ATOMIC_SEQ_CST);
+  deinit(gen, 0);
+  br_init_args a = args();
+  a.waker = waker;
+  gen = init_with(&a);
+  __atomic_store_n(&current, gen, __ATOMIC_SEQ_CST);
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, racer, (void *)(uintptr_t)i);
+  for (int i = 0; i < 20000; i++) kill(getpid(), i % 2 ? SIGUSR1 : SIGUSR2);
+  stop = 1;
+  for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+  CHECK(hits > 0, "no signal came");
+  ping(gen);
+  deinit(gen, 10000 * MS);
+  a.flags = BR_KEEP_SIGNALS;
+  sigaction(SIGUSR1, &sa, NULL);
+  gen = init_with(&a);
+  CHECK(br_signals_audit(0) == 1, "it was changed");
+  deinit(gen, 0);
+}
+
+static void t_waker(void) { // a token goes to the waker once, abandoned or not
+  br_init_args a = args();
+  a.waker = waker;
+  uint64_t gen = init_with(&a);
+  sem_t s;
+  sem_init(&s, 0, 0);
+  for (int i = 0; i < 300; i++) {
+    br_slot *c = slot_order(gen, i % 3 == 0 ? "ok" : "ctx", 0, 0);
+    c->token = &s;
+    IS(br_submit(c), BR_OK);
+    if (i % 3 == 1) nap(20000);
+    if (i % 3 != 0) {
+      IS(br_abandon(c), BR_OK);
+    } else {
+      IS(br_wait(c, 0), BR_OK);
+      IS(br_slot_free(c), BR_OK);
+    }
+  }
+  deinit(gen, 0);
+  int n;
+  sem_getvalue(&s, &n);
+  CHECK(n == 300, "%d", n);
+  none_left();
+}
+
+static struct { const char *name; void (*run)(void); } tests[] = {
+    {"echo", t_echo}, {"use", t_use}, {"sizes", t_sizes}, {"agree", t_agree}, {"mismatch", t_mismatch}, {"corrupt", t_corrupt},
+    {"panic", t_panic}, {"inline_goexit", t_inline_goexit}, {"inline", t_inline}, {"deadline", t_deadline}, {"hang", t_hang},
+    {"flight", t_flight}, {"reinit", t_reinit}, {"race", t_race}, {"flood", t_flood}, {"casts", t_casts}, {"events", t_events},
+    {"doorbell", t_doorbell}, {"fork", t_fork}, {"signals", t_signals}, {"waker", t_waker}};
+
+#ifdef BRIDGE_HOST_INSIDE
+int br_host_main(int argc, char **argv)
+#else
+int main(int argc, char **argv)
+#endif
+{ // TEST name=number...
+  for (int i = 2; i < argc; i++)
+    for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
+      size_t n = strlen(methods[k].name);
+      if (strncmp(argv[i], methods[k].name, n) == 0 && argv[i][n] == '=') *methods[k].id = (uint32_t)strtoul(argv[i] + n + 1, NULL, 10);
+    }
+  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+    if (argc > 1 && strcmp(argv[1], tests[i].name) == 0) {
+      tests[i].run();
+      return 0;
+    }
+  fprintf(stderr, "no test %s\n", argc > 1 ? argv[1] : "");
+  return 2;
+}

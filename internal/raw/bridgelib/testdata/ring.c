@@ -1,0 +1,201 @@
+// The C half alone, with a consumer in C that does what Go does, for the thread and address sanitizers, which do not know
+// Go's atomics. Hosts submit, wait, abandon, cast and listen while the bridge opens and closes.
+#define _GNU_SOURCE
+#include "../bridge.c"
+#include "../event.c"
+#include "../ring.c"
+
+#include <stdio.h>
+
+static int stopping, consumer_stop, completers_stop;
+static uint64_t generation_now, tail_; // tail_ is the consumer's
+static pthread_t consumer, completers[2];
+static slot *queue_[4096];
+static uint64_t queue_head, queue_tail;
+static pthread_mutex_t queue_mu = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t left_; // calls that nobody has completed
+
+int32_t brgo_ready(void) { return 1; }
+int32_t brgo_inline(uint64_t g, uint32_t m, uint8_t *r, size_t n, uint8_t *o, size_t c, size_t *l, uint64_t d) {
+  (void)g, (void)m, (void)r, (void)n, (void)o, (void)c, (void)d;
+  *l = 0;
+  return BR_OK;
+}
+
+static void *complete(void *p) {
+  (void)p;
+  for (;;) {
+    slot *s = NULL;
+    pthread_mutex_lock(&queue_mu);
+    if (queue_tail < queue_head) s = queue_[queue_tail++ % 4096];
+    pthread_mutex_unlock(&queue_mu);
+    if (s == NULL) {
+      if (load_int(&completers_stop)) return NULL;
+      sched_yield();
+      continue;
+    }
+    // Go holds the call's mutex here, and reap takes it: the mark is that.
+    uint8_t reply[300] = {7};
+    bri_complete(s, BR_OK, reply, s->pub.request_len % 2 ? 300 : 10);
+    __atomic_sub_fetch(&left_, 1, __ATOMIC_SEQ_CST);
+  }
+}
+
+static slot *parked; // abandoned and taken: freed when all completers are done with what they have
+
+static void *consume(void *p) {
+  (void)p;
+  ring *r = bri_state.ring;
+  for (;;) {
+    int stop = load_int(&consumer_stop);
+    bool worked = false;
+    cell *c = &r->cells[tail_ & r->mask];
+    while (load64(&c->seq) == tail_ + 1) {
+      worked = true;
+      if (c->kind == CELL_CAST) {
+        bri_cast_done(NULL);
+      } else if (c->u.slot->cast) {
+        bri_cast_done(c->u.slot);
+      } else if (c->u.slot->taken = 1, c->u.slot->reaped) {
+        bri_reap(c->u.slot);
+      } else if (load32(&c->u.slot->state) != ABANDONED) {
+        c->u.slot->call = 1;
+        __atomic_add_fetch(&left_, 1, __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&queue_mu);
+        queue_[queue_head++ % 4096] = c->u.slot;
+        pthread_mutex_unlock(&queue_mu);
+      }
+      store64(&c->seq, tail_ + r->mask + 1);
+      tail_++;
+      c = &r->cells[tail_ & r->mask];
+    }
+    for (slot *s = __atomic_exchange_n(&r->abandoned, (slot *)NULL, __ATOMIC_SEQ_CST); s != NULL;) {
+      slot *next = s->next;
+      worked = true;
+      if (!s->taken) {
+        s->reaped = 1;
+      } else if (!s->call) {
+        bri_reap(s);
+      } else {
+        s->next = parked;
+        parked = s;
+      }
+      s = next;
+    }
+    if (parked != NULL && load64(&left_) == 0) {
+      while (parked != NULL) {
+        slot *next = parked->next;
+        bri_reap(parked);
+        parked = next;
+      }
+    }
+    if (worked) continue;
+    if (stop && load64(&left_) == 0 && parked == NULL) return NULL;
+    store32(&r->sleeping, 1);
+    if (load64(&c->seq) == tail_ + 1 || parked != NULL || stop || load_int(&consumer_stop) || __atomic_load_n(&r->abandoned, __ATOMIC_SEQ_CST)) {
+      store32(&r->sleeping, 0);
+      continue;
+    }
+    bri_wait();
+    store32(&r->sleeping, 0);
+  }
+}
+
+int32_t brgo_open(uint64_t g, br_init_args *a, br_error *e) {
+  (void)a, (void)e;
+  store_int(&consumer_stop, 0);
+  store_int(&completers_stop, 0);
+  for (int i = 0; i < 2; i++) pthread_create(&completers[i], NULL, complete, NULL);
+  pthread_create(&consumer, NULL, consume, NULL);
+  store64(&generation_now, g);
+  return BR_OK;
+}
+
+void brgo_close(uint64_t g, uint64_t d, br_report *rep) {
+  (void)g, (void)d, (void)rep;
+  store_int(&consumer_stop, 1);
+  bri_wake();
+  pthread_join(consumer, NULL);
+  store_int(&completers_stop, 1);
+  for (int i = 0; i < 2; i++) pthread_join(completers[i], NULL);
+}
+
+static uint64_t done_, woken_, tokens_;
+static void waker(int32_t c, void *t) {
+  (void)c;
+  __atomic_add_fetch((uint64_t *)t, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *host(void *p) {
+  unsigned n = (unsigned)(uintptr_t)p;
+  uint8_t b[500] = {1};
+  while (!load_int(&stopping)) {
+    uint64_t g = load64(&generation_now), sub;
+    br_slot *s;
+    br_event *e;
+    n = n * 1103515245u + 12345;
+    switch (n >> 16 & 7) {
+    case 0:
+      br_cast(g, 1, b, n >> 20 & 127);
+      break;
+    case 1:
+      if (br_subscribe(g, 5, 3, &sub) != BR_OK) break;
+      bri_event_push(g, 5, b, 100, 1);
+      if (br_event_next(g, sub, &e) == BR_OK) br_event_free(e);
+      br_unsubscribe(g, sub);
+      break;
+    default:
+      if (br_slot_new(g, 2, n >> 18 & 255, &s) != BR_OK) {
+        sched_yield();
+        break;
+      }
+      memset(s->request, 3, s->request_len);
+      s->token = &woken_;
+      if (n & 1u << 27) s->flags = BR_SLOT_DONE_LIST;
+      if (br_submit(s) != BR_OK) {
+        br_slot_free(s);
+        break;
+      }
+      __atomic_add_fetch(&tokens_, 1, __ATOMIC_SEQ_CST);
+      if (n & 1u << 27) break; // whoever finds it in the list
+      if ((n & 1u << 28) && br_abandon(s) == BR_OK) break;
+      if (br_wait(s, 0) != BR_OK) abort();
+      if (s->status != BR_OK || s->reply[0] != 7) abort();
+      if (br_slot_free(s) != BR_OK) abort();
+      __atomic_add_fetch(&done_, 1, __ATOMIC_SEQ_CST);
+    }
+    while ((s = br_done_next(g)) != NULL) br_slot_free(s);
+  }
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  br_desc d = {.name = "ring", .schema = "", .max_request = 4096, .max_reply = 4096, .max_in_flight = 60, .max_bytes = 1 << 20};
+  if (bri_serve(&d) != BR_OK) return 1;
+  int rounds = argc > 1 ? atoi(argv[1]) : 50;
+  pthread_t t[6];
+  br_init_args a = {.size = sizeof a, .version = BR_ABI_VERSION, .byte_order = BR_BYTE_ORDER, .waker = waker};
+  uint64_t g;
+  for (int i = 0; i < 6; i++) pthread_create(&t[i], NULL, host, (void *)(uintptr_t)(i + 1));
+  for (int i = 0; i < rounds; i++) {
+    if (br_init(&a, NULL, &g) != BR_OK) abort();
+    struct timespec ns = {0, 10000000};
+    nanosleep(&ns, NULL);
+    if (br_deinit(g, 0, NULL) != BR_OK) abort();
+    if (load64(&woken_) != load64(&tokens_)) { // submitters may be between br_submit and the count
+      nanosleep(&ns, NULL);
+      if (load64(&woken_) != load64(&tokens_)) {
+        fprintf(stderr, "%zu tokens, %zu woken\n", (size_t)tokens_, (size_t)woken_);
+        return 1;
+      }
+    }
+  }
+  store_int(&stopping, 1);
+  for (int i = 0; i < 6; i++) pthread_join(t[i], NULL);
+  for (br_slot *s; (s = br_done_next(g)) != NULL;) br_slot_free(s);
+  br_stats_t st = {.size = sizeof st, .version = BR_ABI_VERSION};
+  br_stats(&st);
+  printf("%zu calls, %zu casts, %zu abandoned, %zu late; %zu slots and %zu bytes left\n", (size_t)st.calls, (size_t)st.casts,
+         (size_t)st.abandoned, (size_t)st.late, (size_t)st.slots, (size_t)st.bytes);
+  return st.slots != 0 || st.bytes != 0 || st.in_flight != 0;
+}
