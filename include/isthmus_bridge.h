@@ -69,6 +69,9 @@ BR_API const char *br_status_text(int32_t status);
  * GHC's hs_try_putmvar is one. */
 typedef void (*br_waker)(int32_t capability, void *token);
 
+/* A waker for hosts that wait for file descriptors: adds 1 to the eventfd whose number is the capability. */
+BR_API void br_waker_eventfd(int32_t capability, void *token);
+
 typedef struct br_error {
   uint32_t size, version;
   int32_t status;

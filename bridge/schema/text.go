@@ -38,7 +38,7 @@ func (s *Schema) Text() string {
 		b.WriteString(d.line())
 	}
 	for i := range s.Methods {
-		b.WriteString(s.Methods[i].line())
+		b.WriteString(s.Methods[i].Line())
 	}
 	return b.String()
 }
@@ -66,7 +66,11 @@ func (d *Def) line() string {
 	return b.String()
 }
 
-func (m *Method) line() string {
+// Line is the method in the schema's text.
+func (m *Method) Line() string {
+	if m == nil {
+		return ""
+	}
 	inline := ""
 	if m.Inline {
 		inline = "inline "
@@ -97,7 +101,7 @@ func (s *Schema) MethodPrint(name string) Print {
 	if m == nil {
 		return Print{}
 	}
-	text := format + "\n" + m.line()
+	text := format + "\n" + m.Line()
 	for _, name := range s.reach(m) {
 		if d := s.Def(name); d != nil {
 			text += d.line()

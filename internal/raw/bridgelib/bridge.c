@@ -182,6 +182,11 @@ void bri_ring_bell(void) {
   if (load_int(&bri_state.doorbell) >= 0) (void)!eventfd_write(load_int(&bri_state.doorbell), 1);
 }
 
+void br_waker_eventfd(int32_t capability, void *token) {
+  (void)token;
+  (void)!eventfd_write(capability, 1);
+}
+
 int32_t br_stats(br_stats_t *out) {
   int32_t rc = good_struct(out, sizeof *out);
   if (rc != BR_OK) return rc;

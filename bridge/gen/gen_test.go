@@ -1,0 +1,96 @@
+package gen_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus/bridge"
+	"github.com/isthmus-ffi/isthmus/bridge/gen"
+	"github.com/isthmus-ffi/isthmus/bridge/internal/sample"
+)
+
+// workplace has the corpus and a language's module of the sample.
+func workplace(t *testing.T, language string) string {
+	t.Helper()
+	s, err := sample.New(bridge.Options{}).Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gen.Generate(language, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := sample.Corpus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{f.Name: f.Text, "corpus": string(sample.Encode(cases))} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func run(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil && !strings.Contains(name, "/") {
+		if os.Getenv("CI") != "" && name != "rustc" && name != "ghc" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out[max(0, len(out)-6000):])
+	}
+	t.Logf("%s", out)
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	p, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestB05EveryLanguage has the codec of each language that is generated decode the hostile corpus: it accepts and refuses what
+// Go does, and writes what it accepted byte by byte as Go does. The one in C runs under the address sanitizer.
+func TestB05EveryLanguage(t *testing.T) {
+	t.Run("c", func(t *testing.T) {
+		dir := workplace(t, "c")
+		run(t, dir, "gcc", "-std=c11", "-g", "-Wall", "-Wextra", "-Wno-unused-function", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+			"-I"+absolute(t, "../../include"), "-I.", "-o", "corpus_c", absolute(t, "testdata/corpus.c"))
+		run(t, dir, filepath.Join(dir, "corpus_c"), "corpus")
+	})
+	t.Run("python", func(t *testing.T) {
+		dir := workplace(t, "python")
+		run(t, dir, "python3", "-c", "import sys; sys.path[:0] = ['.', '"+absolute(t, "../hosts/python")+"']; exec(open('"+absolute(t, "testdata/corpus.py")+"').read())")
+	})
+	t.Run("rust", func(t *testing.T) {
+		dir := workplace(t, "rust")
+		main, err := os.ReadFile("testdata/corpus.rs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "main.rs"), main, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, dir, "rustc", "--edition=2021", "-O", "-o", "corpus_rs", "main.rs")
+		run(t, dir, filepath.Join(dir, "corpus_rs"), "corpus")
+	})
+	t.Run("haskell", func(t *testing.T) {
+		dir := workplace(t, "haskell")
+		run(t, dir, "ghc", "-O0", "-Wall", "-outputdir", dir, "-i"+dir+":"+absolute(t, "../hosts/haskell/src"), "-o", "corpus_hs", absolute(t, "testdata/Corpus.hs"))
+		run(t, dir, filepath.Join(dir, "corpus_hs"), "corpus")
+	})
+}

@@ -1,0 +1,27 @@
+-- | What generated modules say of a bridge.
+module Isthmus.Bridge.Method (Schema (..), Call (..), Cast (..), Event (..), callOf, inlineCall, castOf, eventOf) where
+
+import Data.ByteString (ByteString)
+import Data.Word
+
+-- | A schema's text and its fingerprint: 'Isthmus.Bridge.withGo' gives both to the library, which compares.
+data Schema = Schema { schemaText :: !ByteString, schemaPrint :: !ByteString }
+
+-- | A method that replies. An inline one runs on the caller's thread.
+data Call i o = Call { callInline :: !Bool, callNumber :: !Word32 }
+
+-- | A method without a reply.
+newtype Cast i = Cast Word32
+
+-- | What Go tells those who have subscribed.
+newtype Event a = Event Word32
+
+callOf, inlineCall :: Word32 -> Call i o
+callOf = Call False
+inlineCall = Call True
+
+castOf :: Word32 -> Cast i
+castOf = Cast
+
+eventOf :: Word32 -> Event a
+eventOf = Event
