@@ -7,7 +7,7 @@
 -- bytes are those that the package @store@ writes; its decoders are not used, because they are neither total nor safe.
 module Isthmus.Bridge.Wire
   ( Wire (..), WireError (..), encode, decode
-  , Put, Get, putTag, putPart, putNested, getTag, getPart, getNested, getMissing, failAtTag
+  , Put, Get, putNothing, putTag, putPart, putNested, getTag, getPart, getNested, getMissing, failAtTag
   ) where
 
 import Control.Exception (Exception)
@@ -121,6 +121,10 @@ nested (Get g) = Get (\s ->
   else case g s { sDepth = sDepth s + 1 } of
     Left e -> Left e
     Right (R t a) -> Right (R t { sDepth = sDepth s } a))
+
+-- | No bytes.
+putNothing :: Put
+putNothing = mempty
 
 putTag :: Word8 -> Put
 putTag = raw . Builder.word8
