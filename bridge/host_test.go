@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus/bridge"
+	"github.com/isthmus-ffi/isthmus/bridge/gen"
 	"github.com/isthmus-ffi/isthmus/bridge/internal/sample"
 	"github.com/isthmus-ffi/isthmus/bridge/schema"
 )
@@ -196,4 +197,32 @@ func TestB09Mismatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// generated writes a language's module of the sample to where the library is.
+func generated(t *testing.T, language string) string {
+	t.Helper()
+	dir := library(t)
+	s, err := sample.New(bridge.Options{}).Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gen.Generate(language, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestB01PythonHost(t *testing.T) {
+	tool(t, "python3")
+	dir := generated(t, "python")
+	host, err := filepath.Abs("hosts/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(tail(run(t, []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + dir + ":" + host}, "timeout", "300", "python3", filepath.Join(host, "tests/host.py"), filepath.Join(dir, "libsample.so"))))
 }

@@ -86,6 +86,7 @@ type cli struct {
 	Audit      auditCmd      `cmd:"" help:"Find the bugs of native boundaries in Go code: cgo, purego and unsafe. Exit codes: 0 clean, 1 findings, 2 nothing could be looked at."`
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
 	Explain    explainCmd    `cmd:"" help:"Say what a finding of the auditor or of the validation layer means."`
+	Bridge     bridgeCmd     `cmd:"" help:"Libraries in Go that hosts in C, Haskell, Python and Rust call."`
 	MPI        mpiCmd        `cmd:"" name:"mpi" help:"Find MPI libraries, and run programs as several ranks."`
 	RT         rtCmd         `cmd:"" name:"rt" help:"Say what the tests of the language runtime say."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`
