@@ -56,6 +56,7 @@ enum rt_type {
   RT_T_UNIQUE = 0x0b,
   RT_T_CHANNEL = 0x0e,
   RT_T_FILE = 0x10,
+  RT_T_HOST = 0x11, /* a function of Go's that an actor or generator has; nothing can be done with it */
   RT_T_FLOAT = 0x1c
 };
 

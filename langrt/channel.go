@@ -120,14 +120,7 @@ func (c Channel) All(ctx context.Context) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		for {
 			v, err := c.Receive(ctx, nil)
-			if err != nil {
-				return
-			}
-			more := func() bool {
-				defer func() { _ = Release(v) }() // also when the loop's body panics
-				return yield(v)
-			}()
-			if !more {
+			if err != nil || !lent(v, yield) {
 				return
 			}
 		}

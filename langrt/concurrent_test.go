@@ -338,3 +338,155 @@ func Example_pipeline() {
 	// "not" 1
 	// <nil>
 }
+
+func TestR05GoActors(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		var got []int64 // by one goroutine at a time
+		a := must[langrt.Actor](t)(langrt.Spawn(s, 0, func(msg langrt.Value) error {
+			n, err := langrt.As[int64](msg)
+			got = append(got, n)
+			return err
+		}))
+		if a.ID() <= 0 || !a.Alive() {
+			t.Errorf("actor %d, alive %v", a.ID(), a.Alive())
+		}
+		for i := range int64(3000) { // more than the mailbox has room for
+			if err := a.Send(ctx, langrt.Int(i)); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(a.Stop(), a.Stop(), a.Join(ctx), a.Join(ctx)); err != nil {
+			return err
+		}
+		for i, n := range got {
+			if n != int64(i) {
+				t.Fatalf("message %d is %d", i, n)
+			}
+		}
+		if len(got) != 3000 || a.Alive() {
+			t.Errorf("%d messages, alive %v", len(got), a.Alive())
+		}
+		wants(t, a.Send(ctx, langrt.Nil()), isthmus.ErrClosed)
+
+		for _, fails := range []func(langrt.Value) error{
+			func(langrt.Value) error { return errors.New("failed") },
+			func(langrt.Value) error { panic("on purpose") },
+			func(langrt.Value) error { runtime.Goexit(); return nil },
+		} {
+			f := must[langrt.Actor](t)(langrt.Spawn(s, 1, fails))
+			if err := f.Send(ctx, langrt.Nil()); err != nil {
+				return err
+			}
+			wants(t, f.Join(ctx), langrt.Failed)
+		}
+
+		block := make(chan struct{})
+		slow := must[langrt.Actor](t)(langrt.Spawn(s, 1, func(langrt.Value) error { <-block; return nil }))
+		for ok := true; ok; { // until it is full
+			var err error
+			if ok, err = slow.TrySend(langrt.Nil()); err != nil {
+				return err
+			}
+		}
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		wants(t, slow.Send(short, langrt.Nil()), context.Canceled)
+		wants(t, slow.Join(short), context.Canceled)
+		close(block)
+		if err := errors.Join(slow.Send(ctx, langrt.Nil()), slow.Stop(), slow.Join(ctx)); err != nil {
+			return err
+		}
+		_, err := langrt.Spawn(s, -1, func(langrt.Value) error { return nil })
+		wants(t, err, isthmus.ErrBounds)
+		_, err = langrt.Spawn(s, 1, nil)
+		wants(t, err, isthmus.ErrInvalid)
+		return nil
+	})
+}
+
+// A ring of actors passes a message around: a thousand actors, twenty thousand hops, and no thread waits.
+func TestGoActorRing(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	n, hops := 1000, int64(20_000)
+	if testing.Short() {
+		n, hops = 100, 5000
+	}
+	within(t, func(s *langrt.Scope) error {
+		done := must[langrt.Future](t)(langrt.NewPromise(s))
+		ring := make([]langrt.Actor, n)
+		for i := range ring {
+			ring[i] = must[langrt.Actor](t)(langrt.Spawn(s, 2, func(msg langrt.Value) error {
+				left, _ := msg.Int()
+				if left == 0 {
+					return done.Complete(langrt.Bool(true))
+				}
+				return ring[(i+1)%n].Send(ctx, langrt.Int(left-1))
+			}))
+		}
+		if err := ring[0].Send(ctx, langrt.Int(hops)); err != nil {
+			return err
+		}
+		_, err := done.Await(ctx, s)
+		return err
+	})
+}
+
+func TestR03GoGenerators(t *testing.T) {
+	nothingLeft(t)
+	within(t, func(s *langrt.Scope) error {
+		ended := make(chan struct{})
+		words := func(yield func(langrt.Value) bool) {
+			defer close(ended)
+			_ = langrt.Do(func(s *langrt.Scope) error {
+				for _, w := range []string{"one", "two", "three"} {
+					if !yield(text(t, s, w).Value) {
+						break
+					}
+				}
+				return nil
+			})
+		}
+		g := must[langrt.Generator](t)(langrt.NewGenerator(s, words))
+		var got []string
+		for v := range g.All() {
+			got = append(got, must[string](t)(langrt.As[string](v)))
+		}
+		if fmt.Sprint(got) != "[one two three]" || !g.Done() {
+			t.Errorf("%v, done %v", got, g.Done())
+		}
+		if _, ok, err := g.Next(s); ok || err != nil {
+			t.Errorf("more: %v, %v", ok, err)
+		}
+		<-ended
+		// One that is let go in the middle ends its loop.
+		ended = make(chan struct{})
+		if err := langrt.Do(func(s *langrt.Scope) error {
+			g, err := langrt.NewGenerator(s, words)
+			if err != nil {
+				return err
+			}
+			v, ok, err := g.Next(s)
+			if !ok || must[string](t)(langrt.As[string](v)) != "one" {
+				t.Errorf("%v, %v", v, ok)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		<-ended
+		bad := must[langrt.Generator](t)(langrt.NewGenerator(s, func(func(langrt.Value) bool) { panic("on purpose") }))
+		_, _, err := bad.Next(s)
+		wants(t, err, isthmus.ErrPanic)
+		nils := must[langrt.Generator](t)(langrt.NewGenerator(s, func(yield func(langrt.Value) bool) { yield(langrt.Nil()) }))
+		if v, ok, err := nils.Next(s); !v.IsNil() || !ok || err != nil {
+			t.Errorf("%v, %v, %v, want a nil", v, ok, err)
+		}
+		if v, ok, err := nils.Next(s); ok || err != nil {
+			t.Errorf("%v, %v, %v, want the end", v, ok, err)
+		}
+		return nil
+	})
+}

@@ -14,7 +14,7 @@ type Scalar interface {
 
 // View are the types of values in this package.
 type View interface {
-	Value | String | Array | Tuple | Dict | Object | Closure | Enum | Unique | File | Future | Channel
+	Value | String | Array | Tuple | Dict | Object | Closure | Enum | Unique | File | Future | Channel | Actor | Generator
 }
 
 // Of is x as a value: a number, a float, a bool or a string, which s owns if it is an object.
@@ -154,6 +154,12 @@ func As[T Scalar | View](v Value) (T, error) {
 	case *Future:
 		*p = Future{v}
 		return x, is(v, TypeFuture)
+	case *Actor:
+		*p = Actor{v}
+		return x, is(v, TypeActor)
+	case *Generator:
+		*p = Generator{v}
+		return x, is(v, TypeGenerator)
 	case *Channel:
 		*p = Channel{v}
 		return x, is(v, TypeChannel)

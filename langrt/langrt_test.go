@@ -21,7 +21,7 @@ func TestNil(t *testing.T) {
 	code := langrt.Empty
 	kind := langrt.TypeArray
 	niltest.Methods(t, &langrt.Value{}, &kind, &code, &langrt.Error{}, &langrt.Scope{}, &langrt.Ref{}, &langrt.Func{},
-		&langrt.String{}, &langrt.Array{}, &langrt.Tuple{}, &langrt.Dict{}, &langrt.Object{}, &langrt.Closure{}, &langrt.Enum{}, &langrt.Unique{}, &langrt.File{}, &langrt.Future{}, &langrt.Channel{})
+		&langrt.String{}, &langrt.Array{}, &langrt.Tuple{}, &langrt.Dict{}, &langrt.Object{}, &langrt.Closure{}, &langrt.Enum{}, &langrt.Unique{}, &langrt.File{}, &langrt.Future{}, &langrt.Channel{}, &langrt.Actor{}, &langrt.Generator{})
 }
 
 func wants(t fataler, err, want error) {

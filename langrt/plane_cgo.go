@@ -74,3 +74,33 @@ func channelSize(ch Value) (length, capacity int) {
 	return rtlib.ChannelLen(ch.raw()), rtlib.ChannelCap(ch.raw())
 }
 func shutdown(timeout int64) (int64, rtheap.Code) { return rtlib.Shutdown(timeout) }
+
+// step is how a body of Go's is given to C: with one argument, lent, and a result that is C's.
+func step(f func(Value) (Value, error), end func()) *rtlib.Hosted {
+	return &rtlib.Hosted{End: end, Step: func(arg rtheap.Value) (rtheap.Value, error) {
+		v, err := f(wrap(arg))
+		return v.raw(), coded(err)
+	}}
+}
+
+func newActor(f func(Value) (Value, error), capacity int) (rtheap.Value, rtheap.Code) {
+	return rtlib.NewActor(step(f, nil), int64(capacity))
+}
+
+func sendActor(ctx context.Context, a, msg Value) rtheap.Code {
+	return rtlib.SendActor(ctx, a.raw(), msg.raw())
+}
+
+func joinActor(ctx context.Context, a Value) rtheap.Code { return rtlib.JoinActor(ctx, a.raw()) }
+func trySendActor(a, msg Value) rtheap.Code              { return rtlib.TrySendActor(a.raw(), msg.raw()) }
+func stopActor(a Value) rtheap.Code                      { return rtlib.StopActor(a.raw()) }
+func actorID(a Value) int64                              { return rtlib.ActorID(a.raw()) }
+func actorAlive(a Value) bool                            { return rtlib.ActorAlive(a.raw()) }
+func actorPending(a Value) int                           { return rtlib.ActorPending(a.raw()) }
+
+func newGenerator(f func(Value) (Value, error), end func()) (rtheap.Value, rtheap.Code) {
+	return rtlib.NewGenerator(step(f, end))
+}
+
+func nextOf(g Value) (rtheap.Value, rtheap.Code) { return rtlib.NextOf(g.raw()) }
+func generatorDone(g Value) bool                 { return rtlib.GeneratorDone(g.raw()) }

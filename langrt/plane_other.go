@@ -52,3 +52,19 @@ func closeChannel(ch Value) rtheap.Code                               { return r
 func channelClosed(Value) bool                                        { return true }
 func channelSize(Value) (length, capacity int)                        { return -1, -1 }
 func shutdown(int64) (int64, rtheap.Code)                             { return 0, rtheap.NotStarted }
+
+func newActor(func(Value) (Value, error), int) (rtheap.Value, rtheap.Code) {
+	return rtheap.Nil, rtheap.NotStarted
+}
+func sendActor(_ context.Context, a, _ Value) rtheap.Code { return refusedAs(a) }
+func joinActor(_ context.Context, a Value) rtheap.Code    { return refusedAs(a) }
+func trySendActor(a, _ Value) rtheap.Code                 { return refusedAs(a) }
+func stopActor(a Value) rtheap.Code                       { return refusedAs(a) }
+func actorID(Value) int64                                 { return 0 }
+func actorAlive(Value) bool                               { return false }
+func actorPending(Value) int                              { return -1 }
+func newGenerator(func(Value) (Value, error), func()) (rtheap.Value, rtheap.Code) {
+	return rtheap.Nil, rtheap.NotStarted
+}
+func nextOf(g Value) (rtheap.Value, rtheap.Code) { return none(g) }
+func generatorDone(Value) bool                   { return true }

@@ -187,6 +187,7 @@ const (
 	TypeChannel        = Type(rtheap.Channel)
 	TypeFile           = Type(rtheap.File)
 	TypeFloat          = Type(rtheap.Float)
+	TypeHost           = Type(rtheap.Host) // a function of Go's that an actor or generator has
 
 	TypeNil    Type = 0xf0
 	TypeBool   Type = 0xf1

@@ -35,3 +35,7 @@ func (h *Heap) NewStringWith(n uint64, fill func([]byte) int) (Value, Code) {
 
 // Lend is the bytes of a string, which the caller counts for as long as it uses them.
 func (h *Heap) Lend(v Value) ([]byte, Code) { return h.lend(v) }
+
+// SetEndHost sets what is told of the end of a host object: an object that stands for a function of the host's. The first
+// call counts. It must not wait.
+func (h *Heap) SetEndHost(end func(id uint64)) { h.endHost.CompareAndSwap(nil, &end) }

@@ -46,6 +46,8 @@ type Heap struct {
 
 	// EndFile ends the file of that number. It must not wait. It is set before the first file is made.
 	EndFile func(id uint64)
+
+	endHost atomic.Pointer[func(id uint64)]
 }
 
 var process struct {

@@ -85,12 +85,13 @@ const (
 	Unique    Type = 0x0b
 	Channel   Type = 0x0e
 	File      Type = 0x10
+	Host      Type = 0x11 // a function of the host's
 	Float     Type = 0x1c
 )
 
 var typeNames = map[Type]string{
 	String: "string", Array: "array", Dict: "dict", Tuple: "tuple", Object: "object", Closure: "closure", Enum: "enum",
-	Future: "future", Generator: "generator", Actor: "actor", Unique: "unique", Channel: "channel", File: "file", Float: "float",
+	Future: "future", Generator: "generator", Actor: "actor", Unique: "unique", Channel: "channel", File: "file", Host: "host", Float: "float",
 }
 
 func (t Type) String() string {

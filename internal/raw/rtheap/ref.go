@@ -163,6 +163,9 @@ func (d *dead) bury(h *Heap) {
 		if t == File && h.EndFile != nil {
 			h.EndFile(o.aux)
 		}
+		if end := h.endHost.Load(); t == Host && end != nil {
+			(*end)(o.aux)
+		}
 		if end := h.end.Load(); end != nil && ends(t) {
 			size = (*end)(t, i)
 			o = s.object() // what it did not keep

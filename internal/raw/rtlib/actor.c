@@ -556,3 +556,21 @@ int64_t rt_actor_pending(rt_value v) {
   uint32_t l;
   return asked(v, &l) ? (int64_t)(l & WAITING) : -1;
 }
+
+// For Go: a send of msg, or the end (joins), or a waiter that Go keeps.
+rti_waiter *rti_actor_go(rt_value v, rt_value msg, int32_t joins, uint64_t token, int32_t *status) {
+  for (;;) {
+    if (joins) {
+      *status = rt_actor_join_ex(v, 0);
+    } else if (!rt_retain(msg)) {
+      *status = RT_E_VALUE;
+    } else if ((*status = put(v, msg, token != 0)) != RT_OK) {
+      rt_release(msg);
+      if (*status == FULL) *status = RT_E_TIMEOUT;
+    }
+    if (*status != RT_E_TIMEOUT || token == 0) return NULL;
+    rti_waiter *w = rti_go_park(joins ? key_end(v) : key_room(v), joins ? not_dead : no_room, &v, token, status);
+    if (w != NULL) *status = RT_E_TIMEOUT;
+    if (w != NULL || *status != RT_OK) return w;
+  }
+}

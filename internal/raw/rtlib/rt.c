@@ -146,6 +146,9 @@ static inline void end(uint32_t *next, uint32_t i, int type) {
     bytes = rti_actor_end(next, s);
     blk = get32(&s->blk);
     break;
+  case RT_T_HOST:
+    rti_host_end(aux);
+    break;
   case RT_T_FILE:
     rti_file_end(aux);
     break;

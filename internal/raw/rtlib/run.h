@@ -119,6 +119,7 @@ RTI_HIDDEN uint64_t rti_actor_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_future_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN uint64_t rti_channel_end(uint32_t *next, rt_slot_ *s);
 RTI_HIDDEN void rti_file_end(uint64_t id);
+RTI_HIDDEN void rti_host_end(uint64_t id);
 RTI_HIDDEN void rti_files_stop(void); // waits for what is under way
 
 // ---- Futures, for files and actors ----
