@@ -339,7 +339,7 @@ func Example_pipeline() {
 	// <nil>
 }
 
-func TestR05GoActors(t *testing.T) {
+func TestGoActors(t *testing.T) {
 	nothingLeft(t)
 	ctx := t.Context()
 	within(t, func(s *langrt.Scope) error {
@@ -434,7 +434,7 @@ func TestGoActorRing(t *testing.T) {
 	})
 }
 
-func TestR03GoGenerators(t *testing.T) {
+func TestGoGenerators(t *testing.T) {
 	nothingLeft(t)
 	within(t, func(s *langrt.Scope) error {
 		ended := make(chan struct{})
