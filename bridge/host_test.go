@@ -226,3 +226,65 @@ func TestB01PythonHost(t *testing.T) {
 	}
 	t.Log(tail(run(t, []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + dir + ":" + host}, "timeout", "300", "python3", filepath.Join(host, "tests/host.py"), filepath.Join(dir, "libsample.so"))))
 }
+
+var buildHaskell = sync.OnceValue(func() error {
+	src, err := filepath.Abs("hosts/haskell")
+	if err != nil {
+		return err
+	}
+	for name, flags := range map[string][]string{"hs": {"-threaded", "-with-rtsopts=-N2"}, "hs1": nil} {
+		args := append([]string{
+			"-O0", "-Wall", "-Werror", "-outputdir", filepath.Join(place, "o"), "-i" + place + ":" + filepath.Join(src, "src"), "-o", filepath.Join(place, name),
+			filepath.Join(src, "tests/Host.hs"), "-L" + place, "-lsample", "-optl-Wl,-rpath," + place,
+		}, flags...)
+		if err := command("ghc", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// haskell builds the host in Haskell, and says where it is. It needs Debian's ghc and libghc-async-dev.
+func haskell(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("ghc"); err != nil {
+		t.Skip(err)
+	}
+	if out, err := exec.Command("ghc-pkg", "list", "--simple-output", "async").Output(); err != nil || len(strings.TrimSpace(string(out))) == 0 {
+		t.Skip("GHC has no package async: apt install libghc-async-dev")
+	}
+	dir := generated(t, "haskell")
+	if err := buildHaskell(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestB02HaskellHost has threads, scopes, deadlines, cancellation, closing, forks and signals in a host in Haskell.
+func TestB02HaskellHost(t *testing.T) {
+	t.Log(tail(run(t, nil, "timeout", "300", filepath.Join(haskell(t), "hs"))))
+}
+
+// TestB08Unthreaded has a program that was linked without -threaded refused.
+func TestB08Unthreaded(t *testing.T) {
+	if out := run(t, nil, filepath.Join(haskell(t), "hs1"), "unthreaded"); strings.TrimSpace(out) != "refused" {
+		t.Error(out)
+	}
+}
+
+// TestB11Figures has the host count and time its calls.
+func TestB11Figures(t *testing.T) {
+	out := run(t, nil, "timeout", "300", filepath.Join(haskell(t), "hs"), "bench", "20000")
+	if strings.Count(out, "20000 calls of") != 3 || !strings.Contains(out, "ns each") {
+		t.Error(out)
+	}
+	t.Log(out)
+}
+
+// TestB01HaskellExit leaves main while calls are under way, where no bracket runs.
+func TestB01HaskellExit(t *testing.T) {
+	host := filepath.Join(haskell(t), "hs")
+	for range 10 {
+		run(t, nil, "timeout", "100", host, "exit")
+	}
+}

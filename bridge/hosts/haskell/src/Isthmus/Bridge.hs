@@ -1,0 +1,358 @@
+{-# LANGUAGE ScopedTypeVariables #-}
+-- | Hosts of a bridge into Go.
+--
+-- > main = withGo defaultConfig schema $ \b -> do
+-- >   r <- call b mEcho (Msg_Ping Ping)
+-- >   m <- callTimeout b 10000 mEcho (Msg_Ping Ping)
+--
+-- What holds, whatever a program does:
+--
+-- * Nothing that 'async', 'withAsync' or 'withScope' began runs when 'withGo' has returned, unless it swallows exceptions for
+--   longer than 'graceMicros'; then its calls fail with 'Closed', and 'withGo' says so by 'onStuck'.
+-- * A 'Bridge' that is used after its scope gives 'Closed'. No pointer is in a user's hands.
+-- * A caller waits for room in STM and for its reply in an 'MVar': it can be cancelled at both places, and neither takes an
+--   operating system thread. A call that is cancelled cancels the context of its handler in Go.
+-- * A message that is none is a 'WireError', on either side.
+--
+-- The program must be linked with @-threaded@; anything else is refused ('NonThreadedRts'): Go completes calls from threads
+-- of its own.
+module Isthmus.Bridge
+  ( -- * The bridge
+    Bridge, Config (..), defaultConfig, Report (..), withGo, withGoReport
+    -- * Methods
+  , call, callTimeout, cast, withSubscription
+    -- * Structure
+  , async, withAsync, withScope, wait, cancel, Async
+    -- * Failures
+  , BridgeError (..), Status (..), WireError (..)
+    -- * What is under way
+  , Stats (..), stats, auditSignals
+  , module Isthmus.Bridge.Method
+  ) where
+
+import Control.Concurrent (ThreadId, forkIO, myThreadId, rtsSupportsBoundThreads, threadCapability)
+import Control.Concurrent.Async (Async, AsyncCancelled (..), asyncThreadId, cancel, wait)
+import qualified Control.Concurrent.Async as A
+import Control.Concurrent.MVar
+import Control.Concurrent.STM hiding (check)
+import Control.Exception
+import Control.Monad
+import qualified Data.ByteString as B
+import qualified Data.ByteString.Unsafe as B
+import Data.Int
+import qualified Data.Set as Set
+import qualified Data.Text as T
+import qualified Data.Text.Encoding as T
+import qualified Data.Text.Encoding.Error as T
+import Data.Word
+import Foreign hiding (void)
+import GHC.Clock (getMonotonicTimeNSec)
+import GHC.Conc (PrimMVar, newStablePtrPrimMVar)
+import Isthmus.Bridge.FFI
+import Isthmus.Bridge.Method
+import Isthmus.Bridge.Wire
+import System.Timeout (timeout)
+
+-- | What a call ended with: br_status.
+data Status
+  = Again | Closed | TooBig | DecodeFailed | HandlerPanic | DeadlinePassed | Cancelled | Forked | SchemaMismatch
+  | VersionMismatch | Busy | HandlerFailed | NoMethod | BadArgument | NoMemory | ReplyTooBig | NothingThere
+  | NonThreadedRts -- ^ the program is not linked with @-threaded@
+  | UnknownStatus
+  deriving (Eq, Show, Enum, Bounded)
+
+-- | A call that failed, and what the other side says of it.
+data BridgeError = BridgeError { errorStatus :: !Status, errorText :: !T.Text } deriving (Eq, Show)
+
+instance Exception BridgeError
+
+toStatus :: Int32 -> Status
+toStatus n | n >= 1 && n <= 17 = toEnum (fromIntegral n - 1)
+           | otherwise = UnknownStatus
+
+failure :: Int32 -> IO a
+failure n = throwIO (BridgeError (toStatus n) T.empty)
+
+check :: Int32 -> IO ()
+check 0 = pure ()
+check n = failure n
+
+-- | Limits, which a host can lower but not raise; 0 is the library's.
+data Config = Config
+  { maxRequest, maxReply, maxInFlight, maxBytes :: !Word64
+  , drainMicros :: !Word64  -- ^ how long closing waits for handlers; 0: the library's time
+  , graceMicros :: !Int     -- ^ how long a scope waits for its children to end when it has cancelled them
+  , onStuck :: Int -> IO () -- ^ called with the number of children that did not
+  }
+
+-- | The library's limits, a grace of one second.
+defaultConfig :: Config
+defaultConfig = Config 0 0 0 0 0 1000000 (const (pure ()))
+
+-- | What closing found under way.
+data Report = Report { finished, closed, castsDropped, zombies :: !Word64, zombieMethods :: !T.Text } deriving (Eq, Show)
+
+-- | An open bridge, or a scope in one.
+data Bridge = Bridge
+  { generation :: !Word64
+  , config :: !Config
+  , mine :: !(TVar Bool)    -- ^ this scope is open
+  , outer :: [TVar Bool]    -- ^ and so must be those around it
+  , credits :: !(TVar Int)  -- ^ calls that may begin
+  , freed :: !(TVar Word64) -- ^ counted up when a call has ended: bytes may have become free
+  , children :: !(TVar (Set.Set ThreadId))
+  }
+
+-- | Opens the bridge, runs the action, cancels what it began, and closes the bridge. One at a time in a process: 'Busy'.
+withGo :: Config -> Schema -> (Bridge -> IO a) -> IO a
+withGo c s act = fst <$> withGoReport c s act
+
+-- | 'withGo', with what closing found.
+withGoReport :: Config -> Schema -> (Bridge -> IO a) -> IO (a, Report)
+withGoReport c s act = do
+  -- The flags of this library could not say it; only the program that was linked can.
+  unless rtsSupportsBoundThreads $
+    throwIO (BridgeError NonThreadedRts (T.pack "link the program with -threaded: Go completes calls from threads of its own"))
+  mask $ \restore -> do
+    b <- open c s
+    r <- restore (act b) `onException` close b
+    report <- close b
+    pure (r, report)
+
+open :: Config -> Schema -> IO Bridge
+open c s =
+  B.useAsCStringLen (schemaText s) $ \(text, n) ->
+  allocaBytesAligned initSize 8 $ \args ->
+  allocaBytesAligned errSize 8 $ \err ->
+  alloca $ \out -> do
+    header args initSize
+    header err errSize
+    pokeByteOff args 8 (0x01020304 :: Word32)
+    B.unsafeUseAsCStringLen (schemaPrint s) $ \(p, k) -> copyBytes (args `plusPtr` 16) p (min 16 k)
+    pokeByteOff args 32 text
+    pokeByteOff args 40 (fromIntegral n :: Word64)
+    zipWithM_ (pokeByteOff args) [48, 56 ..] [maxRequest c, maxReply c, maxInFlight c, maxBytes c]
+    pokeByteOff args 80 hsTryPutMVar
+    rc <- brInit args err out
+    when (rc /= 0) $ do
+      t <- B.packCString (err `plusPtr` 16)
+      throwIO (BridgeError (toStatus rc) (lenient t))
+    gen <- peek out
+    most <- statsField 24
+    Bridge gen c <$> newTVarIO True <*> pure [] <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO 0 <*> newTVarIO Set.empty
+  where
+    initSize = 96
+    errSize = 1040
+
+-- | A struct of that size, with nothing in it.
+header :: Ptr () -> Int -> IO ()
+header p n = fillBytes p 0 n >> pokeByteOff p 0 (fromIntegral n :: Word32) >> pokeByteOff p 4 (1 :: Word32)
+
+lenient :: B.ByteString -> T.Text
+lenient = T.decodeUtf8With T.lenientDecode
+
+-- Children first, then the bridge: when br_deinit runs nobody of this scope is in a call, but those that are stuck, which get
+-- Closed. Not interruptible: a second exception must not leave the bridge open.
+close :: Bridge -> IO Report
+close b = uninterruptibleMask_ $ do
+  revoke b
+  allocaBytesAligned size 8 $ \r -> do
+    header r size
+    check =<< brDeinit (generation b) (drainMicros (config b) * 1000) r
+    Report <$> peekByteOff r 8 <*> peekByteOff r 16 <*> peekByteOff r 24 <*> peekByteOff r 32 <*> (lenient <$> B.packCString (r `plusPtr` 48))
+  where size = 560
+
+-- | Closes a scope: new calls are refused, waiting ones are woken, children are cancelled and waited for.
+revoke :: Bridge -> IO ()
+revoke b = do
+  atomically (writeTVar (mine b) False)
+  kids <- readTVarIO (children b)
+  -- throwTo waits until the exception is taken: from threads of their own, or one child that masks would hold up all.
+  forM_ (Set.toList kids) $ \t -> forkIO (throwTo t AsyncCancelled)
+  late <- registerDelay (graceMicros (config b))
+  left <- atomically $ do
+    k <- readTVar (children b)
+    stop <- readTVar late
+    if Set.null k || stop then pure (Set.size k) else retry
+  when (left > 0) (onStuck (config b) left)
+
+isOpen :: Bridge -> STM ()
+isOpen b = do
+  ok <- and <$> mapM readTVar (mine b : outer b)
+  unless ok (throwSTM (BridgeError Closed (T.pack "its scope has ended")))
+
+-- | A thread that is cancelled when the scope ends.
+async :: Bridge -> IO a -> IO (Async a)
+async b act = mask_ $ do
+  gate <- newEmptyMVar
+  a <- A.asyncWithUnmask $ \unmask -> do
+    t <- myThreadId
+    (takeMVar gate >> unmask act) `finally` atomically (modifyTVar' (children b) (Set.delete t))
+  -- It is a child before it runs: or it could begin after the scope has looked.
+  r <- try (atomically (isOpen b >> modifyTVar' (children b) (Set.insert (asyncThreadId a))))
+  case r of
+    Left (e :: BridgeError) -> A.uninterruptibleCancel a >> throwIO e
+    Right () -> putMVar gate () >> pure a
+
+-- | A thread that is cancelled when the inner action ends.
+withAsync :: Bridge -> IO a -> (Async a -> IO b) -> IO b
+withAsync b act = bracket (async b act) A.uninterruptibleCancel
+
+-- | A scope that can be revoked as a whole, for a script: when it ends its bridge is 'Closed' for whoever still has it, and
+-- its children are cancelled. It ends after 'graceMicros' also when they swallow that.
+withScope :: Bridge -> (Bridge -> IO a) -> IO a
+withScope b act = bracket begin (uninterruptibleMask_ . revoke) act
+  where
+    begin = do
+      atomically (isOpen b)
+      m <- newTVarIO True
+      kids <- newTVarIO Set.empty
+      pure b { mine = m, outer = mine b : outer b, children = kids }
+
+-- | Room for a call, waited for in STM.
+withCredit :: Bridge -> IO a -> IO a
+withCredit b = bracket_ begin end
+  where
+    begin = atomically $ do
+      isOpen b
+      n <- readTVar (credits b)
+      when (n <= 0) retry
+      writeTVar (credits b) $! n - 1
+    end = atomically (modifyTVar' (credits b) (+ 1) >> modifyTVar' (freed b) (+ 1))
+
+-- | Tries until there is room: bytes become free when a call ends, or, with casts, without notice.
+withRoom :: Bridge -> IO Int32 -> IO ()
+withRoom b attempt = do
+  seen <- readTVarIO (freed b)
+  rc <- attempt
+  if rc /= 1 then check rc else do
+    tick <- registerDelay 1000
+    atomically $ do
+      isOpen b
+      now <- readTVar (freed b)
+      t <- readTVar tick
+      when (now == seen && not t) retry
+    withRoom b attempt
+
+encoded :: Wire i => i -> (Ptr Word8 -> Int -> IO a) -> IO a
+encoded i k = case encode i of
+  Left e -> throwIO e
+  Right m -> B.unsafeUseAsCStringLen m (\(p, n) -> k (castPtr p) n)
+
+-- | Calls, and waits for the reply. Failures are 'BridgeError' and 'WireError'.
+call :: (Wire i, Wire o) => Bridge -> Call i o -> i -> IO o
+call b m = callUntil b m 0
+
+-- | 'call' with a deadline in microseconds, which covers the wait for room, the way there, the handler, whose context has it
+-- too, and the way back. Nothing: it passed.
+callTimeout :: (Wire i, Wire o) => Bridge -> Int -> Call i o -> i -> IO (Maybe o)
+callTimeout b us m i
+  | us <= 0 = pure Nothing
+  | otherwise = do
+      now <- getMonotonicTimeNSec
+      r <- timeout us (try (callUntil b m (now + fromIntegral us * 1000) i))
+      case r of
+        Nothing -> pure Nothing
+        Just (Right o) -> pure (Just o)
+        Just (Left e) | errorStatus e == DeadlinePassed -> pure Nothing
+                      | otherwise -> throwIO e
+
+callUntil :: (Wire i, Wire o) => Bridge -> Call i o -> Word64 -> i -> IO o
+callUntil b m deadline i
+  | callInline m = encoded i $ \p n -> allocaBytes room $ \out -> alloca $ \len -> do
+      atomically (isOpen b)
+      poke len 0
+      rc <- brCallInline (generation b) (callNumber m) p (fromIntegral n) out (fromIntegral room) len deadline
+      k <- fromIntegral <$> peek len
+      if rc == 16 && k > room then slotCall b (callNumber m) deadline p n -- the way that takes any length
+      else B.packCStringLen (castPtr out, min room k) >>= result rc
+  | otherwise = encoded i (slotCall b (callNumber m) deadline)
+  where room = 4096
+
+result :: Wire o => Int32 -> B.ByteString -> IO o
+result 0 m = either throwIO pure (decode m)
+result rc m = throwIO (BridgeError (toStatus rc) (lenient m))
+
+-- SAFETY of the slot: it is ours until br_submit, Go's until the waker, ours again then. An exception while we wait abandons
+-- it: then either it is gone for us, or it was done and we free it.
+-- SAFETY of the token, a StablePtr: hs_try_putmvar frees it. The library gives each token of a slot that was submitted to the
+-- waker exactly once, also of one that was abandoned; of one that was not submitted we free it.
+slotCall :: Wire o => Bridge -> Word32 -> Word64 -> Ptr Word8 -> Int -> IO o
+slotCall b method deadline p n = withCredit b $ mask $ \restore -> do
+  s <- alloca $ \out -> do
+    withRoom b (brSlotNew (generation b) method (fromIntegral n) out)
+    peek out
+  request <- peekByteOff s 24
+  copyBytes request p n
+  done <- newEmptyMVar :: IO (MVar ())
+  token <- newStablePtrPrimMVar done :: IO (StablePtr PrimMVar)
+  (capability, _) <- threadCapability =<< myThreadId
+  pokeByteOff s 0 (castStablePtrToPtr token)
+  pokeByteOff s 8 (fromIntegral capability :: Int32)
+  pokeByteOff s 16 deadline
+  rc <- brSubmit s
+  when (rc /= 0) $ freeStablePtr token >> brSlotFree s >> failure rc
+  restore (takeMVar done) `onException` (do { gone <- brAbandon s; when (gone /= 0) (void (brSlotFree s)) })
+  status <- peekByteOff s 56 :: IO Int32
+  reply <- peekByteOff s 40 :: IO (Ptr Word8)
+  len <- peekByteOff s 48 :: IO Word64
+  m <- B.packCStringLen (castPtr reply, if reply == nullPtr then 0 else fromIntegral len)
+  _ <- brSlotFree s
+  result status m
+
+-- | Tells. It waits only for room.
+cast :: Wire i => Bridge -> Cast i -> i -> IO ()
+cast b (Cast method) i = do
+  atomically (isOpen b)
+  encoded i $ \p n -> withRoom b (brCast (generation b) method p (fromIntegral n))
+
+-- | Hears an event for as long as the inner action runs. Its argument gives the next event, with how many were lost before
+-- it because the queue was full; it can be cancelled.
+withSubscription :: Wire a => Bridge -> Event a -> Word32 -> (IO (a, Word64) -> IO b) -> IO b
+withSubscription b (Event method) capacity act = do
+  atomically (isOpen b)
+  bracket begin (brUnsubscribe (generation b)) (act . next)
+  where
+    begin = alloca $ \out -> (brSubscribe (generation b) method capacity out >>= check) >> peek out
+    next sub = do
+      e <- alloca $ \out -> do { rc <- brEventNext (generation b) sub out; if rc == 17 then pure nullPtr else check rc >> peek out }
+      if e /= nullPtr then taken e else do
+        hear sub
+        atomically (isOpen b)
+        next sub
+    taken e = (do
+      p <- peekByteOff e 0 :: IO (Ptr Word8)
+      n <- peekByteOff e 8 :: IO Word64
+      lost <- peekByteOff e 16
+      m <- B.packCStringLen (castPtr p, fromIntegral n)
+      v <- either throwIO pure (decode m)
+      pure (v, lost)) `finally` brEventFree e
+    -- The token is the library's when br_event_wake is BR_OK, until br_event_unwake takes it back.
+    hear sub = mask $ \restore -> do
+      woken <- newEmptyMVar :: IO (MVar ())
+      token <- newStablePtrPrimMVar woken :: IO (StablePtr PrimMVar)
+      (capability, _) <- threadCapability =<< myThreadId
+      let p = castStablePtrToPtr token
+      rc <- brEventWake (generation b) sub (fromIntegral capability) p
+      if rc /= 0 then freeStablePtr token >> when (rc /= 17) (failure rc)
+      else restore (takeMVar woken) `onException` (do { back <- brEventUnwake (generation b) sub p; when (back == 0) (freeStablePtr token) })
+
+-- | Numbers of the library, of the process.
+data Stats = Stats { inFlight, bytesUnderWay, slots, running, zombieHandlers, abandoned :: !Word64 } deriving (Eq, Show)
+
+-- | The numbers now.
+stats :: IO Stats
+stats = Stats <$> statsField 15 <*> statsField 16 <*> statsField 21 <*> statsField 19 <*> statsField 20 <*> statsField 10
+
+-- | The field of br_stats_t with that number.
+statsField :: Int -> IO Word64
+statsField i = allocaBytesAligned size 8 $ \p -> do
+  header p size
+  check =<< brStats p
+  peekByteOff p (8 + 8 * i)
+  where size = 216
+
+-- | Gives signal handlers that were installed after 'withGo' a stack of their own: GHC's run on the stack of whatever thread
+-- they hit, and a goroutine's is small. Gives how many it changed.
+auditSignals :: IO Int
+auditSignals = fromIntegral <$> brSignalsAudit 1

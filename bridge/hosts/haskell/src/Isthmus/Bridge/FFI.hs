@@ -1,0 +1,31 @@
+-- | The functions of isthmus_bridge.h. Hidden: nothing of it is safe by itself.
+--
+-- SAFETY: what is imported @unsafe@ is C alone: it never blocks, never calls back and never enters Go, so that it may hold the
+-- capability. What enters Go is @safe@: Go may run for long there, and the garbage collector must be able to run meanwhile.
+module Isthmus.Bridge.FFI where
+
+import Data.Int
+import Data.Word
+import Foreign
+import Foreign.C.Types
+
+data Slot
+data Node
+
+foreign import ccall safe "br_init" brInit :: Ptr () -> Ptr () -> Ptr Word64 -> IO Int32
+foreign import ccall safe "br_deinit" brDeinit :: Word64 -> Word64 -> Ptr () -> IO Int32
+foreign import ccall safe "br_call_inline" brCallInline :: Word64 -> Word32 -> Ptr Word8 -> CSize -> Ptr Word8 -> CSize -> Ptr CSize -> Word64 -> IO Int32
+foreign import ccall unsafe "br_slot_new" brSlotNew :: Word64 -> Word32 -> Word64 -> Ptr (Ptr Slot) -> IO Int32
+foreign import ccall unsafe "br_submit" brSubmit :: Ptr Slot -> IO Int32
+foreign import ccall unsafe "br_abandon" brAbandon :: Ptr Slot -> IO Int32
+foreign import ccall unsafe "br_slot_free" brSlotFree :: Ptr Slot -> IO Int32
+foreign import ccall unsafe "br_cast" brCast :: Word64 -> Word32 -> Ptr Word8 -> CSize -> IO Int32
+foreign import ccall unsafe "br_subscribe" brSubscribe :: Word64 -> Word32 -> Word32 -> Ptr Word64 -> IO Int32
+foreign import ccall unsafe "br_unsubscribe" brUnsubscribe :: Word64 -> Word64 -> IO Int32
+foreign import ccall unsafe "br_event_next" brEventNext :: Word64 -> Word64 -> Ptr (Ptr Node) -> IO Int32
+foreign import ccall unsafe "br_event_free" brEventFree :: Ptr Node -> IO ()
+foreign import ccall unsafe "br_event_wake" brEventWake :: Word64 -> Word64 -> Int32 -> Ptr () -> IO Int32
+foreign import ccall unsafe "br_event_unwake" brEventUnwake :: Word64 -> Word64 -> Ptr () -> IO Int32
+foreign import ccall unsafe "br_stats" brStats :: Ptr () -> IO Int32
+foreign import ccall unsafe "br_signals_audit" brSignalsAudit :: Int32 -> IO Int32
+foreign import ccall unsafe "&hs_try_putmvar" hsTryPutMVar :: FunPtr (CInt -> Ptr () -> IO ())
