@@ -382,8 +382,12 @@ func TestGoActors(t *testing.T) {
 			wants(t, f.Join(ctx), langrt.Failed)
 		}
 
-		block := make(chan struct{})
-		slow := must[langrt.Actor](t)(langrt.Spawn(s, 1, func(langrt.Value) error { <-block; return nil }))
+		block, entered := make(chan struct{}), make(chan struct{}, 10)
+		slow := must[langrt.Actor](t)(langrt.Spawn(s, 1, func(langrt.Value) error { entered <- struct{}{}; <-block; return nil }))
+		if err := slow.Send(ctx, langrt.Nil()); err != nil {
+			return err
+		}
+		<-entered
 		for ok := true; ok; { // until it is full
 			var err error
 			if ok, err = slow.TrySend(langrt.Nil()); err != nil {

@@ -358,3 +358,72 @@ func TestForgottenFile(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+// path is a file of its own with that content.
+func (a audit) path(content string) string {
+	a.Helper()
+	path := filepath.Join(a.TempDir(), "file")
+	a.ok(os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func (a audit) open(path string, mode langrt.FileMode) langrt.File {
+	a.Helper()
+	return must[langrt.File](a)(langrt.OpenFile(a.ctx, a.s, path, mode))
+}
+
+func (a audit) reads(f langrt.File, offset, size int64, want string) {
+	a.Helper()
+	a.is(want)(must[langrt.String](a)(f.Read(a.ctx, a.s, offset, size)).Text())
+}
+
+var files = []auditTest{
+	{"test_async_file_create", func(a audit) {
+		f := a.open(a.path("Hello, async file!"), langrt.FileRead)
+		a.reads(f, 0, 100, "Hello, async file!")
+		a.reads(f, 7, 5, "async")
+		a.ok(f.Close(), f.Close())
+	}},
+	{"test_async_file_loading_lifecycle", func(a audit) {
+		f := a.open(a.path("content"), langrt.FileRead)
+		a.ok(f.Wait(a.ctx))
+		a.is(int64(7))(f.Size(a.ctx))
+		a.ok(f.Close())
+		wants(a, f.Wait(a.ctx), langrt.Closed)
+	}},
+	{"test_async_file_invalid_path", func(a audit) {
+		wants(a, a.open(filepath.Join(a.TempDir(), "none"), langrt.FileRead).Wait(a.ctx), isthmus.ErrNotFound)
+		wants(a, a.open(a.TempDir(), langrt.FileRead).Wait(a.ctx), langrt.IsDirectory)
+		a.refused(isthmus.ErrInvalid)(langrt.OpenFile(a.ctx, a.s, "", langrt.FileRead))
+	}},
+	{"test_async_file_invalid_handle", func(a audit) {
+		for _, v := range []langrt.Value{langrt.FromWord(99999), langrt.Nil(), langrt.Int(3)} {
+			f := langrt.File{Value: v}
+			wants(a, f.Wait(a.ctx), isthmus.ErrClosed)
+			a.refused(isthmus.ErrClosed)(f.Read(a.ctx, a.s, 0, 1))
+			a.refused(isthmus.ErrClosed)(f.Prefault(a.ctx, 0, 1))
+			wants(a, f.Sync(a.ctx), isthmus.ErrClosed)
+		}
+		wants(a, langrt.File{Value: a.text("x")}.Wait(a.ctx), isthmus.ErrInvalid)
+	}},
+	{"test_async_file_multiple_handles", func(a audit) {
+		path := a.path("shared content")
+		for range 50 {
+			a.reads(a.open(path, langrt.FileRead), 7, 100, "content")
+		}
+	}},
+	{"test_async_file_with_prefault", func(a audit) {
+		f := a.open(a.path(strings.Repeat("x", 8192)), langrt.FileRead|langrt.FilePrefault)
+		a.ok(f.Wait(a.ctx))
+		a.is(runtime.GOOS == "linux")(f.Prefault(a.ctx, 4097, 1<<20))
+		a.refused(isthmus.ErrBounds)(f.Prefault(a.ctx, -1, 1))
+	}},
+	{"test_async_file_write", func(a audit) {
+		path := filepath.Join(a.TempDir(), "new")
+		f := a.open(path, langrt.FileReadWrite|langrt.FileCreate)
+		a.is(12)(f.Write(a.ctx, 0, langrt.String{Value: a.text("hello, world")}))
+		a.is(5)(f.Write(a.ctx, 7, langrt.String{Value: a.text("there")}))
+		a.reads(f, 0, 1000, "hello, there")
+		a.ok(f.Sync(a.ctx), f.Close())
+	}},
+}
