@@ -598,6 +598,10 @@ func debugForeign(ctx context.Context, w *mpi.World) error {
 		return err
 	}
 	c := w.Comm()
+	sum := make([]int32, 1)
+	if err := mpi.Allreduce(ctx, c, []int32{1}, sum, mpi.Sum); err != nil || sum[0] != 2 {
+		return fmt.Errorf("a small reduction of both: %v, %w", sum, err)
+	}
 	if c.Rank() == 1 {
 		time.Sleep(2 * time.Second)
 		return mpi.Send(ctx, c, []int32{1}, 0, 6)

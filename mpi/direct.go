@@ -8,6 +8,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -36,6 +37,7 @@ type direct struct {
 	n     int  // and the elements
 	used  bool // has the communicator in use
 	last  *call.Step
+	place int // of the reduction in the communicator's sequence, for the debug layer
 }
 
 // directBlock is what the library reads and writes.
@@ -51,7 +53,7 @@ type directBlock struct {
 // reduceDirectly makes an allreduce of few elements between few processes. done is false when it is to be made in another
 // way, which then also says what is wrong with the arguments.
 func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) (done bool, err error) {
-	if c == nil || c.world == nil || c.world.foreign || c.watched != nil || c.size < 2 || c.size > directRanks || c.remote > 0 || op < Sum || op > BXor ||
+	if c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || op < Sum || op > BXor ||
 		len(send) != len(recv) || len(send) == 0 || len(send) > directBytes || ctx.Err() != nil || c.poisoned.Load() {
 		return false, nil
 	}
@@ -63,6 +65,7 @@ func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) 
 	if d != nil {
 		_, ok = d.elem.(*elem[T])
 	}
+	first := d == nil
 	if !ok || d.op != op || d.n != len(send) || !d.used {
 		if d, err = prepareDirect[T](ctx, c, op, len(send)); d == nil || err != nil {
 			c.collective.Store(false)
@@ -79,6 +82,9 @@ func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) 
 		return false, nil
 	}
 	x := d.x
+	if c.watched != nil && !first {
+		d.place = watchDirect[T](c, op, len(send))
+	}
 	copy(x.data[c.rank][:], in)
 	x.flag, x.test.Ret, x.test.Spins, d.last.Ret = 0, 0, c.world.spins(), notReached
 	c.world.short(&x.starts[0])
@@ -91,6 +97,11 @@ func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) 
 	copy(out, x.data[0][:])
 	c.collective.Store(false)
 	return true, nil
+}
+
+// watchDirect has the debug layer see a reduction that is about to begin, and gives its place.
+func watchDirect[T any](c *Comm, op Op, n int) int {
+	return c.watched.call(sigKey{op: "allreduce", red: op.String(), typ: reflect.TypeFor[T]()}, n)
 }
 
 // notReached is the result of a step that has not run.
@@ -109,7 +120,11 @@ func prepareDirect[T any](ctx context.Context, c *Comm, op Op, n int) (*direct, 
 		return nil, nil
 	}
 	if c.direct == nil {
-		if err := c.openDirect(ctx); err != nil {
+		place := 0
+		if c.watched != nil {
+			place = watchDirect[T](c, op, n)
+		}
+		if err := c.openDirect(ctx, place); err != nil {
 			return nil, err
 		}
 	}
@@ -158,8 +173,9 @@ func prepareDirect[T any](ctx context.Context, c *Comm, op Op, n int) (*direct, 
 	return d, nil
 }
 
-// openDirect makes the communicator for direct reductions: all processes do, since all make the reduction.
-func (c *Comm) openDirect(ctx context.Context) error {
+// openDirect makes the communicator for direct reductions: all processes do, since all make the reduction, which has that
+// place for the debug layer.
+func (c *Comm) openDirect(ctx context.Context, place int) error {
 	const op = "allreduce"
 	h, err := c.use(op)
 	if err != nil {
@@ -171,7 +187,10 @@ func (c *Comm) openDirect(ctx context.Context) error {
 		return err
 	}
 	o.fixed = true
-	d := &direct{c: c, frame: call.Get()}
+	d := &direct{c: c, frame: call.Get(), place: place}
+	if c.watched != nil {
+		o.place, o.env.dir, o.site = place, mpiwatch.Collectives, isthmus.Here()
+	}
 	b := o.block
 	o.ended = func(err error) error { d.comm = mpic.Handle(b.handle); return err }
 	if d.x, err = call.New[directBlock](d.frame); err != nil {
@@ -199,7 +218,7 @@ func (c *Comm) openDirect(ctx context.Context) error {
 func (d *direct) wait(ctx context.Context) error {
 	const op = "allreduce"
 	w := d.c.world
-	p := w.patience()
+	p := w.patienceFor(d)
 	for {
 		done, err := d.look()
 		if done {
@@ -223,6 +242,14 @@ func (d *direct) wait(ctx context.Context) error {
 		}
 		d.x.test.Spins = p.looks()
 		w.short(&d.x.test)
+	}
+}
+
+// needs says who is waited for.
+func (d *direct) needs(w *mpiwatch.Wait) {
+	w.Call = "allreduce"
+	if x := d.c.watched; x != nil && x.t.client != nil {
+		w.Needs = append(w.Needs, mpiwatch.Need{Dir: mpiwatch.Collectives, Comm: x.id, At: d.place, Call: w.Call})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
+	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -337,7 +338,7 @@ func (o *operation) wait(ctx context.Context) error {
 
 // late is the error of an operation whose caller waits no longer.
 func (o *operation) late(err error) error {
-	if o.fixed && o.env.dir == 0 {
+	if o.fixed && (o.env.dir == 0 || o.env.dir == mpiwatch.Collectives) {
 		return o.world.late(o.op, err)
 	}
 	return fmt.Errorf("mpi: %s: %w", o.op, err)

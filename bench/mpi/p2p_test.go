@@ -71,6 +71,9 @@ func BenchmarkPeers(b *testing.B) {
 					if out, err := build.CombinedOutput(); err != nil {
 						return string(out), err
 					}
+					if filepath.IsAbs(l.Lib) {
+						env = append(env, "LD_LIBRARY_PATH="+filepath.Dir(l.Lib))
+					}
 					return l.Launch(b.Context(), 2, nil, env, filepath.Join(folder, "release", "rsmpi"))
 				})
 			}
