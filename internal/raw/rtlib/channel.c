@@ -112,7 +112,7 @@ __attribute__((noinline)) static int32_t slowly(rt_value ch, bool receive, rt_va
   find(ch, &r);
   int64_t deadline = rti_deadline(timeout_ns);
   int32_t error = RT_OK;
-  int most = rti_coroutine_now() != NULL ? 0 : 10; // a coroutine sleeps and wakes in less time than that takes
+  int most = rti_coroutine_now() != NULL ? 0 : 16; // a coroutine sleeps and wakes in less time than that takes
   for (int tries = 0;; tries++) {
     int how = step(&r, receive, v);
     if (how != RING_NOT_NOW) {

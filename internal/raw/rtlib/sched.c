@@ -248,7 +248,7 @@ static struct {
   rti_strand *ready, **ready_end;
   uint64_t taken; // ever
   int workers, idlers, most;
-  bool watching, watcher_sleeps, quit;
+  bool watching, watcher_sleeps, waking, quit;
   int64_t busy; // coroutines that are not idle
   int64_t bodies;
   rti_waiter **timers; // a heap, by deadline
@@ -337,8 +337,12 @@ static void more_workers(int most) { // under the lock
 
 // rouse_one sees to it that somebody takes what was queued. Under the lock.
 static void rouse_one(void) {
-  if (sc.idlers > 0) pthread_cond_signal(&sc.idle);
-  else more_workers(sc.most);
+  if (sc.idlers == 0) {
+    more_workers(sc.most);
+  } else if (!sc.waking) { // one at a time: who wakes wakes the next
+    sc.waking = true;
+    pthread_cond_signal(&sc.idle);
+  }
   if (sc.watcher_sleeps) pthread_cond_signal(&sc.watch);
 }
 
@@ -430,9 +434,11 @@ static bool next_work(thread *t, work *w, rti_strand **co) {
       if (sc.busy == 0) pthread_cond_broadcast(&sc.quiet);
       wait_until(&sc.idle, until);
       sc.idlers--;
+      sc.waking = false;
       continue;
     }
     sc.taken++;
+    if (sc.idlers > 0 && (sc.n > 0 || sc.ready != NULL)) rouse_one();
     pthread_mutex_unlock(&sc.lock);
     return true;
   }
@@ -681,7 +687,7 @@ static void *watcher(void *unused) {
   (void)unused;
   pthread_mutex_lock(&sc.lock);
   uint64_t seen = 0;
-  int still = 0, lazy = 0;
+  int still = 0, sleepy = 0, lazy = 0;
   while (!sc.quit) {
     int64_t at = rti_now();
     rti_strand *ready = NULL;
@@ -710,7 +716,11 @@ static void *watcher(void *unused) {
     bool waits = sc.n > 0 || sc.ready != NULL;
     still = seen == sc.taken ? still + 1 : 1;
     seen = sc.taken;
-    if (waits && sc.idlers == 0 && still % 4 == 3 && (still > 100 || all_asleep())) more_workers(sc.most + EXTRA);
+    sleepy = waits && sc.idlers == 0 && still > 1 && all_asleep() ? sleepy + 1 : 0; // a lock is not for long
+    if (waits && sc.idlers == 0 && (sleepy == 4 || still % 100 == 99)) {
+      more_workers(sc.most + EXTRA);
+      sleepy = 0;
+    }
     lazy = sc.idlers == sc.workers && !waits ? lazy + 1 : 0;
     int64_t until = lazy > 20 ? -1 : at + TICK;
     if (sc.ntimers > 0 && (until < 0 || sc.timers[0]->deadline < until)) until = sc.timers[0]->deadline;
@@ -750,7 +760,7 @@ bool rti_sched_stop(int64_t deadline) {
   }
   if (watching) pthread_join(sc.watcher, NULL);
   pthread_mutex_lock(&sc.lock);
-  sc.watching = sc.quit = false;
+  sc.watching = sc.waking = sc.quit = false;
   free(sc.ring);
   sc.ring = NULL;
   sc.first = sc.n = sc.room = 0;
