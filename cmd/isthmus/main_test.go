@@ -64,6 +64,9 @@ func scripts(t *testing.T, dir, device string) {
 			e.Setenv("DEVICE", device)
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("ISTHMUS_CHECK", "panic") // a leak is exit code 1
+			if cache, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil { // not to compile the standard library again
+				e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
+			}
 			e.Setenv("EXAMPLES", must(filepath.Abs("../../examples")))
 			return nil
 		},

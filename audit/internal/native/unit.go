@@ -95,7 +95,7 @@ func Check(in Input) *Unit {
 		}
 		files = append(files, in.CgoTypes)
 	}
-	for range 4 {
+	for range 8 { // what is left out may leave errors elsewhere
 		if u.strip(u.types(in, files)) == 0 {
 			break
 		}
@@ -139,12 +139,31 @@ func (u *Unit) types(in Input, files []*ast.File) (bad []types.Error) {
 		}()
 		u.Pkg, _ = conf.Check(in.Path, in.Fset, files, u.Info) // its errors are in bad
 	}()
+	return append(bad, u.missing()...)
+}
+
+// missing finds the uses of packages that could not be imported, of which the type checker says nothing.
+func (u *Unit) missing() []types.Error {
+	var bad []types.Error
+	for _, f := range u.Files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && u.Info.Uses[sel.Sel] == nil {
+				if pkg, ok := u.Info.Uses[x].(*types.PkgName); ok && pkg.Imported() != nil {
+					bad = append(bad, types.Error{Fset: u.Fset, Pos: sel.Pos(), Msg: "package " + pkg.Imported().Path() + " is not here"})
+				}
+			}
+			return true
+		})
+	}
 	return bad
 }
 
 // strip takes the bodies from the functions that errors are in.
 func (u *Unit) strip(bad []types.Error) (stripped int) {
-	outside := 0
 	for _, e := range bad {
 		if strings.Contains(e.Msg, "imported and not used") {
 			continue
@@ -152,21 +171,18 @@ func (u *Unit) strip(bad []types.Error) (stripped int) {
 		fn := u.enclosing(e.Pos)
 		switch {
 		case fn == nil:
-			outside++
-			if outside == 1 {
-				u.skip(fmt.Sprintf("%s: %s", u.at(e.Pos), cgofile.Show(e.Msg)))
+			if u.drop(e.Pos) {
+				stripped++
 			}
+			u.skip(fmt.Sprintf("%s: %s", u.at(e.Pos), cgofile.Show(e.Msg)))
 		case fn.Body != nil && (e.Pos >= fn.Body.Pos()):
 			u.take(fn)
 			stripped++
 			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
 		case fn.Body != nil: // its signature
-			outside++
 			u.take(fn)
 			stripped++
 			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
-		default:
-			outside++
 		}
 	}
 	return stripped
@@ -184,6 +200,32 @@ func (u *Unit) at(pos token.Pos) string {
 	}
 	p := u.Fset.Position(pos)
 	return fmt.Sprintf("%s:%d", filepath.Base(p.Filename), p.Line)
+}
+
+// drop leaves out the package variable whose declaration holds pos.
+func (u *Unit) drop(pos token.Pos) bool {
+	for _, f := range u.Files {
+		if pos < f.FileStart || pos > f.FileEnd {
+			continue
+		}
+		for n, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.VAR || pos < g.Pos() || pos > g.End() {
+				continue
+			}
+			for i, s := range g.Specs {
+				if s.Pos() <= pos && pos <= s.End() {
+					if len(g.Specs) == 1 {
+						f.Decls = slices.Delete(slices.Clone(f.Decls), n, n+1)
+					} else {
+						g.Specs = slices.Delete(slices.Clone(g.Specs), i, i+1)
+					}
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (u *Unit) enclosing(pos token.Pos) *ast.FuncDecl {
