@@ -63,7 +63,7 @@ func scripts(t *testing.T, dir, device string) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DEVICE", device)
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
-			e.Setenv("ISTHMUS_CHECK", "panic") // a leak is exit code 1
+			e.Setenv("ISTHMUS_CHECK", "panic")                                           // a leak is exit code 1
 			if cache, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil { // not to compile the standard library again
 				e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
 			}
