@@ -30,11 +30,15 @@ NAME(rti_switch):
 	subq $8, %rsp
 	stmxcsr (%rsp)
 	fnstcw 4(%rsp)
+	movl (%rsp), %eax
+	movzwl 4(%rsp), %ecx
 	movq %rsp, (%rdi)
 	movq %rsi, %rsp
-	ldmxcsr (%rsp)
-	fldcw 4(%rsp)
-	addq $8, %rsp
+	cmpl (%rsp), %eax // to load them takes longer than to see that they are the same
+	jne 1f
+	cmpw 4(%rsp), %cx
+	jne 1f
+2:	addq $8, %rsp
 	popq %r15
 	popq %r14
 	popq %r13
@@ -42,6 +46,9 @@ NAME(rti_switch):
 	popq %rbx
 	popq %rbp
 	ret
+1:	ldmxcsr (%rsp)
+	fldcw 4(%rsp)
+	jmp 2b
 	.cfi_endproc
 
 	.globl NAME(rti_entry)
