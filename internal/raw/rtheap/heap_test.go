@@ -131,6 +131,49 @@ func TestR16Collect(t *testing.T) {
 	}
 }
 
+// An object takes a slot of 32 bytes, and the power of two that its block needs; the figures of bench/langrt are these.
+func TestR16Overhead(t *testing.T) {
+	for name, c := range map[string]struct {
+		make  func(h *rtheap.Heap) (rtheap.Value, rtheap.Code)
+		bytes int64
+	}{
+		"string of 15":    {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewString(make([]byte, 15)) }, 16},
+		"string of 16":    {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewString(make([]byte, 16)) }, 32},
+		"object of 2":     {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewObject(1, 2) }, 16},
+		"tuple of 8":      {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewTuple(8) }, 64},
+		"empty array":     {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewArray(0) }, 0},
+		"empty dict":      {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewDict(0) }, 0},
+		"dict of 6":       {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewDict(6) }, 128},
+		"dict of 100,000": {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewDict(100_000) }, 4 << 20},
+		"boxed float":     {func(h *rtheap.Heap) (rtheap.Value, rtheap.Code) { return h.NewFloat(1e300) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := small(t)
+			must[rtheap.Value](t)(c.make(h))
+			if all := h.Census(); len(all) != 1 || all[0].Bytes != c.bytes {
+				t.Errorf("census %+v, want one object with %d bytes", all, c.bytes)
+			}
+		})
+	}
+}
+
+// What is let go is used again: far more is made than there is room for at once.
+func TestR16Reuse(t *testing.T) {
+	h, err := rtheap.New(rtheap.Limits{Data: 64 << 20, Slots: 1 << 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, 4000)
+	for range 100_000 {
+		if v := must[rtheap.Value](t)(h.NewString(text)); !h.Release(v) {
+			t.Fatal("it was not there to let go")
+		}
+	}
+	if n := h.Objects(); n != 0 {
+		t.Errorf("%d objects are left", n)
+	}
+}
+
 // A frozen structure refuses every write, at every depth, also where it leads back to itself.
 func TestFreeze(t *testing.T) {
 	h := small(t)
