@@ -7,6 +7,11 @@
 
 #include <pthread.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 enum { DEFAULT_CAP = 256, MOST_CAP = 1 << 20 };
 
 // ---- Blocks that are rings ----
@@ -55,6 +60,12 @@ void rti_ring_end(uint32_t *next, uint32_t blk, uint32_t cap) {
   }
   uint64_t in = (tail & (r.lap - 1)) / RING_UNIT, base = tail & ~(r.lap - 1);
   for (uint64_t i = 0; i < cap; i++) settle(&r.w[RING_CELLS + 2 * i], base + (i < in ? r.lap : 0) + RING_UNIT * i);
+#ifdef __linux__
+  if (rti_ring_bytes(cap) >= 1 << 20) { // the memory of a large one goes back to the system, but for its positions
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)&r.w[RING_CELLS] + page - 1) & ~(page - 1);
+    madvise((void *)from, ((uintptr_t)&r.w[RING_CELLS + 2 * (uint64_t)cap] - from) & ~(page - 1), MADV_DONTNEED);
+  }
+#endif
   int c = class_of(rti_ring_bytes(cap));
   pthread_mutex_lock(&lock);
   __atomic_store_n(&r.w[RING_NEXT], free_rings[c], __ATOMIC_RELAXED);
