@@ -36,7 +36,7 @@ var areas = []struct {
 
 // TestAudit runs the audit's tests, C programs beside the library as a host has it: plain, under the address sanitizer and
 // under the thread sanitizer. A program that dies fails the test it died in, and all that would have come after.
-func TestAudit(t *testing.T) { // R01 R04 R06 R07 R08 R09 R10 R11 R12 R13 R16
+func TestAudit(t *testing.T) { // R01 R02 R03 R04 R05 R06 R07 R08 R09 R10 R11 R12 R13 R16
 	if testing.Short() {
 		t.Skip("it builds the library twice")
 	}
