@@ -169,6 +169,9 @@ func (h *Heap) same(a, b Value) bool {
 
 // DictGet lends the value of key k; NotFound, and nil, when there is none.
 func (h *Heap) DictGet(d, k Value) (Value, Code) {
+	if v, ok := h.glance(d, k); ok {
+		return v, OK
+	}
 	v, found, code := h.lookUp(d, k)
 	switch {
 	case code != OK:
@@ -183,6 +186,49 @@ func (h *Heap) DictGet(d, k Value) (Value, Code) {
 func (h *Heap) DictHas(d, k Value) (bool, Code) {
 	_, found, code := h.lookUp(d, k)
 	return found && code == OK, code
+}
+
+// glance is lookUp where that is easy: the key is a number, or the very string, it is near where it should be, and nobody
+// writes. Otherwise it does not know.
+func (h *Heap) glance(d, k Value) (Value, bool) {
+	var x uint64
+	switch {
+	case k&tagMask == tagInt:
+		x = h.hashWord(uint64(k))
+	case k.IsHandle() && k.kind() == String:
+		of := h.slot(k)
+		if x = atomic.LoadUint64(&of.aux); x == 0 || !of.live(k, String) {
+			return Nil, false
+		}
+	default:
+		return Nil, false
+	}
+	s := h.slot(d)
+	l := atomic.LoadUint32(&s.lock)
+	if l&1 != 0 || !s.live(d, Dict) {
+		return Nil, false
+	}
+	blk, aux := atomic.LoadUint32(&s.blk), atomic.LoadUint64(&s.aux)
+	if blk == 0 || atomic.LoadUint32(&s.lock) != l || !s.live(d, Dict) {
+		return Nil, false
+	}
+	n := uint64(1) << (aux & 63)
+	mask := n - 1
+	for i, end := x&mask, x&mask+8; i < min(end, n); i++ {
+		w := atomic.LoadUint32(h.half(blk, i))
+		if w == 0 {
+			break
+		}
+		if (w^uint32(x>>32))&^uint32(mask) != 0 {
+			continue
+		}
+		j := n/2 + 2*(uint64(w-1)&mask)
+		if Value(atomic.LoadUint64(h.word(blk, j))) == k {
+			v := Value(atomic.LoadUint64(h.word(blk, j+1)))
+			return v, atomic.LoadUint32(&s.lock) == l && s.live(d, Dict)
+		}
+	}
+	return Nil, false
 }
 
 func (h *Heap) lookUp(d, k Value) (v Value, found bool, code Code) {

@@ -1,7 +1,6 @@
 package rtheap
 
 import (
-	"encoding/binary"
 	"math"
 	"math/bits"
 	"sync/atomic"
@@ -104,13 +103,21 @@ func fold(a, b uint64) uint64 {
 func (h *Heap) hashWord(w uint64) uint64 { return fold(fold(w^hash0, h.seed^hash1), w^hash2) }
 
 // hashBytes hashes the bytes of a string. It is not 0.
-func (h *Heap) hashBytes(b []byte) uint64 {
-	x := h.seed ^ uint64(len(b))
+func (h *Heap) hashBytes(b []byte) uint64 { return hashOf(h.seed, b) }
+
+func hashOf[T string | []byte](seed uint64, b T) uint64 {
+	x := seed ^ uint64(len(b))
 	for ; len(b) > 16; b = b[16:] {
-		x = fold(binary.LittleEndian.Uint64(b)^hash1, binary.LittleEndian.Uint64(b[8:])^x)
+		x = fold(load(b)^hash1, load(b[8:])^x)
 	}
 	var last [16]byte
 	copy(last[:], b)
-	x = fold(binary.LittleEndian.Uint64(last[:])^hash1, binary.LittleEndian.Uint64(last[8:])^x)
-	return max(fold(x^hash0, h.seed^hash2), 1)
+	x = fold(load(last[:])^hash1, load(last[8:])^x)
+	return max(fold(x^hash0, seed^hash2), 1)
+}
+
+// load is the first eight bytes.
+func load[T string | []byte](b T) uint64 {
+	_ = b[7]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }

@@ -41,7 +41,7 @@ func (h *Heap) ClosureLen(c Value) (int64, Code) { return h.fields(c, Closure) }
 // DictGetText is DictGet of a string that need not be made.
 func (h *Heap) DictGetText(d Value, key string) (Value, Code) {
 	v, found := Nil, false
-	x := h.hashText(key)
+	x := hashOf(h.seed, key)
 	code := h.read(d, Dict, func(blk, _ uint32, aux uint64) {
 		t := h.table(blk, aux)
 		v, found = t.findText(key, x)
@@ -69,10 +69,4 @@ func (t *table) findText(key string, x uint64) (Value, bool) {
 		return Nil, false
 	}
 	return Value(atomic.LoadUint64(t.value(j))), true
-}
-
-// hashText is hashBytes of text.
-func (h *Heap) hashText(text string) uint64 {
-	var short [64]byte
-	return h.hashBytes(append(short[:0], text...))
 }
