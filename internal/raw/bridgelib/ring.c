@@ -14,6 +14,10 @@
 
 #define MIN_ROOM 192
 
+#ifndef BETWEEN // a test sleeps there
+#define BETWEEN()
+#endif
+
 static void futex_wake(uint32_t *at, int n) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
 static int futex_wait(uint32_t *at, uint32_t while_it_is, const struct timespec *until) {
   return (int)syscall(SYS_futex, at, FUTEX_WAIT_BITSET_PRIVATE, while_it_is, until, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -118,6 +122,7 @@ static int32_t publish(uint64_t generation, slot *s, uint32_t method, const void
     leave();
     return BR_E_CLOSED;
   }
+  BETWEEN();
   if (s != NULL && !swap32(&s->state, NEW, PENDING)) {
     leave();
     return BR_E_ARGUMENT;

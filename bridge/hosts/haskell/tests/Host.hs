@@ -129,6 +129,9 @@ suite = do
   h <- go $ \b -> async b (forever (call b mEcho (Msg_Ping Ping)))
   w <- A.waitCatch h
   check "async cannot outlive withGo" (either (const True) (const False) w)
+  idle <- go $ \b -> async b (threadDelay 100000000)
+  ended <- A.poll idle
+  check "also not one that does not call" (maybe False (either (const True) (const False)) ended)
   count <- newIORef (0 :: Int)
   go $ \b -> do
     withAsync b (forever (call b mEcho (Msg_Ping Ping) >> modifyIORef' count (+ 1))) $ \_ -> threadDelay 20000

@@ -1,6 +1,14 @@
 // The C half alone, with a consumer in C that does what Go does, for the thread and address sanitizers, which do not know
 // Go's atomics. Hosts submit, wait, abandon, cast and listen while the bridge opens and closes.
 #define _GNU_SOURCE
+#include <time.h>
+static void between(void) { // sometimes longer than a bridge is open
+  static unsigned n;
+  struct timespec t = {0, 20000000};
+  if (__atomic_add_fetch(&n, 1, __ATOMIC_SEQ_CST) % 64 == 0) nanosleep(&t, NULL);
+}
+#define BETWEEN between
+
 #include "../bridge.c"
 #include "../event.c"
 #include "../ring.c"
@@ -13,6 +21,7 @@ static pthread_t consumer, completers[2];
 static slot *queue_[4096];
 static uint64_t queue_head, queue_tail;
 static pthread_mutex_t queue_mu = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t closed_; // the last generation whose br_deinit has returned
 static uint64_t left_; // calls that nobody has completed
 
 int32_t brgo_ready(void) { return 1; }
@@ -157,6 +166,10 @@ static void *host(void *p) {
         break;
       }
       __atomic_add_fetch(&tokens_, 1, __ATOMIC_SEQ_CST);
+      if ((n & 1u << 27) == 0 && load64(&closed_) >= g && load32(&((slot *)s)->state) != DONE) {
+        fprintf(stderr, "a call of a bridge that is closed is under way\n");
+        exit(1);
+      }
       if (n & 1u << 27) break; // whoever finds it in the list
       if ((n & 1u << 28) && br_abandon(s) == BR_OK) break;
       if (br_wait(s, 0) != BR_OK) abort();
@@ -182,6 +195,7 @@ int main(int argc, char **argv) {
     struct timespec ns = {0, 10000000};
     nanosleep(&ns, NULL);
     if (br_deinit(g, 0, NULL) != BR_OK) abort();
+    store64(&closed_, g);
     if (load64(&woken_) != load64(&tokens_)) { // submitters may be between br_submit and the count
       nanosleep(&ns, NULL);
       if (load64(&woken_) != load64(&tokens_)) {
