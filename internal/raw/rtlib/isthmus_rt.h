@@ -119,7 +119,8 @@ typedef struct rt_heap_ {
 /* ---- Runtime ---- */
 
 /* Starts the runtime, once for the process, and tells this executable or shared library where it is. 0, or an rt_error:
- * RT_E_STATE when the library's ABI is not that of this header, RT_E_MEMORY. Again after rt_shutdown it starts anew. */
+ * RT_E_STATE when the library's ABI is not that of this header or rt_shutdown is not over, RT_E_MEMORY, RT_E_FORKED. Again
+ * after rt_shutdown it starts anew. */
 static inline int32_t rt_init(void);
 
 /* Stops the runtime, and frees all that is alive. Every wait ends with RT_E_STOPPED, and no new one begins; what was not
@@ -166,7 +167,8 @@ RT_FN_ bool rt_release(rt_value v);
 /* How many count v, 0 for what is no live object; for tests and debuggers. */
 RT_API_ int64_t rt_count(rt_value v);
 
-/* Makes v, and all that it leads to, refuse writes for ever. A value that is no handle is frozen as it is. */
+/* Makes v, and all that it leads to, refuse writes for ever. A value that is no handle is frozen as it is. A future or a
+ * channel stays what it is, and what comes out of it is another matter. */
 RT_API_ bool rt_freeze(rt_value v);
 
 /* Frees objects that only hold each other, and answers how many. It works beside other threads: what they use is left.
@@ -209,8 +211,8 @@ RT_API_ rt_value rt_made_at(rt_value v, uint32_t site);
  * lines is NULL and n is not 0, or the runtime is not running. */
 RT_API_ int64_t rt_census(rt_census_line *lines, int64_t n);
 
-/* Opens a scope on this thread, inside the one that is open: what this thread makes from now on is the scope's, so
- * nobody else lets it go. Answers how many are open; -1: out of memory. */
+/* Opens a scope on this thread, inside the one that is open: what this thread makes, receives or awaits from now on is the
+ * scope's, so nobody else lets it go. Answers how many are open; -1: out of memory. */
 RT_API_ int64_t rt_scope_push(void);
 /* Closes the thread's innermost scope: lets each object go that was made in it. result, which may be any value, lives on:
  * it belongs to the scope outside, or is the caller's (own) when there is none. nil: no scope is open. */
