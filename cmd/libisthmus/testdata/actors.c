@@ -392,6 +392,7 @@ static void to_itself(rt_value state, rt_value m) {
   int64_t n = rt_as_int(m);
   if (n > 0) CHECK(rt_actor_send(rt_actor_self(), rt_int(n - 1)) == 1);
   CHECK(rt_actor_recv() == RT_NIL && rt_last_error() == RT_E_STATE);
+  CHECK(rt_actor_join(rt_actor_self()) == 0 && rt_last_error() == RT_E_SELF);
 }
 
 static void handler_sends_itself(void) {
@@ -468,6 +469,74 @@ static void let_go_meanwhile(void) {
   for (int i = 0; i < 8; i++) rt_release(places[i]);
 }
 
+// ---- The end of the runtime, with everything in flight ----
+static void blocked_for_good(rt_value ctx) {
+  (void)ctx;
+  rt_value v;
+  rt_value never = rt_channel_new();
+  CHECK(rt_channel_recv_ex(never, -1, &v) == RT_E_STOPPED);
+  rt_release(never);
+}
+
+static void sends_too_many(rt_value ctx) {
+  while (rt_actor_send(ctx, RT_TRUE) == 1) {
+  }
+}
+
+static void actor_pair(void) { // all is well again
+  counter = 0;
+  rt_value a = rt_actor_spawn(ping, rt_int(10));
+  CHECK(rt_actor_join(a) == 1 && counter == 10 && rt_release(a));
+  EVENTUALLY(rt_objects() == 0);
+}
+
+static void *sends_until_refused(void *p) {
+  while (rt_actor_send((rt_value)(uintptr_t)p, rt_int(1)) == 1) {
+  }
+  counter++;
+  return NULL;
+}
+
+static void *joins_until_refused(void *p) {
+  rt_actor_join((rt_value)(uintptr_t)p); // the body may still return in time
+  counter++;
+  return NULL;
+}
+
+static void slow_handler(rt_value state, rt_value m) {
+  (void)m;
+  rt_actor_send(state, rt_int(1)); // which is full soon
+}
+
+static void shutdown_in_flight(void) {
+  for (int round = 0; round < 5; round++) {
+    counter = 0;
+    enum { N = 20 };
+    rt_value bodies_[N], full[N], h[N];
+    pthread_t senders[N], joiners[N];
+    for (int i = 0; i < N; i++) {
+      bodies_[i] = rt_actor_spawn(forever, RT_NIL);
+      full[i] = rt_actor_spawn_cap(blocked_for_good, RT_NIL, 1);
+      h[i] = rt_actor_spawn_handler(slow_handler, full[i]);
+      for (int j = 0; j < 10; j++) {
+        rt_value m = text("never read");
+        CHECK(rt_actor_send(h[i], m) == 1 && rt_release(m));
+      }
+      CHECK(pthread_create(&senders[i], NULL, sends_until_refused, (void *)(uintptr_t)full[i]) == 0);
+      CHECK(pthread_create(&joiners[i], NULL, joins_until_refused, (void *)(uintptr_t)bodies_[i]) == 0);
+    }
+    for (int i = 0; i < N; i += 2) rt_actor_spawn(sends_too_many, bodies_[i]); // and handles that nobody lets go
+    CHECK(rt_shutdown(60000000000LL) >= 0);
+    for (int i = 0; i < N; i++) {
+      pthread_join(senders[i], NULL);
+      pthread_join(joiners[i], NULL);
+    }
+    CHECK(rt_actor_spawn(forever, RT_NIL) == RT_NIL && rt_actor_send(h[0], RT_NIL) == 0 && rt_actor_is_alive(bodies_[0]) == 0);
+    CHECK(rt_init() == RT_OK && rt_objects() == 0);
+    actor_pair();
+  }
+}
+
 static const struct test all[] = {
     {"ping_pong", ping_pong},
     {"ring", ring},
@@ -490,6 +559,7 @@ static const struct test all[] = {
     {"handler_sends_itself", handler_sends_itself},
     {"handlers_make_handlers", handlers_make_handlers},
     {"let_go_meanwhile", let_go_meanwhile},
+    {"shutdown_in_flight", shutdown_in_flight},
 };
 
 int main(int argc, char **argv) {
