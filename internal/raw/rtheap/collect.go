@@ -202,9 +202,12 @@ func (h *Heap) Freeze(v Value) Code {
 			continue
 		}
 		s.acquire()
-		if s.live(v, v.kind()) && s.meta&frozen == 0 {
-			atomic.StoreUint32(&s.meta, s.meta|frozen)
-			h.contents(s.object(), v.kind(), func(c Value) { stack = append(stack, c) })
+		// Whoever lets the last count go meanwhile writes the type there, which is never what was read.
+		for m := atomic.LoadUint32(&s.meta); s.live(v, v.kind()) && m&frozen == 0; m = atomic.LoadUint32(&s.meta) {
+			if atomic.CompareAndSwapUint32(&s.meta, m, m|frozen) {
+				h.contents(s.object(), v.kind(), func(c Value) { stack = append(stack, c) })
+				break
+			}
 		}
 		s.release()
 	}
