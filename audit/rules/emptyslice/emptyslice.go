@@ -2,7 +2,9 @@
 package emptyslice
 
 import (
+	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -31,7 +33,7 @@ func run(p *native.Pass) {
 			}
 			if native.Guarded(at, func(v ssa.Value) bool {
 				of, ok := native.IsLen(v)
-				return ok && native.Same(of, at.X) || known(v, at.X)
+				return ok && (native.Same(of, at.X) || merged(of, at.X)) || known(v, at.X)
 			}) || validated(at) {
 				continue
 			}
@@ -41,24 +43,34 @@ func run(p *native.Pass) {
 	})
 }
 
+// merged reports whether a slice may be another one: then a question about that one is about both.
+func merged(one, slice ssa.Value) bool {
+	phi, ok := slice.(*ssa.Phi)
+	return ok && slices.Contains(phi.Edges, one)
+}
+
 // known reports whether v is the length that a slice was made with.
 func known(v, slice ssa.Value) bool {
 	m, ok := slice.(*ssa.MakeSlice)
 	return ok && (native.Same(v, m.Len) || native.Same(v, native.Root(m.Len)))
 }
 
-// open reports whether a slice may be as short as a caller likes: a parameter, or one of a length or text that is a parameter.
+// open reports whether a slice may be as short as a user likes: a parameter of an exported function, or one of a length or
+// text that is such a parameter.
 // What a function keeps in fields or computes is its own, and mostly not empty.
 func open(v ssa.Value, depth int) bool {
 	switch x := v.(type) {
 	case *ssa.Parameter:
-		return true
+		// A type with a name is an object of the package, which its constructor made.
+		_, named := x.Type().(*types.Named)
+		_, alias := x.Type().(*types.Alias)
+		return !named && !alias && token.IsExported(x.Parent().Name())
 	case *ssa.MakeSlice:
-		_, param := native.Root(x.Len).(*ssa.Parameter)
-		return param
+		n, param := native.Root(x.Len).(*ssa.Parameter)
+		return param && token.IsExported(n.Parent().Name())
 	case *ssa.Convert: // []byte(text)
-		_, param := x.X.(*ssa.Parameter)
-		return param
+		s, param := x.X.(*ssa.Parameter)
+		return param && token.IsExported(s.Parent().Name())
 	case *ssa.Phi:
 		for _, e := range x.Edges {
 			if depth < 4 && e != v && open(e, depth+1) {

@@ -9,23 +9,23 @@ import (
 	"unsafe"
 )
 
-func bad(b []byte) int {
+func Bad(b []byte) int {
 	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b)))) // want empty-slice:warning
 }
 
-func made(n int) int {
+func Made(n int) int {
 	b := make([]byte, n)
 	return int(C.sum((*C.uchar)(&b[0]), C.size_t(n))) // want empty-slice:warning
 }
 
-func checked(b []byte) int {
+func Checked(b []byte) int {
 	if len(b) == 0 {
 		return 0
 	}
 	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b))))
 }
 
-func data(b []byte) int {
+func Data(b []byte) int {
 	return int(C.sum((*C.uchar)(unsafe.SliceData(b)), C.size_t(len(b))))
 }
 
@@ -41,9 +41,23 @@ func validate(b []byte) error {
 	return nil
 }
 
-func validated(b []byte) (int, error) {
+func Validated(b []byte) (int, error) {
 	if err := validate(b); err != nil {
 		return 0, err
 	}
 	return int(C.sum((*C.uchar)(unsafe.Pointer(&b[0])), C.size_t(len(b)))), nil
+}
+
+type list []byte
+
+func (l list) Sum() int { return int(C.sum((*C.uchar)(&l[0]), 1)) }
+
+func inner(b []byte) int { return int(C.sum((*C.uchar)(&b[0]), 1)) }
+
+func Replaced(b []byte) int {
+	n := len(b)
+	if n == 0 {
+		b = []byte{0}
+	}
+	return int(C.sum((*C.uchar)(&b[0]), C.size_t(n)))
 }

@@ -8,7 +8,7 @@ import "unsafe"
 
 func bytes(s string) {
 	b := []byte(s)
-	C.puts((*C.char)(unsafe.Pointer(&b[0]))) // want missing-nul, empty-slice:warning
+	C.puts((*C.char)(unsafe.Pointer(&b[0]))) // want missing-nul
 }
 
 func data(s string) {
