@@ -494,3 +494,79 @@ func TestGoGenerators(t *testing.T) {
 		return nil
 	})
 }
+
+// The runtime stops with everything in flight, says what was forgotten, and starts anew.
+func TestShutdown(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "file")
+	rounds := 30
+	if testing.Short() {
+		rounds = 5
+	}
+	for range rounds {
+		if err := langrt.Start(langrt.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		before := langrt.Objects()
+		p := must[langrt.Future](t)(langrt.NewPromise(nil))
+		c := must[langrt.Channel](t)(langrt.NewChannel(nil, 1))
+		f := must[langrt.File](t)(langrt.OpenFile(ctx, nil, path, langrt.FileReadWrite|langrt.FileCreate))
+		a := must[langrt.Actor](t)(langrt.Spawn(nil, 4, func(langrt.Value) error {
+			_, err := p.Await(ctx, nil)
+			return err
+		}))
+		g := must[langrt.Generator](t)(langrt.NewGenerator(nil, func(yield func(langrt.Value) bool) {
+			for yield(langrt.Int(1)) {
+			}
+		}))
+		if _, ok, err := g.Next(nil); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		var all sync.WaitGroup
+		ends := func(what string, f func() error) {
+			all.Go(func() {
+				if err := f(); !errors.Is(err, isthmus.ErrClosed) && !errors.Is(err, langrt.Failed) {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		for range 3 {
+			ends("await", func() error { _, err := p.Await(ctx, nil); return err })
+			ends("receive", func() error { _, err := c.Receive(ctx, nil); return err })
+			ends("send to an actor", func() error {
+				for {
+					if err := a.Send(ctx, langrt.Nil()); err != nil {
+						return err
+					}
+				}
+			})
+			ends("join", func() error { return a.Join(ctx) })
+			ends("read", func() error {
+				for {
+					x, err := f.Read(ctx, nil, 0, 10)
+					if err != nil {
+						return err
+					}
+					_ = langrt.Release(x.Value) // it may have been freed with the rest
+				}
+			})
+		}
+		runtime.Gosched()
+		left, err := langrt.Shutdown(-1)
+		if err != nil || left < before+5 {
+			t.Errorf("%d objects were left, %v, want 5 or more", left, err)
+		}
+		all.Wait()
+		if p.Live() || c.Live() || f.Live() || a.Live() || g.Live() {
+			t.Error("something lives on")
+		}
+		_, err = langrt.NewPromise(nil)
+		wants(t, err, langrt.NotRunning)
+		_, err = langrt.Shutdown(-1)
+		wants(t, err, isthmus.ErrClosed)
+	}
+	if err := langrt.Start(langrt.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
