@@ -180,6 +180,8 @@ func (c *rtReportCmd) run(ctx context.Context, s *streams, r *auditResults) erro
 			r.missing = append(r.missing, fmt.Sprintf("%s: %s", w.name, cmp.Or(strings.TrimSpace(errs.String()), r.said(), err.Error())))
 		case err != nil && exit == nil:
 			r.missing = append(r.missing, fmt.Sprintf("%s: %v", w.name, err))
+		case err == nil && len(r.tests) == before:
+			r.missing = append(r.missing, fmt.Sprintf("%s: %s has no such tests", w.name, w.pkg))
 		}
 	}
 	return nil
