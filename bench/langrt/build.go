@@ -20,7 +20,7 @@ type peer struct {
 }
 
 var peers = []peer{
-	{"Rust, slotmap, crossbeam, tokio", "rust.c", "HAVE_RUST", rust, "https://rustup.rs, or apt-get install cargo"},
+	{"Rust, slotmap, crossbeam, tokio", "rust.c", "HAVE_RUST", rust, "https://rustup.rs; Debian 12 has one that is too old for tokio"},
 	{"Lua 5.4", "lua.c", "HAVE_LUA", pkgConfig("lua5.4"), "apt-get install pkg-config liblua5.4-dev"},
 	{"CPython", "python.c", "HAVE_PYTHON", python, "apt-get install python3-dev"},
 	{"GLib", "glib.c", "HAVE_GLIB", pkgConfig("glib-2.0"), "apt-get install pkg-config libglib2.0-dev"},
