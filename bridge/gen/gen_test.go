@@ -77,6 +77,9 @@ func TestB05EveryLanguage(t *testing.T) {
 		run(t, dir, "python3", "-c", "import sys; sys.path[:0] = ['.', '"+absolute(t, "../hosts/python")+"']; exec(open('"+absolute(t, "testdata/corpus.py")+"').read())")
 	})
 	t.Run("rust", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("its compiler takes long")
+		}
 		dir := workplace(t, "rust")
 		main, err := os.ReadFile("testdata/corpus.rs")
 		if err != nil {
@@ -85,10 +88,13 @@ func TestB05EveryLanguage(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "main.rs"), main, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, dir, "rustc", "--edition=2021", "-O", "-o", "corpus_rs", "main.rs")
+		run(t, dir, "rustc", "--edition=2021", "-o", "corpus_rs", "main.rs")
 		run(t, dir, filepath.Join(dir, "corpus_rs"), "corpus")
 	})
 	t.Run("haskell", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("its compiler takes long")
+		}
 		dir := workplace(t, "haskell")
 		run(t, dir, "ghc", "-O0", "-Wall", "-outputdir", dir, "-i"+dir+":"+absolute(t, "../hosts/haskell/src"), "-o", "corpus_hs", absolute(t, "testdata/Corpus.hs"))
 		run(t, dir, filepath.Join(dir, "corpus_hs"), "corpus")

@@ -175,6 +175,8 @@ func New(o bridge.Options) *bridge.Bridge {
 	return b
 }
 
+func nothing() map[string]int { return nil }
+
 func obey(ctx context.Context, o Order) (Blob, error) {
 	switch o.How {
 	case "error":
@@ -182,8 +184,7 @@ func obey(ctx context.Context, o Order) (Blob, error) {
 	case "panic":
 		panic("handler boom")
 	case "nil map":
-		var m map[string]int
-		m["x"] = 1
+		nothing()["x"] = 1
 	case "custom":
 		panic(customError{})
 	case "worse":
