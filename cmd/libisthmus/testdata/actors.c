@@ -57,13 +57,15 @@ static void relay(rt_value ctx) { // passes each message on, and what follows th
   rt_release(to);
 }
 
+static int hops = 10000;
+
 static void ring(void) {
-  enum { N = 1000, HOPS = 10000 };
+  enum { N = 1000 };
   flag = false;
   static rt_value a[N];
   for (int i = 0; i < N; i++) a[i] = rt_actor_spawn(relay, RT_NIL);
   for (int i = 0; i < N; i++) CHECK(rt_actor_send(a[i], a[(i + 1) % N]) == 1);
-  CHECK(rt_actor_send(a[0], rt_int(HOPS)) == 1);
+  CHECK(rt_actor_send(a[0], rt_int(hops)) == 1);
   EVENTUALLY(flag);
   for (int i = 0; i < N; i++) rt_actor_stop(a[i]);
   for (int i = 0; i < N; i++) CHECK(rt_actor_join(a[i]) == 1 && rt_release(a[i]));
@@ -566,6 +568,7 @@ int main(int argc, char **argv) {
   if (getenv("RT_TEST_SMALL") != NULL) { // under a checker
     bodies = 1000;
     handlers = 5000;
+    hops = 2000;
   }
   if (getenv("RT_TEST_MS") != NULL) hammer_ms = atoi(getenv("RT_TEST_MS"));
   return RUN_TESTS(all, argc, argv);

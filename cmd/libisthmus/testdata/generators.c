@@ -121,7 +121,7 @@ static void frozen_around(void) { // what holds a generator may be frozen; it go
 }
 
 // Threads that all want the next value: each is given once.
-enum { EACH = 20000, THREADS = 4 };
+enum { EACH = 5000, THREADS = 4 };
 static rt_value shared;
 static atomic_llong sum, given;
 
@@ -232,7 +232,7 @@ static rt_value keeps_in_a_scope(rt_value gen) {
 }
 
 static void co_abandoned(void) { // in the middle: its stack is given back, and what its scope made is let go
-  for (int i = 0; i < 1000; i++) {
+  for (int i = 0; i < 200; i++) {
     rt_value ctx = text("context"), g = rt_generator_new_co(keeps_in_a_scope, 1, ctx);
     CHECK(rt_scope_push() == 1);
     CHECK(rt_release(ctx) && rt_generator_next(g) == rt_int(0) && rt_generator_next(g) == rt_int(1));
