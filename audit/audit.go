@@ -209,6 +209,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if checked == 0 {
 		return r, fmt.Errorf("audit: nothing could be looked at: %s", strings.Join(pkgs[0].Skipped, "; "))
 	}
+	functions, blind := 0, ""
+	for _, p := range r.Packages {
+		functions += p.Functions
+		if p.Functions == 0 && len(p.Skipped) > 1 && p.Cgo != "" && p.Cgo != "cgo" {
+			blind = p.Path + ": " + p.Cgo
+		}
+	}
+	if functions == 0 && blind != "" { // nothing was found because nothing was seen
+		return r, fmt.Errorf("audit: no function could be looked at: %s: %w", blind, isthmus.ErrUnsupported)
+	}
 	slices.SortStableFunc(r.Findings, byPlace)
 	slices.SortStableFunc(r.Ignored, byPlace)
 	r.Took = time.Since(start)

@@ -258,6 +258,10 @@ func TestErrors(t *testing.T) {
 	if _, err := audit.Run(context.Background(), audit.Options{Dir: dir, Patterns: []string{"./nothing/..."}}); err == nil {
 		t.Errorf("no packages: %v", err)
 	}
+	blind := module(t, map[string]string{"p.go": "package m\n\n// #include <none.h>\nimport \"C\"\n\nfunc F() { C.none_call(C.NONE) }\n"})
+	if _, err := audit.Run(context.Background(), audit.Options{Dir: blind, NoCgo: true}); !errors.Is(err, isthmus.ErrUnsupported) {
+		t.Errorf("nothing could be seen: %v", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := audit.Run(ctx, audit.Options{Dir: dir}); !errors.Is(err, context.Canceled) {

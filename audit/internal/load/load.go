@@ -7,17 +7,17 @@ import (
 	"context"
 	"fmt"
 	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/tools/go/gcexportdata"
 
 	"github.com/isthmus-ffi/isthmus/audit/internal/cgofile"
 	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
@@ -62,6 +62,7 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 		c: c, ctx: ctx, fset: token.NewFileSet(), byPath: map[string]*listed{}, source: map[string]bool{}, pkgs: map[string]*types.Package{"unsafe": types.Unsafe},
 		exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
 	}
+	l.gc = importer.ForCompiler(l.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(l.exports[path]) })
 	if l.sizes == nil {
 		l.sizes = types.SizesFor("gc", "amd64")
 	}
@@ -162,17 +163,18 @@ type loader struct {
 	pkgs    map[string]*types.Package
 	exports map[string]string
 	sizes   types.Sizes
+	gc      types.Importer // of export data
 }
 
 // importer resolves the imports of p.
-func (l *loader) importer(p *listed) types.Importer { return &importer{l, p} }
+func (l *loader) importer(p *listed) types.Importer { return &resolver{l, p} }
 
-type importer struct {
+type resolver struct {
 	l *loader
 	p *listed
 }
 
-func (i *importer) Import(path string) (*types.Package, error) {
+func (i *resolver) Import(path string) (*types.Package, error) {
 	if real, ok := i.p.ImportMap[path]; ok {
 		path = real
 	}
@@ -190,16 +192,7 @@ func (l *loader) load(path string) (*types.Package, error) {
 		}
 		return nil, fmt.Errorf("package %s is not here", path)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r, err := gcexportdata.NewReader(f)
-	if err != nil {
-		return nil, err
-	}
-	return gcexportdata.Read(r, l.fset, l.pkgs, path)
+	return l.gc.Import(path)
 }
 
 // types checks only the declarations of a dependency.
