@@ -93,6 +93,22 @@ static void forever(rt_value ctx) {
   counter++;
 }
 
+static void receives_in_a_scope(rt_value ctx) {
+  (void)ctx;
+  CHECK(rt_scope_push() == 1);
+  rt_value m = rt_actor_recv();
+  CHECK(is_text(m, "message") && rt_scope_pop(RT_NIL) == RT_NIL);
+  counter++;
+}
+
+static void messages_in_a_scope(void) {
+  counter = 0;
+  rt_value a = rt_actor_spawn(receives_in_a_scope, RT_NIL), m = text("message");
+  CHECK(rt_actor_send(a, m) == 1 && rt_actor_join(a) == 1 && counter == 1 && rt_count(m) == 1);
+  rt_release(m);
+  rt_release(a);
+}
+
 static void abandoned_body(void) { // nobody can send to it any more: its recv says so
   counter = 0;
   for (int i = 0; i < 100; i++) CHECK(rt_release(rt_actor_spawn(forever, RT_NIL)));
@@ -543,6 +559,7 @@ static const struct test all[] = {
     {"ping_pong", ping_pong},
     {"ring", ring},
     {"objects_are_passed", objects_are_passed},
+    {"messages_in_a_scope", messages_in_a_scope},
     {"abandoned_body", abandoned_body},
     {"stop_in_flight", stop_in_flight},
     {"self", self},

@@ -224,6 +224,14 @@ static void co_last_value(void) {
   rt_release(g);
 }
 
+static void co_results_in_a_scope(void) { // they are the scope's that is open where next is called
+  rt_value g = rt_generator_new_co(last_words, 0, RT_NIL);
+  CHECK(rt_scope_push() == 1);
+  rt_value v = rt_generator_next(g);
+  CHECK(is_text(v, "first") && rt_scope_pop(RT_NIL) == RT_NIL && rt_type(v) == RT_T_NONE);
+  rt_release(g);
+}
+
 static rt_value keeps_in_a_scope(rt_value gen) {
   CHECK(rt_scope_push() == 1); // the body's own: who calls next may have others open
   rt_value held = text("held by the scope");
@@ -435,6 +443,7 @@ static const struct test all[] = {
     {"let_go_meanwhile", let_go_meanwhile},
     {"co_loop", co_loop},
     {"co_last_value", co_last_value},
+    {"co_results_in_a_scope", co_results_in_a_scope},
     {"co_abandoned", co_abandoned},
     {"co_mark_done", co_mark_done},
     {"co_reentry", co_reentry},

@@ -402,7 +402,7 @@ static rt_value receive(int64_t deadline, int32_t *error) {
       unlock(s);
       if (RT_UNLIKELY_(l & SENDERS)) room_for(self, 1);
       *error = RT_OK;
-      return v;
+      return RT_LIKELY_((v & 7) != 1) ? v : rti_own(v);
     }
     if (l & CLOSED || late) {
       unlock(s);

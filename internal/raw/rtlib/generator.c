@@ -139,7 +139,7 @@ static rt_value step_on_stack(rt_slot_ *s, gen_stack *c, uint32_t n, int64_t sta
   bool goes_on = rti_co_resume(c->co), done = c->returned || c->run.done;
   rt_value v = c->value;
   step_over(s, &c->run, n, done);
-  return goes_on || done ? v : nil_for(RT_E_MEMORY); // no strand could be had for this thread
+  return goes_on || done ? rti_own(v) : nil_for(RT_E_MEMORY); // no strand could be had for this thread
 }
 
 rt_value rt_generator_next(rt_value gen) {
