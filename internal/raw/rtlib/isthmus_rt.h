@@ -392,8 +392,9 @@ RT_API_ rt_value rt_generator_new_co(rt_value (*body)(rt_value gen), int64_t slo
 /* own. The next value: what the body returns. nil: done (RT_E_EMPTY; nothing in rt_last_error when it becomes so), or its
  * body is under way, here or in another thread (RT_E_STATE). */
 RT_API_ rt_value rt_generator_next(rt_value gen);
-/* move v (what an open scope of the body has is retained first). In its body: counts the state up by one, and is v, for the body to return; with a stack of its own it gives v to
- * next, and is nil once the body goes on. nil outside (RT_E_STATE), and v stays the caller's. */
+/* move v; what an open scope of the body has is retained first. In its body: counts the state up by one, and is v, for the
+ * body to return; with a stack of its own it gives v to next, and is nil once the body goes on. nil outside (RT_E_STATE),
+ * and v stays the caller's. */
 RT_API_ rt_value rt_generator_yield(rt_value gen, rt_value v);
 RT_API_ rt_value rt_generator_get_slot(rt_value gen, int64_t i);         /* borrow; nil: out of range */
 RT_API_ bool rt_generator_set_slot(rt_value gen, int64_t i, rt_value v); /* count v; false: out of range */
