@@ -20,6 +20,23 @@ func TestR14Exhaustion(t *testing.T) {
 	t.Log(strings.TrimSpace(run(t, nil, "bash", "-c", "ulimit -v 3000000; exec "+program)))
 }
 
+// TestR15LeaksAreNamed has a host forget objects: the end counts them, and tells types and lines to whoever asks.
+func TestR15LeaksAreNamed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the library")
+	}
+	program := variants[0].host(t, "leak", "testdata/leak.c")
+	if out := run(t, []string{"ISTHMUS_CHECK="}, program); out != "" {
+		t.Errorf("nobody asked for %q", out)
+	}
+	out := run(t, []string{"ISTHMUS_CHECK=report"}, program)
+	for _, want := range []string{"3 array", "leak.c:7\n", "1 string"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
 // TestR15Valgrind runs the audit's tests of data under valgrind, which sees every access that leads nowhere. Go's own
 // stacks look uninitialised to it, so that is not asked.
 func TestR15Valgrind(t *testing.T) {
