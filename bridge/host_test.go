@@ -216,6 +216,9 @@ func reads(t *testing.T, dir string) {
 // generated writes a language's module of the sample to where the library is.
 func generated(t *testing.T, language string) string {
 	t.Helper()
+	if raceEnabled || testing.Short() {
+		t.Skip("the library that these hosts load has no race detector, and compiling them takes long")
+	}
 	dir := library(t)
 	s, err := sample.New(bridge.Options{}).Schema()
 	if err != nil {
@@ -262,6 +265,9 @@ var buildHaskell = sync.OnceValue(func() error {
 // haskell builds the host in Haskell, and says where it is. It needs Debian's ghc and libghc-async-dev.
 func haskell(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("compiling it takes long")
+	}
 	if _, err := exec.LookPath("ghc"); err != nil {
 		t.Skip(err)
 	}
