@@ -146,6 +146,7 @@ type patience struct {
 	about awaited
 	stuck *stuck
 	roomy bool
+	large int    // rounds more before it sleeps, of what is copied piece by piece, each when somebody looks
 	crowd *crowd // nil: nobody counts
 }
 
@@ -173,12 +174,23 @@ func (c *crowd) yield() bool {
 // looks is how often to look in the next crossing: who has slept does not spin.
 func (p *patience) looks() int64 {
 	switch {
-	case p.round > 64:
+	case p.round > 64 && p.large == 0:
 		return 2
 	case p.roomy:
 		return spins
 	}
 	return crowdedSpins
+}
+
+// largeMessage is from how many bytes on a message goes in many pieces in some libraries, such as Open MPI 5 where it copies
+// through shared memory: who slept between two of them made 16 MiB take fifty times as long. hops is about how many.
+const largeMessage = 1 << 20
+
+func hops(bytes int) int {
+	if bytes < largeMessage {
+		return 0
+	}
+	return min(bytes>>14, 1<<12)
 }
 
 // patience is how to wait in this World.
@@ -192,15 +204,18 @@ func (p *patience) pause(ctx context.Context) error {
 	switch {
 	case p.round <= 4, p.roomy && p.round <= 32:
 		runtime.Gosched()
-	case p.round <= 64 && p.crowd.yield(): // a large message takes some 100 microseconds: who sleeps meanwhile is late
+	case p.round <= 64+p.large && p.crowd.yield(): // a large message takes some 100 microseconds: who sleeps meanwhile is late
 	default:
-		p.round = max(p.round, 65)
+		p.round = max(p.round, 65+p.large)
 		if p.watch != nil {
 			if err := p.notice(); err != nil {
 				return err
 			}
 		}
-		d := min(50*time.Microsecond<<min((p.round-64)/64, 5), time.Millisecond)
+		d := min(50*time.Microsecond<<min((p.round-64-p.large)/64, 5), time.Millisecond)
+		if p.large > 0 {
+			d = 50 * time.Microsecond
+		}
 		if c := p.crowd; c != nil {
 			defer c.asleep.Add(-1)
 			d = max(d, time.Duration(c.asleep.Add(1))*10*time.Microsecond) // each looks less often, the more there are

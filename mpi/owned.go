@@ -116,6 +116,7 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 		return nil, Status{}, invalid("wait", "no request")
 	}
 	p := o.world.patienceFor(o)
+	p.large = o.hops()
 	for {
 		o.mu.Lock()
 		if !o.out {

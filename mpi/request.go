@@ -322,6 +322,7 @@ func (o *operation) finish(err error) {
 // wait waits until the operation is over or ctx ends.
 func (o *operation) wait(ctx context.Context) error {
 	p := o.world.patienceFor(o)
+	p.large = o.hops()
 	for {
 		o.mu.Lock()
 		o.poll(p.looks())
@@ -334,6 +335,13 @@ func (o *operation) wait(ctx context.Context) error {
 			return o.late(err)
 		}
 	}
+}
+
+// hops is in how many pieces the buffer goes, about.
+func (o *operation) hops() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return hops(max(len(o.held), len(o.into)))
 }
 
 // late is the error of an operation whose caller waits no longer.

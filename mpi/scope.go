@@ -447,6 +447,11 @@ func (s *Ops) finish(ctx context.Context) error {
 
 func (s *Ops) finishPosted(ctx context.Context) error {
 	p := s.c.world.patienceFor(s)
+	bytes := 0
+	for i := range s.n {
+		bytes += len(s.posted[i].held)
+	}
+	p.large = hops(bytes)
 	for s.started && !s.stuck {
 		s.block.test.Spins = p.looks()
 		s.cross(&s.block.test)
