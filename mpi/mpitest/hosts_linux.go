@@ -69,7 +69,7 @@ func NewHosts(dir string) (*Hosts, error) {
 	}
 	for i := range h.procs {
 		if err == nil {
-			err = h.order(context.Background(), i, order{Do: "carrier"})
+			err = h.order(context.Background(), i, order{Do: "carrier", Addr: hostAddrs[1-i]})
 		}
 	}
 	if err != nil {
@@ -135,7 +135,7 @@ func (h *Hosts) clear() {
 		_ = h.order(context.Background(), i, order{Do: "clear"})
 	}
 	for i := range h.procs {
-		_ = h.order(context.Background(), i, order{Do: "carrier"}) // what runs next says what it misses
+		_ = h.order(context.Background(), i, order{Do: "carrier", Addr: hostAddrs[1-i]}) // what runs next says what it misses
 	}
 }
 
@@ -344,11 +344,26 @@ func obey(conn *net.UnixConn, scratch string) (int, error) {
 		}
 		return 0, errors.Join(sweep(scratch), lift(cable, true))
 	case "carrier":
-		return 0, carrier(cable)
+		return 0, errors.Join(carrier(cable), reach(o.Addr))
 	case "run":
 		return execute(conn, scratch, o, files)
 	}
 	return 0, fmt.Errorf("no order is called %q", o.Do)
+}
+
+// reach waits until the other machine answers, if only that nobody listens: for a while after a cut nobody finds it.
+func reach(addr string) error {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(addr, "9"), time.Second)
+		switch {
+		case err == nil:
+			return conn.Close()
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return nil
+		case time.Now().After(end):
+			return err
+		}
+	}
 }
 
 func received(rights []byte) ([]*os.File, error) {
