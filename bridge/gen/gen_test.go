@@ -39,7 +39,7 @@ func workplace(t *testing.T, language string) string {
 func run(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil && !strings.Contains(name, "/") {
-		if os.Getenv("CI") != "" && name != "rustc" && name != "ghc" {
+		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)

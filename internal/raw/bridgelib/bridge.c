@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 // The life of a bridge: generations, init and deinit, and what guards every call. No lock is held over a call of the
 // host's code, and no call of a host's ends the process.
 

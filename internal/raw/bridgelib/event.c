@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 // Events: a bounded queue for each subscription, in C, so that a host takes from it without entering Go.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 // Slots, casts, and the ring that carries them to Go. Nothing here enters Go or waits, but br_wait.
 
 #define _GNU_SOURCE

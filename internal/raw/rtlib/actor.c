@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Actors. What threads share is in the slot and changes under its lock: the mailbox, a ring of values that grows from
 // nothing, and how the actor is. So a send is one short lock, and a word that is no actor any more is no actor here either.
 //

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Channels: a ring (ring.h), and the parking lot for who finds it full or empty.
 
 #define RTI_MAY_SWITCH

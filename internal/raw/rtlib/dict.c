@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Dictionaries: package rtheap says how they are laid out.
 
 #include "heap.h"

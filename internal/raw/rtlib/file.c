@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Files. Go does the work, on a pool of its own (internal/rtfile); what is asked for here ends in a future. So no thread of
 // C's, and no coroutine, waits for a disk unless it awaits.
 

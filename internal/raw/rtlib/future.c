@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Futures. The slot's len is the state, which changes under the slot's lock; aux is the body, and then the result; the
 // block, while there is one, is what the body is lent and which strand runs it. A body runs once: on whoever waits first,
 // or on a worker.

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Generators. What has to be right between threads is in the slot: the length holds the number of slots and how the
 // generator is, and changes under the slot's lock only. While the body runs, its state is with its run: on the stack of
 // who called next, or, of a generator that has a stack, with that stack.

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Actors and generators whose bodies are Go. Go may be entered on a thread's own stack alone, and a function of Go's may take
 // its time: so the C body asks Go for a step, which a goroutine of its own does, and waits for it in a future, as for
 // anything else. What names the Go function is an object of type host: when it ends, Go lets the function go.

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // rt_init by name, for hosts that cannot include the header, where it is inline: every other function is exported already.
 
 #define RT_NO_INLINE

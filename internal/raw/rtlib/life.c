@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // The runtime's start and end, and the child of a fork.
 
 #define RTI_MAY_SWITCH

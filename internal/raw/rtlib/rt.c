@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // The C half of the heap: what a thread has, how objects end, scopes, and what Go does. package rtheap has a twin of each
 // operation on values, and says how the heap is laid out; a differential test drives both. Go is entered for memory
 // alone, some 32 objects at a time.

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Workers and coroutines. A worker's own stack takes work, and switches to a coroutine that does it: the one that was
 // waiting, or an idle one. The coroutine comes back when it waits, when it is done, and when it needs the thread's own
 // stack.

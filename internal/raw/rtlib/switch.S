@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // rti_switch(void **from, void *to): leaves the stack it is called on, whose pointer is kept in *from, for the one that was
 // left at `to`. rti_entry is where a new stack begins: it calls rti_coroutine, which does not return.
 

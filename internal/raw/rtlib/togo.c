@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // The ways into Go. Go may be entered on a thread's own stack alone (golang/go#62130), and not at all in a fork's child.
 
 #include "run.h"

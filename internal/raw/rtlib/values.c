@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // Arrays, tuples, objects, closures, enumerations, unique owners, floats and strings.
 
 #include "heap.h"

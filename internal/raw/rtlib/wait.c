@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 // The parking lot: who waits, under which key. A bucket's lock orders a waiter's last look at the state with the wakers.
 
 #define RTI_MAY_SWITCH
