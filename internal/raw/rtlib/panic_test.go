@@ -51,6 +51,7 @@ func TestR14PanicsAreContained(t *testing.T) {
 		{"rtgo_take_blocks", func() int64 { return c("rt_array_new", 1<<20) }, 3, rtheap.NoMemory},
 	} {
 		t.Run(k.export, func(t *testing.T) {
+			onThread(t)
 			rtlib.SetDefect(func(name string) {
 				if name == k.export {
 					panic("for a test")

@@ -5,7 +5,6 @@ package rtlib_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -130,8 +129,7 @@ var (
 // cHalf are the functions of the library.
 func cHalf(t testing.TB) half {
 	t.Helper()
-	runtime.LockOSThread() // errors are the thread's
-	t.Cleanup(runtime.UnlockOSThread)
+	onThread(t)
 	last := rtlib.Function("rt_last_error")
 	h := half{"C", map[string]func(a, b, c uint64) (uint64, code){}}
 	for _, name := range names {

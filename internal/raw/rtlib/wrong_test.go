@@ -196,10 +196,16 @@ type world struct {
 	last   call.Fn
 }
 
+// onThread keeps the test's goroutine on one thread: errors are the thread's. Each subtest is a goroutine of its own.
+func onThread(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	runtime.LockOSThread() // errors are the thread's
-	t.Cleanup(runtime.UnlockOSThread)
+	onThread(t)
 	h := heap(t)
 	must := func(v value, c code) value {
 		t.Helper()
@@ -382,6 +388,7 @@ func TestR14WrongWords(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			onThread(t)
 			fn := rtlib.Function(name)
 			if fn == 0 {
 				t.Fatal("not in the library")
