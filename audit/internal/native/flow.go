@@ -105,9 +105,33 @@ func (u *Unit) Track(v ssa.Value) *Flow {
 	if f, ok := u.flows[v]; ok {
 		return f
 	}
-	f := &Flow{Values: map[ssa.Value]bool{}, Alloc: map[*ssa.Alloc]bool{}}
-	t := tracker{u: u, f: f}
+	t := u.tracker(0)
 	t.value(v)
+	t.follow()
+	u.keep(v, t.f)
+	return t.f
+}
+
+func (u *Unit) keep(v ssa.Value, f *Flow) {
+	if u.flows == nil {
+		u.flows = map[ssa.Value]*Flow{}
+	}
+	u.flows[v] = f
+}
+
+type tracker struct {
+	u     *Unit
+	f     *Flow
+	queue []ssa.Value
+	depth int
+}
+
+func (u *Unit) tracker(depth int) *tracker {
+	return &tracker{u: u, f: &Flow{Values: map[ssa.Value]bool{}, Alloc: map[*ssa.Alloc]bool{}}, depth: depth}
+}
+
+// follow looks at all uses of the values, and of those that they become.
+func (t *tracker) follow() {
 	for len(t.queue) > 0 {
 		v := t.queue[0]
 		t.queue = t.queue[1:]
@@ -117,18 +141,6 @@ func (u *Unit) Track(v ssa.Value) *Flow {
 			}
 		}
 	}
-	if u.flows == nil {
-		u.flows = map[ssa.Value]*Flow{}
-	}
-	u.flows[v] = f
-	return f
-}
-
-type tracker struct {
-	u     *Unit
-	f     *Flow
-	queue []ssa.Value
-	depth int
 }
 
 func (t *tracker) value(v ssa.Value) {
@@ -144,18 +156,8 @@ func (t *tracker) escape(i ssa.Instruction, k EscapeKind) {
 
 func (t *tracker) use(i ssa.Instruction, v ssa.Value) {
 	switch i := i.(type) {
-	case *ssa.ChangeType:
-		t.value(i)
-	case *ssa.Convert:
-		t.value(i)
-	case *ssa.Phi:
-		t.value(i)
-	case *ssa.MakeInterface:
-		t.value(i)
-	case *ssa.ChangeInterface:
-		t.value(i)
-	case *ssa.TypeAssert:
-		t.value(i)
+	case *ssa.ChangeType, *ssa.Convert, *ssa.Phi, *ssa.MakeInterface, *ssa.ChangeInterface, *ssa.TypeAssert:
+		t.value(i.(ssa.Value))
 	case *ssa.Extract:
 		if i.Type() != nil && pointerish(i.Type()) {
 			t.value(i)
@@ -179,16 +181,7 @@ func (t *tracker) use(i ssa.Instruction, v ssa.Value) {
 	case *ssa.Return:
 		t.escape(i, Returned)
 	case *ssa.MakeClosure:
-		fn, ok := i.Fn.(*ssa.Function)
-		if !ok {
-			t.escape(i, Passed)
-			return
-		}
-		for n, b := range i.Bindings {
-			if b == v {
-				t.captured(i, fn, fn.FreeVars[n], false)
-			}
-		}
+		t.closure(i, v, false)
 	case ssa.CallInstruction:
 		t.call(i, v)
 	default: // MapUpdate, Send, Select, Panic, MakeSlice...
@@ -232,16 +225,7 @@ func (t *tracker) variable(a *ssa.Alloc) {
 		case *ssa.UnOp:
 			t.value(r)
 		case *ssa.MakeClosure:
-			fn, ok := r.Fn.(*ssa.Function)
-			if !ok {
-				t.escape(r, Passed)
-				continue
-			}
-			for n, b := range r.Bindings {
-				if b == a {
-					t.captured(r, fn, fn.FreeVars[n], true)
-				}
-			}
+			t.closure(r, a, true)
 		case *ssa.DebugRef:
 		case *ssa.FieldAddr, *ssa.IndexAddr:
 			t.f.Uses = append(t.f.Uses, r)
@@ -251,13 +235,22 @@ func (t *tracker) variable(a *ssa.Alloc) {
 	}
 }
 
-// captured follows v into a closure; by says that the closure sees the variable, not the value.
-func (t *tracker) captured(mk *ssa.MakeClosure, fn *ssa.Function, free *ssa.FreeVar, by bool) {
+// closure follows v into a closure that captures it; by says that the closure sees the variable, not the value.
+func (t *tracker) closure(mk *ssa.MakeClosure, v ssa.Value, by bool) {
+	fn := mk.Fn.(*ssa.Function) // always
+	for n, b := range mk.Bindings {
+		if b == v {
+			t.captured(mk, fn.FreeVars[n], by)
+		}
+	}
+}
+
+func (t *tracker) captured(mk *ssa.MakeClosure, free *ssa.FreeVar, by bool) {
 	if t.depth > 6 {
 		t.escape(mk, Passed)
 		return
 	}
-	inner := &tracker{u: t.u, f: &Flow{Values: map[ssa.Value]bool{}, Alloc: map[*ssa.Alloc]bool{}}, depth: t.depth + 1}
+	inner := t.u.tracker(t.depth + 1)
 	if by {
 		for _, r := range *free.Referrers() {
 			switch r := r.(type) {
@@ -269,11 +262,7 @@ func (t *tracker) captured(mk *ssa.MakeClosure, fn *ssa.Function, free *ssa.Free
 				}
 			case *ssa.DebugRef:
 			case *ssa.MakeClosure:
-				for n, b := range r.Bindings {
-					if f, ok := r.Fn.(*ssa.Function); ok && b == free {
-						inner.captured(r, f, f.FreeVars[n], true)
-					}
-				}
+				inner.closure(r, free, true)
 			default:
 				inner.f.Uses = append(inner.f.Uses, r)
 			}
@@ -281,40 +270,17 @@ func (t *tracker) captured(mk *ssa.MakeClosure, fn *ssa.Function, free *ssa.Free
 	} else {
 		inner.value(free)
 	}
-	for len(inner.queue) > 0 {
-		v := inner.queue[0]
-		inner.queue = inner.queue[1:]
-		if refs := v.Referrers(); refs != nil {
-			for _, i := range *refs {
-				inner.use(i, v)
-			}
-		}
-	}
+	inner.follow()
 	// Where is the closure run?
-	calls, elsewhere := 0, false
+	elsewhere := false
 	for _, r := range *mk.Referrers() {
 		switch r := r.(type) {
-		case *ssa.Defer:
-			if r.Call.Value == mk {
-				calls++
+		case ssa.CallInstruction:
+			if r.Common().Value == mk {
 				t.inside(r, inner.f)
-				continue
+			} else {
+				elsewhere = true
 			}
-			elsewhere = true
-		case *ssa.Call:
-			if r.Call.Value == mk {
-				calls++
-				t.inside(r, inner.f)
-				continue
-			}
-			elsewhere = true
-		case *ssa.Go:
-			if r.Call.Value == mk {
-				calls++
-				t.inside(r, inner.f)
-				continue
-			}
-			elsewhere = true
 		case *ssa.DebugRef:
 		default:
 			elsewhere = true
@@ -423,23 +389,11 @@ func (u *Unit) param(fn *ssa.Function, n, depth int) *Flow {
 	if f, ok := u.flows[p]; ok {
 		return f
 	}
-	f := &Flow{Values: map[ssa.Value]bool{}, Alloc: map[*ssa.Alloc]bool{}}
-	if u.flows == nil {
-		u.flows = map[ssa.Value]*Flow{}
-	}
-	u.flows[p] = f // recursion finds nothing
-	t := tracker{u: u, f: f, depth: depth}
+	t := u.tracker(depth)
+	u.keep(p, t.f) // recursion finds nothing
 	t.value(p)
-	for len(t.queue) > 0 {
-		v := t.queue[0]
-		t.queue = t.queue[1:]
-		if refs := v.Referrers(); refs != nil {
-			for _, i := range *refs {
-				t.use(i, v)
-			}
-		}
-	}
-	return f
+	t.follow()
+	return t.f
 }
 
 // Role says what C function name does with its argument i: as a spec file says, as its body shows, as its type says, or
