@@ -184,11 +184,8 @@ static inline void give_block(uint32_t blk, uint64_t bytes) {
 }
 
 // ---- Objects ----
-// made_bare gives the object that is complete but for its word its handle, which no scope knows of.
-static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t aux) {
-  int32_t off = off_now();
-  uint32_t i = RT_LIKELY_(off == RT_OK) ? take_slot() : 0;
-  if (RT_UNLIKELY_(i == 0)) return nil_for(off != RT_OK ? off : RT_E_MEMORY);
+// enliven has an object live in slot i, which is free, with a count of 1, and gives it its handle.
+static inline rt_value enliven(uint32_t i, int type, uint32_t blk, uint32_t len, uint64_t aux) {
   rt_slot_ *s = rt_h_.base + i;
   __atomic_store_n(&s->blk, blk, __ATOMIC_RELAXED);
   __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
@@ -197,6 +194,14 @@ static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t 
   uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type);
   __atomic_store_n(&s->word, word | 1, __ATOMIC_RELEASE);
   return word | (uint64_t)i << 3 | 1;
+}
+
+// made_bare gives the object that is complete but for its word its handle, which no scope knows of.
+static inline rt_value made_bare(int type, uint32_t blk, uint32_t len, uint64_t aux) {
+  int32_t off = off_now();
+  uint32_t i = RT_LIKELY_(off == RT_OK) ? take_slot() : 0;
+  if (RT_UNLIKELY_(i == 0)) return nil_for(off != RT_OK ? off : RT_E_MEMORY);
+  return enliven(i, type, blk, len, aux);
 }
 
 // scoped gives what was made to the scope that is open.
@@ -229,15 +234,7 @@ static inline thread *ready(int c) {
 static inline uint32_t ready_block(thread *t, int c) { return t->blocks[c][--t->nblocks[c]]; }
 
 static inline rt_value ready_made(thread *t, int type, uint32_t blk, uint32_t len, uint64_t aux) {
-  uint32_t i = t->slots[--t->nslots];
-  rt_slot_ *s = rt_h_.base + i;
-  __atomic_store_n(&s->blk, blk, __ATOMIC_RELAXED);
-  __atomic_store_n(&s->len, len, __ATOMIC_RELAXED);
-  __atomic_store_n(&s->aux, aux, __ATOMIC_RELAXED);
-  __atomic_store_n(&s->meta, 0, __ATOMIC_RELAXED);
-  uint64_t word = (get(&s->word) >> 36 << 36) | RT_TYPE_(type);
-  __atomic_store_n(&s->word, word | 1, __ATOMIC_RELEASE);
-  return word | (uint64_t)i << 3 | 1;
+  return enliven(t->slots[--t->nslots], type, blk, len, aux);
 }
 
 // ready_end gives the slot and the block of what died back to this thread: false when that is not so simple.
