@@ -12,7 +12,8 @@ import (
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
-	auditor "github.com/isthmus-ffi/isthmus/audit"
+	"github.com/isthmus-ffi/isthmus/audit"
+	"github.com/isthmus-ffi/isthmus/internal/atomicfile"
 )
 
 // The exit codes of audit are those of vet and its like.
@@ -42,7 +43,7 @@ type auditCmd struct {
 
 // Run audits packages. It exits with 1 where there are findings, 2 where nothing could be looked at.
 func (c *auditCmd) Run(ctx context.Context, s *streams) error {
-	o := auditor.Options{
+	o := audit.Options{
 		Patterns: c.Packages, GOOS: c.GOOS, GOARCH: c.GOARCH, Tags: c.Tags, Tests: c.Tests, NoCgo: c.NoCgo, Enable: c.Enable,
 		Disable: c.Disable, PolicyFile: c.Policy, Baseline: c.Baseline,
 	}
@@ -56,13 +57,13 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		o.Baseline = ""
 	}
 	if c.Sites {
-		list, err := auditor.Sites(ctx, o)
+		list, err := audit.Sites(ctx, o)
 		if err != nil {
 			return fail(exitBlind, err)
 		}
 		return c.deliver(s, list)
 	}
-	r, err := auditor.Run(ctx, o)
+	r, err := audit.Run(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Canceled
@@ -70,7 +71,7 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		return fail(exitBlind, err)
 	}
 	if c.Update {
-		if err := os.WriteFile(c.Baseline, r.Baseline(), 0o666); err != nil {
+		if err := atomicfile.WriteBytes(c.Baseline, 0o666, r.Baseline()); err != nil {
 			return fail(exitOther, err)
 		}
 		fmt.Fprintf(s.err, "%d findings written to %s\n", len(r.Findings), c.Baseline)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -83,7 +82,7 @@ func (c *bridgeGenCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	write := func(path, text string) error {
-		if err := atomicfile.Write(path, 0o666, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
+		if err := atomicfile.WriteBytes(path, 0o666, []byte(text)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(s.out, path)

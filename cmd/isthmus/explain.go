@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
-	auditor "github.com/isthmus-ffi/isthmus/audit"
+	"github.com/isthmus-ffi/isthmus/audit"
 	"github.com/isthmus-ffi/isthmus/docs/checks"
 )
 
@@ -18,7 +18,7 @@ func (c *explainCmd) Run(s *streams) error {
 	if c.ID != "" {
 		text, ok := checks.Page(c.ID)
 		if !ok {
-			text, ok = auditor.Explain(c.ID)
+			text, ok = audit.Explain(c.ID)
 		}
 		if !ok {
 			return fail(exitUsage, fmt.Errorf("explain: there is no rule %.60q; isthmus explain lists them: %w", c.ID, isthmus.ErrNotFound))

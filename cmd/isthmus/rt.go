@@ -40,7 +40,7 @@ type audited struct {
 	functions, tests, passing int
 }
 
-var audit = []audited{
+var categories = []audited{
 	{1, "futures", "async/await", "rt_future_", 5, 9, 9},
 	{1, "files", "async file I/O", "rt_async_file_", 5, 7, 7},
 	{2, "generators", "generators", "rt_generator_", 5, 12, 12},
@@ -58,9 +58,11 @@ var audit = []audited{
 
 var phases = []string{1: "Async/await and file I/O", "Generators and channels", "Actors", "Collections", "Objects"}
 
+type auditWay struct{ name, pkg, run string }
+
 // auditWays are where the audit's tests are, and the name of each way they are run: the part of a test's name after the
 // first, or the package for those that have no such part.
-var auditWays = []struct{ name, pkg, run string }{
+var auditWays = []auditWay{
 	{"plain", "./cmd/libisthmus", "^TestAudit$/^plain$"},
 	{"address", "./cmd/libisthmus", "^TestAudit$/^address$"},
 	{"thread", "./cmd/libisthmus", "^TestAudit$/^thread$"},
@@ -111,11 +113,7 @@ type rtReport struct {
 
 // Run prints the report. It fails when a test did, or none was run.
 func (c *rtReportCmd) Run(ctx context.Context, s *streams) error {
-	known := false
-	for _, w := range auditWays {
-		known = known || w.name == c.Only
-	}
-	if c.Only != "" && !known {
+	if c.Only != "" && !slices.ContainsFunc(auditWays, func(w auditWay) bool { return w.name == c.Only }) {
 		return fail(exitUsage, fmt.Errorf("rt report: no tests are run as %.40q; say plain, address, thread or go", c.Only))
 	}
 	var r auditResults
@@ -280,7 +278,7 @@ func (r *auditResults) report(functions []string) *rtReport {
 		out.Phases = append(out.Phases, rtLine{Phase: i + 1, Name: name})
 	}
 	ways := map[string]*rtWay{}
-	for _, a := range audit {
+	for _, a := range categories {
 		passes := map[string]bool{}
 		for t, result := range r.tests {
 			if t.area != a.area || result == "skip" {

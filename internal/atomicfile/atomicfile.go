@@ -13,6 +13,11 @@ import (
 	"path/filepath"
 )
 
+// WriteBytes creates or replaces the file at path with b, as [Write] does.
+func WriteBytes(path string, perm os.FileMode, b []byte) error {
+	return Write(path, perm, func(w io.Writer) error { _, err := w.Write(b); return err })
+}
+
 // Write creates or replaces the file at path with what write produces, with the given permissions less the umask.
 // When write returns an error, that error comes back and the file is as it was. The folder must exist.
 func Write(path string, perm os.FileMode, write func(io.Writer) error) (err error) {
