@@ -67,14 +67,18 @@ static rt_slot_ *own_slot(rt_value self) {
   return NULL;
 }
 
-// how is the actor's length as it is now, or DEAD | CLOSED when it is gone.
-static uint32_t how(rt_value v) {
+// peek reads an actor's length as it is now: false when v is no actor, or one that is gone.
+static bool peek(rt_value v, uint32_t *l) {
   rt_slot_ *s = rt_slot_of_(v);
-  if (rt_live_(s, v, RT_T_ACTOR)) {
-    uint32_t l = rt_load32_(&s->len);
-    if (rt_still_(s, v)) return l;
-  }
-  return DEAD | CLOSED;
+  if (!rt_live_(s, v, RT_T_ACTOR)) return false;
+  *l = rt_load32_(&s->len);
+  return rt_still_(s, v);
+}
+
+// how is the actor's length, or DEAD | CLOSED when it is gone.
+static uint32_t how(rt_value v) {
+  uint32_t l;
+  return peek(v, &l) ? l : DEAD | CLOSED;
 }
 
 // ---- The mailbox ----
@@ -529,11 +533,7 @@ int64_t rt_actor_stop(rt_value v) {
 
 // asked is how v is for those who ask: false, and why, when it is no actor.
 static bool asked(rt_value v, uint32_t *l) {
-  rt_slot_ *s = rt_slot_of_(v);
-  if (rt_live_(s, v, RT_T_ACTOR)) {
-    *l = rt_load32_(&s->len);
-    if (rt_still_(s, v)) return true;
-  }
+  if (peek(v, l)) return true;
   rt_refuse_(v, 0);
   return false;
 }
