@@ -82,6 +82,7 @@ var rules = []struct {
 	{"./ffi", []string{".", "./internal/raw"}, "ownership knows nothing of what is owned"},
 	{"./pjrt", []string{".", "./dtype", "./ffi", "./internal/raw", "./pjrt"}, "the client reaches every device through the C function table"},
 	{"./mpi", []string{".", "./ffi", "./internal/raw", "./internal/mpilaunch", "./internal/mpiwatch", "./mpi", "./pjrt/kv"}, "message passing knows nothing of devices"},
+	{"./mps", []string{".", "./dtype", "./ffi", "./internal/raw", "./device/kernel", "./device/linalg", "./mps"}, "matrices know nothing of programs"},
 	{"./stablehlo", []string{".", "./dtype", "./stablehlo"}, "reading programs needs no native code and no device"},
 	{"./device/kernel", []string{".", "./dtype", "./device/kernel"}, "kernels know arrays, not programs"},
 	{"./device/linalg", []string{"./device/kernel"}, "factorisations know matrices, not programs"},
