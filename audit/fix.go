@@ -2,17 +2,25 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/isthmus-ffi/isthmus"
 )
 
 // Fix makes the changes that the findings offer, the first of each, and returns how many. Changes that overlap another are
-// left out.
-func (r *Report) Fix() (int, error) {
+// left out. write replaces a file, so that it is there completely or not at all; [os.WriteFile] if nil. When a file cannot
+// be changed, those that were get their old content back.
+func (r *Report) Fix(write func(name string, content []byte) error) (int, error) {
 	if r == nil {
 		return 0, nil
+	}
+	if write == nil {
+		write = func(name string, content []byte) error { return os.WriteFile(name, content, 0o666) }
 	}
 	files := map[string][]Edit{}
 	made := 0
@@ -27,25 +35,46 @@ func (r *Report) Fix() (int, error) {
 		}
 		made++
 	}
-	for name, edits := range files {
-		path := filepath.FromSlash(name)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(r.dir, path)
-		}
-		b, err := os.ReadFile(path)
+	type change struct {
+		name          string
+		before, after []byte
+	}
+	var changes []change
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		edits := files[name]
+		path := r.path(name)
+		before, err := os.ReadFile(path)
 		if err != nil {
 			return 0, fmt.Errorf("audit: fix: %w", err)
 		}
+		after := before
 		slices.SortFunc(edits, func(a, b Edit) int { return cmp.Compare(b.Start, a.Start) })
 		for _, e := range edits {
-			if e.Start < 0 || e.End < e.Start || e.End > len(b) {
-				return 0, fmt.Errorf("audit: fix: %s has changed", name)
+			if e.Start < 0 || e.End < e.Start || e.End > len(after) {
+				return 0, fmt.Errorf("audit: fix: %s has changed: %w", name, isthmus.ErrInvalid)
 			}
-			b = slices.Concat(b[:e.Start], []byte(e.New), b[e.End:])
+			after = slices.Concat(after[:e.Start], []byte(e.New), after[e.End:])
 		}
-		if err := os.WriteFile(path, b, 0o666); err != nil {
-			return 0, fmt.Errorf("audit: fix: %w", err)
+		changes = append(changes, change{path, before, after})
+	}
+	for i, c := range changes {
+		err := write(c.name, c.after)
+		if err == nil {
+			continue
 		}
+		for _, c := range changes[:i] {
+			err = errors.Join(err, write(c.name, c.before))
+		}
+		return 0, fmt.Errorf("audit: fix: %w", err)
 	}
 	return made, nil
+}
+
+// path is where a file of the report lies.
+func (r *Report) path(name string) string {
+	path := filepath.FromSlash(name)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.dir, path)
+	}
+	return path
 }

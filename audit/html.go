@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -42,11 +41,7 @@ type sourceLine struct {
 
 // excerpt reads the lines around a place. A file that is gone since has none.
 func (r *Report) excerpt(p Place) []sourceLine {
-	name := filepath.FromSlash(p.File)
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(r.dir, name)
-	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(r.path(p.File))
 	if err != nil {
 		return nil
 	}

@@ -111,12 +111,36 @@ func TestBaseline(t *testing.T) {
 
 func TestFix(t *testing.T) {
 	dir := module(t, map[string]string{"p.go": leaky})
-	n, err := run(t, audit.Options{Dir: dir}).Fix()
+	stop := errors.New("stop")
+	if _, err := run(t, audit.Options{Dir: dir}).Fix(func(string, []byte) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v, want %v", err, stop)
+	}
+	n, err := run(t, audit.Options{Dir: dir}).Fix(nil)
 	if err != nil || n != 1 {
 		t.Fatalf("%d changes, %v", n, err)
 	}
 	if diff := cmp.Diff([]string{"leak-on-path Path"}, found(run(t, audit.Options{Dir: dir}))); diff != "" {
 		t.Errorf("findings after the repair (-want +got):\n%s", diff)
+	}
+}
+
+// TestFixAllOrNothing lets the second file fail: the first gets its content back.
+func TestFixAllOrNothing(t *testing.T) {
+	dir := module(t, map[string]string{"a/p.go": leaky, "b/p.go": leaky})
+	stop := errors.New("stop")
+	n, err := run(t, audit.Options{Dir: dir}).Fix(func(name string, content []byte) error {
+		if strings.HasSuffix(filepath.ToSlash(name), "b/p.go") {
+			return stop
+		}
+		return os.WriteFile(name, content, 0o666)
+	})
+	if n != 0 || !errors.Is(err, stop) {
+		t.Errorf("%d changes, %v", n, err)
+	}
+	for _, name := range []string{"a/p.go", "b/p.go"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != leaky {
+			t.Errorf("%s has changed: %v\n%s", name, err, b)
+		}
 	}
 }
 

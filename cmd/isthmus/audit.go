@@ -78,7 +78,7 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		return nil
 	}
 	if c.Fix {
-		n, err := r.Fix()
+		n, err := r.Fix(func(name string, content []byte) error { return atomicfile.WriteBytes(name, 0o666, content) })
 		if err != nil {
 			return fail(exitOther, err)
 		}
@@ -118,7 +118,7 @@ func (c *auditCmd) deliver(s *streams, text string) error {
 		_, err := io.WriteString(s.out, text)
 		return err
 	}
-	return fail(exitOther, os.WriteFile(c.Output, []byte(text), 0o666))
+	return fail(exitOther, atomicfile.WriteBytes(c.Output, 0o666, []byte(text)))
 }
 
 // title names what is audited: the module, or the folder.

@@ -131,6 +131,15 @@ func closing(t []string, i int) int {
 	return len(t)
 }
 
+// inside are the tokens between the bracket at i and the one that closes it, or the end.
+func inside(t []string, i int) []string {
+	end := closing(t, i)
+	if end > i+1 && strings.Contains(")}]", t[end-1]) {
+		end--
+	}
+	return t[i+1 : max(end, i+1)]
+}
+
 func (f *File) add(t []string) {
 	start := 0 // where the declaration began
 	for i := 0; i < len(t); {

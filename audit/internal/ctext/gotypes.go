@@ -89,8 +89,7 @@ func (w *writer) declared(texts []string) {
 				i = w.typedef(t, i+1)
 			case "struct", "union":
 				if i+2 < len(t) && t[i+2] == "{" {
-					end := closing(t, i+2)
-					w.fields[t[i]+"_"+t[i+1]] = members(t[i+3 : end-1])
+					w.fields[t[i]+"_"+t[i+1]] = members(inside(t, i+2))
 				}
 			case "enum":
 				w.enum(t, i)
@@ -142,7 +141,7 @@ func (w *writer) typedef(t []string, i int) int {
 		}
 		switch d[0] {
 		case "struct", "union":
-			w.fields[d[0]+"_"+tag] = members(d[open+1 : closing(d, open)-1])
+			w.fields[d[0]+"_"+tag] = members(inside(d, open))
 			w.alias[last] = d[0] + " " + tag
 		case "enum":
 			w.enum(d, 0)
@@ -162,7 +161,7 @@ func (w *writer) enum(t []string, i int) {
 	if open >= len(t) || t[open] != "{" {
 		return
 	}
-	body := t[open+1 : closing(t, open)-1]
+	body := inside(t, open)
 	next, base := 0, ""
 	for len(body) > 0 {
 		end := slices.Index(body, ",")
