@@ -5,6 +5,11 @@
 // and says when it is done. No device checks again what is said here to hold, and no device refuses for the shape of anything:
 // what it cannot do it names in Supports, before.
 //
+// All sizes are at least 1. Element types, as package mps lets them through: MatMul and MatVec take two sources of one type out of
+// F32, F16, BF16, I8 and I16, and a result of that type or F32 (of integers F32); the norms, Softmax, Neuron, RoPE, Attention and
+// TopK take F32, F16 or BF16, the same for all operands (TopK's Indices are U32); the factorisations and solves F32 (Pivots U32);
+// Sum one type of any number; Copy any two; Random integers for Bits, else F32, F16, BF16. What is summed is summed in float32 or better.
+//
 // Two devices exist: the processor (mps/cpu), and Metal (mps/metal).
 package op
 
@@ -16,10 +21,18 @@ import (
 	"github.com/isthmus-ffi/isthmus/dtype"
 )
 
-// A Device computes batches. Its methods may be called by several goroutines.
+// A Backend opens devices of one kind: the options of mps/cpu and mps/metal are backends. Where the machine has none the error is
+// isthmus.ErrUnsupported or isthmus.ErrNotFound, and mps.Open goes on to the next.
+type Backend interface {
+	OpenDevice(ctx context.Context) (Device, error)
+}
+
+// A Device computes batches, in the order of Submit. Its methods may be called by several goroutines. An error of theirs, or of a
+// Run, that is isthmus.ErrException makes package mps refuse everything from then on but reading and closing.
 type Device interface {
 	Info() Info
 	// Supports says why the device cannot do an operation of this kind on elements of type t, wrapping isthmus.ErrUnsupported, or nil.
+	// It is asked for the type of the first source and for that of the result, where they differ.
 	Supports(k Kind, t dtype.Type) error
 	// Alloc makes storage of n > 0 bytes, zeroed, that host and device see at the same time.
 	Alloc(n int) (Storage, error)
@@ -55,7 +68,8 @@ type Run interface {
 }
 
 // Matrix is Count matrices of Rows x Columns elements: row-major, rows RowBytes apart, matrices MatrixBytes apart, the first element
-// Offset bytes into Storage. RowBytes and MatrixBytes are multiples of the element's size.
+// Offset bytes into Storage. Offset and RowBytes are multiples of the element's size, MatrixBytes of RowBytes and at least
+// Rows*RowBytes (also where Count is 1); the last row may end with its last element.
 type Matrix struct {
 	Storage            Storage
 	Type               dtype.Type
@@ -161,7 +175,8 @@ type Neuron struct {
 }
 
 // RoPE turns pairs of columns by an angle that grows with the row: row r is position First+r; the pair i of a head of Head columns
-// turns by position * Base^(-2i/Head). The pairs are neighbours, or, if Halves, i and i+Head/2. Result may be Source.
+// turns by position * Base^(-2i/Head). The pairs are neighbours, or, if Halves, i and i+Head/2. Head is even and divides the columns.
+// Result may be Source.
 type RoPE struct {
 	Source, Result Matrix
 	Head, First    int
@@ -170,7 +185,8 @@ type RoPE struct {
 }
 
 // Attention is Result = softmax(Scale Query Key^T + Mask) Value, matrix by matrix. Causal hides from row r of Query the rows of Key
-// after r + (rows of Key - rows of Query). Mask has no Storage, or is added, one matrix for all or one each. Result overlaps nothing.
+// after r + (rows of Key - rows of Query), which is not negative. Key and Value are one for all, or one each; so is Mask, of Query's
+// rows x Key's rows, which is added, or has no Storage. Result overlaps nothing.
 type Attention struct {
 	Query, Key, Value, Result, Mask Matrix
 	Scale                           float64
@@ -183,7 +199,7 @@ type Sum struct {
 	Result  Matrix
 }
 
-// TopK finds the K largest of each row, largest first, of equals the first column first; Indices is of U32. Both results are
+// TopK finds the K <= 16 largest of each row, largest first, of equals the first column first; Indices is of U32. Both results are
 // rows x K.
 type TopK struct {
 	Source, Indices, Values Matrix
@@ -232,11 +248,16 @@ type Distribution uint8
 // The distributions.
 const (
 	Bits    Distribution = iota // integers of all values
-	Uniform                     // A <= x < B
+	Uniform                     // A <= x < B before rounding
 	Normal                      // mean A, standard deviation B
 )
 
-// Random fills Result from Philox 4x32-10 with Seed: the same bits on every device for Bits and Uniform.
+// Random fills Result from Philox 4x32-10 with the halves of Seed, low first, as key: the elements, counted as if Result were dense,
+// take the words of the counters (i, i>>32, 0, 0), i = 0, 1, ... in turn (two words, low first, for an element of 64 bits; the low
+// bits of one for smaller ones).
+// Uniform is A + (B-A) (word>>8) 2^-24. Normal is by Box and Muller: of the words w0, w1 of a pair, with u = ((w0>>8)+1) 2^-24 and
+// v = (w1>>8) 2^-24, the first is A + B sqrt(-2 log u) cos(2 pi v), the second has the sine. Integers are the same on every device,
+// floats within rounding.
 type Random struct {
 	Result       Matrix
 	Seed         uint64
