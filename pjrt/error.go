@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/cb"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 )
@@ -73,7 +75,10 @@ type Error struct {
 	Op   string // the operation, such as "compile"
 	Code Code
 	Msg  string // the plugin's text: valid UTF-8, at most 64 KiB of it
-	Err  error  // why the text or code is missing, or nil
+	Err  error  // why the text, code or payloads are missing, or nil
+	// Payloads are what the plugin attached, by type URL: bytes of a form that the URL names, such as a protocol buffer. At most
+	// 64 of 64 KiB each; nil where there are none, and from plugins before API 0.99.
+	Payloads map[string][]byte
 }
 
 // Error returns op, code and text.
@@ -153,6 +158,9 @@ func (p *Plugin) takeError(op string, e pjrtc.Ptr[pjrtc.Error]) error {
 	if out.Code, err = p.errorCode(f, e); err != nil {
 		out.Err = err
 	}
+	if out.Payloads, err = p.errorPayloads(f, e); err != nil {
+		out.Err = err
+	}
 	if refusesSize(out.Msg) {
 		major, minor := p.table.Version()
 		out.Err = fmt.Errorf("the plugin %s (API %d.%d) takes argument structs of its own version only; install one of another version: %w", p.name, major, minor, isthmus.ErrVersion)
@@ -209,6 +217,50 @@ func (p *Plugin) errorCode(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (Code, error
 		return Unknown, errCodeOK
 	}
 	return Code(a.Code), nil
+}
+
+// maxPayloads bounds how many payloads of an error are kept.
+const maxPayloads = 64
+
+// errorPayloads copies what the plugin's PJRT_Error_ForEachPayload shows; a plugin without it has none.
+func (p *Plugin) errorPayloads(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) (map[string][]byte, error) {
+	a, err := call.New[pjrtc.ErrorForEachPayloadArgs](f)
+	if err != nil || !p.table.Has(a.Slot()) {
+		return nil, err
+	}
+	var mu sync.Mutex // a plugin's visits are one after the other, if it keeps the contract
+	var out map[string][]byte
+	visitor, err := cb.Serve(cb.Shape{Args: 5, User: 4}, cb.Handler{Serve: func(v *cb.Args) uintptr {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(out) < maxPayloads {
+			if out == nil {
+				out = map[string][]byte{}
+			}
+			if value, err := mem.Copy(pjrtc.Ptr[byte](v[2]), min(uint64(v[3]), maxText), maxText); err == nil {
+				out[text(pjrtc.Ptr[byte](v[0]), uint64(v[1]))] = value
+			}
+		}
+		return 0
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer visitor.Release()
+	a.Error, a.Visitor, a.UserArg = e, pjrtc.Func(visitor.Fn), pjrtc.Addr(visitor.Arg)
+	second := pjrtc.Call(p.table, f, a)
+	if x := f.Thrown(); x != nil {
+		return nil, p.threw("error payloads", x)
+	}
+	if second != 0 {
+		if second != e {
+			p.destroyError(f, second)
+		}
+		return nil, errors.New("reading the payloads gave another error")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return out, nil
 }
 
 func (p *Plugin) destroyError(f *call.Frame, e pjrtc.Ptr[pjrtc.Error]) {

@@ -1,8 +1,10 @@
 package pjrt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -228,6 +230,39 @@ func TestErrorCodes(t *testing.T) {
 		if _, err := p.NewClient(t.Context(), pjrt.ClientOptions{}); !errors.Is(err, want) {
 			t.Errorf("%v: got %v, want it to be %v", code, err, want)
 		}
+	}
+}
+
+// TestP08Payloads reads what a plugin attached to an error: bytes, as they are, and not without bound.
+func TestP08Payloads(t *testing.T) {
+	p, f := fake(t, nil)
+	e := &pjrtfake.Failure{Code: pjrtc.ErrorCodeINTERNAL, Msg: "it broke", Payload: []pjrtfake.Value{
+		{Name: "example/empty", Value: ""}, {Name: "example/bytes", Value: "\x00\xff"}, {Name: "example/long", Value: strings.Repeat("x", 100<<10)},
+	}}
+	want := map[string][]byte{"example/empty": nil, "example/bytes": {0, 0xff}, "example/long": bytes.Repeat([]byte("x"), 64<<10)}
+	fails := func() (got *pjrt.Error) {
+		t.Helper()
+		f.Fail(pjrtc.SlotClientCreate, e)
+		if _, err := p.NewClient(t.Context(), pjrt.ClientOptions{}); !errors.As(err, &got) {
+			t.Fatalf("%v is no *pjrt.Error", err)
+		}
+		return got
+	}
+	if diff := cmp.Diff(want, fails().Payloads); diff != "" {
+		t.Errorf("payloads (-want +got):\n%s", diff)
+	}
+	for i := range 100 {
+		e.Payload = append(e.Payload, pjrtfake.Value{Name: fmt.Sprint("example/", i), Value: ""})
+	}
+	if n := len(fails().Payloads); n != 64 {
+		t.Errorf("%d payloads were kept, want 64", n)
+	}
+	f.Fail(pjrtc.SlotErrorForEachPayload, &pjrtfake.Failure{Code: pjrtc.ErrorCodeABORTED})
+	if got := fails(); got.Payloads != nil || got.Err == nil || got.Msg != "it broke" {
+		t.Errorf("got %#v", got)
+	}
+	if n := f.Destroyed("error"); n != 4 {
+		t.Errorf("%d errors destroyed, want 4", n)
 	}
 }
 

@@ -26,7 +26,6 @@ var notCalled = map[string]string{
 	"PJRT_Client_AddressableMemories": "memories come from the devices that reach them",
 	"PJRT_Device_IsAddressable":       "PJRT_Client_AddressableDevices tells it of all devices at once",
 	"PJRT_Buffer_UnsafePointer":       "an address has no owner; views read memory in place",
-	"PJRT_Error_ForEachPayload":       "not yet: payloads of errors are not read",
 }
 
 // realTests says where extensions are tested, whole or in part, with a plugin that is not the fake. The fake tests all
