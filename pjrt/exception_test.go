@@ -180,7 +180,7 @@ func throwing(t *testing.T, w thrower, j func(*world) error, s pjrtc.Slot, kind 
 		}()
 		select {
 		case <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			buf := make([]byte, 1<<20)
 			t.Fatalf("it hangs:\n%s", buf[:runtime.Stack(buf, true)])
 		}

@@ -333,7 +333,7 @@ func (m *model) finish(t *rapid.T) {
 		m.expect("close event", e.e.Close())
 	}
 	for _, c := range m.clients {
-		ctx, cancel := context.WithTimeout(m.ctx, 10*time.Second)
+		ctx, cancel := context.WithTimeout(m.ctx, time.Minute)
 		m.expect("close client", c.c.CloseWait(ctx))
 		cancel()
 	}

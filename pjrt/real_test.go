@@ -43,7 +43,7 @@ func client(t testing.TB, p *pjrt.Plugin) *pjrt.Client {
 // closeClient waits for what callers gave up on, but not for ever for what the test forgot.
 func closeClient(t testing.TB, c *pjrt.Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := c.CloseWait(ctx); err != nil {
 		t.Errorf("%v; alive: %v", err, isthmus.Live())

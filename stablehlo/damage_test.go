@@ -52,14 +52,14 @@ func TestDamaged(t *testing.T) {
 				spent := time.Since(start)
 				most = max(most, allocated()-before)
 				for range 5 { // another process may have had the processor
-					if spent < time.Second {
+					if spent < 5*time.Second {
 						break
 					}
 					start := time.Now()
 					_ = parseDamaged(t, src)
 					spent = min(spent, time.Since(start))
 				}
-				if spent > time.Second {
+				if spent > 5*time.Second {
 					t.Errorf("%v for %.200q", spent, src)
 				}
 				slowest = max(slowest, spent)

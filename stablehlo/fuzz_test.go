@@ -63,7 +63,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		start := time.Now()
 		m, err := stablehlo.Parse(src, stablehlo.Options{TestOps: true})
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > time.Minute {
 			t.Fatalf("took %v", d)
 		}
 		if err != nil {

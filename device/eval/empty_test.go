@@ -92,7 +92,7 @@ func TestEmpty(t *testing.T) {
 				return
 			}`, "NN", "1099511627776")
 			m := parse(t, src)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := eval.Run(ctx, m, m.Main(), nil, eval.Options{MemoryLimit: 1 << 30})
 			if errors.Is(err, context.DeadlineExceeded) || tt.name != "dot batch" && err != nil {
