@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -99,14 +100,8 @@ func (w *writer) declared(texts []string) {
 }
 
 func number(s string) bool {
-	s = strings.TrimRight(s, "uUlL")
-	if s == "" || s[0] < '0' || s[0] > '9' {
-		return false
-	}
-	if rest, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
-		return rest != "" && strings.Trim(rest, "0123456789abcdef") == ""
-	}
-	return strings.Trim(s, "0123456789") == ""
+	_, err := strconv.ParseUint(strings.TrimRight(s, "uUlL"), 0, 64)
+	return err == nil && !strings.ContainsAny(s, "_oO")
 }
 
 func (w *writer) typedef(t []string, i int) int {
@@ -324,7 +319,7 @@ func (w *writer) goType(c string) string {
 		if !number(n) {
 			return ""
 		}
-		array = "[" + n + "]"
+		array = "[" + strings.TrimRight(n, "uUlL") + "]"
 	}
 	if strings.ContainsAny(c, "()[") {
 		if strings.Contains(c, "( *") {
