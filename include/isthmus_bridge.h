@@ -158,6 +158,10 @@ BR_API int32_t br_init(const br_init_args *args, br_error *err, uint64_t *genera
  * all calls with BR_E_CLOSED, and returns. When it has returned the waker is not called any more. report may be NULL. */
 BR_API int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *report);
 
+/* For a host whose runtime ends while the bridge is open, as a finalizer of that runtime: the waker of that generation is not
+ * called any more when this has returned. generation is the number, not a pointer. */
+BR_API void br_mute(void *generation);
+
 /* A slot with room for a request of that length. */
 BR_API int32_t br_slot_new(uint64_t generation, uint32_t method, uint64_t request_len, br_slot **out);
 

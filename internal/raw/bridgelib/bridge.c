@@ -164,6 +164,13 @@ int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *report) {
   return BR_OK;
 }
 
+void br_mute(void *generation) {
+  uint64_t word = load64(&bri_state.word);
+  if (bri_forked() || word == 0 || word / 4 != (uint64_t)(uintptr_t)generation || word % 4 == CLOSED) return;
+  __atomic_store_n(&bri_state.waker, (br_waker)NULL, __ATOMIC_SEQ_CST);
+  quiet(); // a waker is called by threads that are inside
+}
+
 int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap, size_t *out_len,
                        uint64_t deadline_ns) {
   if (bri_forked()) return BR_E_FORKED;

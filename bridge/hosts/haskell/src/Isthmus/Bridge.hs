@@ -10,6 +10,9 @@
 -- * Nothing that 'async', 'withAsync' or 'withScope' began runs when 'withGo' has returned, unless it swallows exceptions for
 --   longer than 'graceMicros'; then its calls fail with 'Closed', and 'withGo' says so by 'onStuck'.
 -- * A 'Bridge' that is used after its scope gives 'Closed'. No pointer is in a user's hands.
+-- * When 'withScope' has returned, no call and no cast that uses its bridge reaches Go any more, from whatever thread; calls
+--   that were under way are cancelled.
+-- * A program that ends without closing the bridge (its main thread leaves, or @hs_exit@) is not called by Go any more.
 -- * A caller waits for room in STM and for its reply in an 'MVar': it can be cancelled at both places, and neither takes an
 --   operating system thread. A call that is cancelled cancels the context of its handler in Go.
 -- * A message that is none is a 'WireError', on either side.
@@ -40,10 +43,12 @@ import Control.Monad
 import qualified Data.ByteString as B
 import qualified Data.ByteString.Unsafe as B
 import Data.Int
+import qualified Data.Map.Strict as Map
 import qualified Data.Set as Set
 import qualified Data.Text as T
 import qualified Data.Text.Encoding as T
 import qualified Data.Text.Encoding.Error as T
+import Data.Unique (Unique, newUnique)
 import Data.Word
 import Foreign hiding (void)
 import GHC.Clock (getMonotonicTimeNSec)
@@ -98,9 +103,18 @@ data Bridge = Bridge
   , config :: !Config
   , mine :: !(TVar Bool)    -- ^ this scope is open
   , outer :: [TVar Bool]    -- ^ and so must be those around it
+  , gates :: [Gate]         -- ^ of this scope and those around it, but not the whole bridge's: there the generation is that
+  , runtime :: !(ForeignPtr ()) -- ^ while it lives Go may call this runtime
   , credits :: !(TVar Int)  -- ^ calls that may begin
   , freed :: !(TVar Word64) -- ^ counted up when a call has ended: bytes may have become free
   , children :: !(TVar (Set.Set ThreadId))
+  }
+
+-- | What revoking a scope waits for and wakes, in threads that are not its children too.
+data Gate = Gate
+  { handing :: !(TVar Int)                      -- ^ threads between the look at the scope and the end of what they hand to Go
+  , inlines :: !(TVar Int)                      -- ^ inline calls, which may take as long as their handlers do
+  , waiting :: !(TVar (Map.Map Unique (IO ()))) -- ^ wakes who waits for Go
   }
 
 -- | Opens the bridge, runs the action, cancels what it began, and closes the bridge. One at a time in a process: 'Busy'.
@@ -139,7 +153,9 @@ open c s =
       throwIO (BridgeError (toStatus rc) (lenient t))
     gen <- peek out
     most <- statsField 24
-    Bridge gen c <$> newTVarIO True <*> pure [] <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO 0 <*> newTVarIO Set.empty
+    -- A finalizer in C: the runtime runs it before its memory goes, also when it ends without closing the bridge.
+    alive <- newForeignPtr brMute (nullPtr `plusPtr` fromIntegral gen)
+    Bridge gen c <$> newTVarIO True <*> pure [] <*> pure [] <*> pure alive <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO 0 <*> newTVarIO Set.empty
   where
     initSize = 96
     errSize = 1040
@@ -155,26 +171,47 @@ lenient = T.decodeUtf8With T.lenientDecode
 -- Closed. Not interruptible: a second exception must not leave the bridge open.
 close :: Bridge -> IO Report
 close b = uninterruptibleMask_ $ do
-  revoke b
+  revoke [] b
   allocaBytesAligned size 8 $ \r -> do
     header r size
     check =<< brDeinit (generation b) (drainMicros (config b) * 1000) r
+    touchForeignPtr (runtime b)
     Report <$> peekByteOff r 8 <*> peekByteOff r 16 <*> peekByteOff r 24 <*> peekByteOff r 32 <*> (lenient <$> B.packCString (r `plusPtr` 48))
   where size = 560
 
 -- | Closes a scope: new calls are refused, waiting ones are woken, children are cancelled and waited for.
-revoke :: Bridge -> IO ()
-revoke b = do
+revoke :: [Gate] -> Bridge -> IO ()
+revoke own b = do
   atomically (writeTVar (mine b) False)
+  forM_ own (readTVarIO . waiting >=> sequence_)
+  atomically (forM_ own (readTVar . handing >=> \n -> when (n > 0) retry)) -- soon: nothing waits there
   kids <- readTVarIO (children b)
   -- throwTo waits until the exception is taken: from threads of their own, or one child that masks would hold up all.
   forM_ (Set.toList kids) $ \t -> forkIO (throwTo t AsyncCancelled)
   late <- registerDelay (graceMicros (config b))
   left <- atomically $ do
-    k <- readTVar (children b)
+    k <- Set.size <$> readTVar (children b)
+    n <- sum <$> mapM (readTVar . inlines) own
     stop <- readTVar late
-    if Set.null k || stop then pure (Set.size k) else retry
+    if k + n == 0 || stop then pure (max k n) else retry
   when (left > 0) (onStuck (config b) left)
+
+-- | Hands something to Go, if the scope is open: one that is revoked waits until that is done.
+hand :: (Gate -> TVar Int) -> Bridge -> IO a -> IO a
+hand kind b act
+  | null (gates b) = act
+  | otherwise = bracket_ (atomically (isOpen b >> count 1)) (atomically (count (-1))) act
+  where count n = forM_ (gates b) (\g -> modifyTVar' (kind g) (+ n))
+
+-- | Waits for Go, or for the end of a scope.
+await :: Bridge -> MVar () -> IO ()
+await b v
+  | null (gates b) = takeMVar v
+  | otherwise = do
+      u <- newUnique
+      let change f = forM_ (gates b) (\g -> modifyTVar' (waiting g) f)
+      bracket_ (atomically (isOpen b >> change (Map.insert u (void (tryPutMVar v ()))))) (atomically (change (Map.delete u))) (takeMVar v)
+      atomically (isOpen b)
 
 isOpen :: Bridge -> STM ()
 isOpen b = do
@@ -199,15 +236,17 @@ withAsync :: Bridge -> IO a -> (Async a -> IO b) -> IO b
 withAsync b act = bracket (async b act) A.uninterruptibleCancel
 
 -- | A scope that can be revoked as a whole, for a script: when it ends its bridge is 'Closed' for whoever still has it, and
--- its children are cancelled. It ends after 'graceMicros' also when they swallow that.
+-- its children are cancelled; so are calls and subscriptions that use it in other threads. It ends after 'graceMicros' also
+-- when children swallow that.
 withScope :: Bridge -> (Bridge -> IO a) -> IO a
-withScope b act = bracket begin (uninterruptibleMask_ . revoke) act
+withScope b = bracket begin (\s -> uninterruptibleMask_ (revoke (take 1 (gates s)) s))
   where
     begin = do
       atomically (isOpen b)
       m <- newTVarIO True
       kids <- newTVarIO Set.empty
-      pure b { mine = m, outer = mine b : outer b, children = kids }
+      g <- Gate <$> newTVarIO 0 <*> newTVarIO 0 <*> newTVarIO Map.empty
+      pure b { mine = m, outer = mine b : outer b, gates = g : gates b, children = kids }
 
 -- | Room for a call, waited for in STM.
 withCredit :: Bridge -> IO a -> IO a
@@ -262,7 +301,7 @@ callUntil b m deadline i
   | callInline m = encoded i $ \p n -> allocaBytes room $ \out -> alloca $ \len -> do
       atomically (isOpen b)
       poke len 0
-      rc <- brCallInline (generation b) (callNumber m) p (fromIntegral n) out (fromIntegral room) len deadline
+      rc <- hand inlines b (brCallInline (generation b) (callNumber m) p (fromIntegral n) out (fromIntegral room) len deadline)
       k <- fromIntegral <$> peek len
       if rc == 16 && k > room then slotCall b (callNumber m) deadline p n -- the way that takes any length
       else B.packCStringLen (castPtr out, min room k) >>= result rc
@@ -290,9 +329,10 @@ slotCall b method deadline p n = withCredit b $ mask $ \restore -> do
   pokeByteOff s 0 (castStablePtrToPtr token)
   pokeByteOff s 8 (fromIntegral capability :: Int32)
   pokeByteOff s 16 deadline
-  rc <- brSubmit s
-  when (rc /= 0) $ freeStablePtr token >> brSlotFree s >> failure rc
-  restore (takeMVar done) `onException` (do { gone <- brAbandon s; when (gone /= 0) (void (brSlotFree s)) })
+  let kept = freeStablePtr token >> brSlotFree s
+  rc <- hand handing b (brSubmit s) `onException` kept
+  when (rc /= 0) $ kept >> failure rc
+  restore (await b done) `onException` (do { gone <- brAbandon s; when (gone /= 0) (void (brSlotFree s)) })
   status <- peekByteOff s 56 :: IO Int32
   reply <- peekByteOff s 40 :: IO (Ptr Word8)
   len <- peekByteOff s 48 :: IO Word64
@@ -304,7 +344,7 @@ slotCall b method deadline p n = withCredit b $ mask $ \restore -> do
 cast :: Wire i => Bridge -> Cast i -> i -> IO ()
 cast b (Cast method) i = do
   atomically (isOpen b)
-  encoded i $ \p n -> withRoom b (brCast (generation b) method p (fromIntegral n))
+  encoded i $ \p n -> withRoom b (hand handing b (brCast (generation b) method p (fromIntegral n)))
 
 -- | Hears an event for as long as the inner action runs. Its argument gives the next event, with how many were lost before
 -- it because the queue was full; it can be cancelled.
@@ -315,10 +355,10 @@ withSubscription b (Event method) capacity act = do
   where
     begin = alloca $ \out -> (brSubscribe (generation b) method capacity out >>= check) >> peek out
     next sub = do
+      atomically (isOpen b)
       e <- alloca $ \out -> do { rc <- brEventNext (generation b) sub out; if rc == 17 then pure nullPtr else check rc >> peek out }
       if e /= nullPtr then taken e else do
         hear sub
-        atomically (isOpen b)
         next sub
     taken e = (do
       p <- peekByteOff e 0 :: IO (Ptr Word8)
@@ -335,7 +375,7 @@ withSubscription b (Event method) capacity act = do
       let p = castStablePtrToPtr token
       rc <- brEventWake (generation b) sub (fromIntegral capability) p
       if rc /= 0 then freeStablePtr token >> when (rc /= 17) (failure rc)
-      else restore (takeMVar woken) `onException` (do { back <- brEventUnwake (generation b) sub p; when (back == 0) (freeStablePtr token) })
+      else restore (await b woken) `onException` (do { back <- brEventUnwake (generation b) sub p; when (back == 0) (freeStablePtr token) })
 
 -- | Numbers of the library, of the process.
 data Stats = Stats { inFlight, bytesUnderWay, slots, running, zombieHandlers, abandoned :: !Word64 } deriving (Eq, Show)

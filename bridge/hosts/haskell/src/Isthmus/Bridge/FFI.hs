@@ -28,4 +28,5 @@ foreign import ccall unsafe "br_event_wake" brEventWake :: Word64 -> Word64 -> I
 foreign import ccall unsafe "br_event_unwake" brEventUnwake :: Word64 -> Word64 -> Ptr () -> IO Int32
 foreign import ccall unsafe "br_stats" brStats :: Ptr () -> IO Int32
 foreign import ccall unsafe "br_signals_audit" brSignalsAudit :: Int32 -> IO Int32
+foreign import ccall unsafe "&br_mute" brMute :: FunPtr (Ptr () -> IO ())
 foreign import ccall unsafe "&hs_try_putmvar" hsTryPutMVar :: FunPtr (CInt -> Ptr () -> IO ())
