@@ -88,7 +88,8 @@ func TestB05EveryLanguage(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "main.rs"), main, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, dir, "rustc", "--edition=2021", "-o", "corpus_rs", "main.rs")
+		run(t, dir, "rustc", "--edition=2021", "--crate-type=rlib", "--crate-name=isthmus_bridge", "-o", "libisthmus_bridge.rlib", absolute(t, "../hosts/rust/src/lib.rs"))
+		run(t, dir, "rustc", "--edition=2021", "-D", "warnings", "-A", "dead_code", "--extern", "isthmus_bridge=libisthmus_bridge.rlib", "-o", "corpus_rs", "main.rs")
 		run(t, dir, filepath.Join(dir, "corpus_rs"), "corpus")
 	})
 	t.Run("haskell", func(t *testing.T) {

@@ -1,6 +1,7 @@
 #[path = "sample_bridge.rs"]
 mod sample_bridge;
-use sample_bridge::{wire, All, Msg};
+use isthmus_bridge::wire;
+use sample_bridge::{All, Msg};
 
 fn again<T: wire::Wire>(b: &[u8]) -> Option<Vec<u8>> {
     wire::decode::<T>(b).ok().map(|v| wire::encode(&v).expect("what was decoded cannot be written"))
