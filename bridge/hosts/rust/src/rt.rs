@@ -45,6 +45,11 @@ impl<I, O> Call<I, O> {
     pub const fn new(id: u32, inline: bool) -> Self {
         Call { id, inline, types: PhantomData }
     }
+
+    /// Its number.
+    pub const fn number(&self) -> u32 {
+        self.id
+    }
 }
 
 impl<I> Cast<I> {
@@ -52,12 +57,22 @@ impl<I> Cast<I> {
     pub const fn new(id: u32) -> Self {
         Cast { id, types: PhantomData }
     }
+
+    /// Its number.
+    pub const fn number(&self) -> u32 {
+        self.id
+    }
 }
 
 impl<T> Event<T> {
     /// The method with that number.
     pub const fn new(id: u32) -> Self {
         Event { id, types: PhantomData }
+    }
+
+    /// Its number.
+    pub const fn number(&self) -> u32 {
+        self.id
     }
 }
 
