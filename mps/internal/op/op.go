@@ -15,6 +15,7 @@ package op
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -236,7 +237,8 @@ type SolveLU struct {
 	Transpose                     bool
 }
 
-// Copy copies, transposed or not, between matrices of the same or different element types (as a conversion rounds). They do not overlap.
+// Copy copies, transposed or not, between matrices of the same or different element types. They do not overlap. To floats it rounds to
+// nearest, ties to even; from floats to integers it truncates, the nearest integer where out of range, NaN to 0; integers wrap around.
 type Copy struct {
 	Source, Result Matrix
 	Transpose      bool
@@ -302,6 +304,12 @@ var names = [Kinds]string{
 	"matmul", "matvec", "softmax", "log softmax", "rms norm", "layer norm", "neuron", "rope", "attention", "sum", "top-k",
 	"cholesky", "lu", "solve triangular", "solve cholesky", "solve lu", "copy", "random",
 }
+
+// The reasons of an OpError.
+var (
+	ErrSingular            = errors.New("the matrix is singular")
+	ErrNotPositiveDefinite = errors.New("the matrix is not positive definite")
+)
 
 // OpError is a failure that the numbers of operation Index of a batch made: a matrix that is singular, or not positive definite.
 type OpError struct {
