@@ -1,5 +1,5 @@
 // Command bridge builds the library words, and runs a host of it in each language that this machine has a compiler for: C,
-// Python and Haskell.
+// Python, Rust and Haskell.
 //
 //	go run ./examples/bridge
 package main
@@ -35,9 +35,13 @@ func run() error {
 	}
 	hosts := "examples/bridge/hosts/"
 	link := []string{"-L" + dir, "-lwords"}
+	crate := func(name, from string, args ...string) []string {
+		return append([]string{"rustc", "--edition=2021", "--crate-name=" + name, "-L" + dir, "--out-dir=" + dir, from}, args...)
+	}
 	for _, steps := range [][][]string{
 		{append([]string{"gcc", "-O2", "-Iinclude", "-I" + dir, "-o", dir + "/host", hosts + "host.c", "-Wl,-rpath," + dir}, link...), {dir + "/host"}},
 		{{"python3", hosts + "host.py", dir + "/libwords.so"}},
+		{crate("isthmus_bridge", "bridge/hosts/rust/src/lib.rs", "--crate-type=rlib"), crate("words_bridge", dir+"/words_bridge.rs", "--crate-type=rlib", "--extern=isthmus_bridge"), crate("hostrs", hosts+"host.rs", "--extern=isthmus_bridge", "--extern=words_bridge"), {dir + "/hostrs", dir + "/libwords.so"}},
 		{append([]string{"ghc", "-v0", "-threaded", "-outputdir", dir, "-i" + dir + ":bridge/hosts/haskell/src", "-o", dir + "/hs", hosts + "Host.hs", "-optl-Wl,-rpath," + dir}, link...), {dir + "/hs"}},
 	} {
 		if _, err := exec.LookPath(steps[0][0]); err != nil {
