@@ -5,6 +5,8 @@ package rules
 import (
 	"golang.org/x/tools/go/analysis"
 
+	"github.com/isthmus-ffi/isthmus/audit/rules/affinethread"
+	"github.com/isthmus-ffi/isthmus/audit/rules/boolview"
 	"github.com/isthmus-ffi/isthmus/audit/rules/bytealignment"
 	"github.com/isthmus-ffi/isthmus/audit/rules/callbackpercall"
 	"github.com/isthmus-ffi/isthmus/audit/rules/cleanupcaptures"
@@ -25,6 +27,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/gostringarray"
 	"github.com/isthmus-ffi/isthmus/audit/rules/handleleak"
 	"github.com/isthmus-ffi/isthmus/audit/rules/handlepointer"
+	"github.com/isthmus-ffi/isthmus/audit/rules/headerpassed"
 	"github.com/isthmus-ffi/isthmus/audit/rules/hugearray"
 	"github.com/isthmus-ffi/isthmus/audit/rules/keepaliveearly"
 	"github.com/isthmus-ffi/isthmus/audit/rules/largercast"
@@ -43,7 +46,9 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/sliceheader"
 	"github.com/isthmus-ffi/isthmus/audit/rules/statusdropped"
 	"github.com/isthmus-ffi/isthmus/audit/rules/stringwrite"
+	"github.com/isthmus-ffi/isthmus/audit/rules/structcopy"
 	"github.com/isthmus-ffi/isthmus/audit/rules/structsize"
+	"github.com/isthmus-ffi/isthmus/audit/rules/textcut"
 	"github.com/isthmus-ffi/isthmus/audit/rules/uintptrkept"
 	"github.com/isthmus-ffi/isthmus/audit/rules/useafterfree"
 	"github.com/isthmus-ffi/isthmus/audit/rules/wrongfree"
@@ -76,10 +81,14 @@ func All() []*analysis.Analyzer {
 		lennarrowing.Analyzer,
 		signedlength.Analyzer,
 		largercast.Analyzer,
+		headerpassed.Analyzer,
+		boolview.Analyzer,
+		structcopy.Analyzer,
 		bytealignment.Analyzer,
 		mallocsize.Analyzer,
 		missingnul.Analyzer,
 		gostringarray.Analyzer,
+		textcut.Analyzer,
 		sliceheader.Analyzer,
 		hugearray.Analyzer,
 		stringwrite.Analyzer,
@@ -87,6 +96,7 @@ func All() []*analysis.Analyzer {
 		exportint.Analyzer,
 		errnolate.Analyzer,
 		lasterrorthread.Analyzer,
+		affinethread.Analyzer,
 		noescape.Analyzer,
 		statusdropped.Analyzer,
 		emptyslice.Analyzer,

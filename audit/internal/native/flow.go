@@ -124,6 +124,7 @@ type tracker struct {
 	f     *Flow
 	queue []ssa.Value
 	depth int
+	out   bool // the variable is filled by C, and what is in its fields belongs to it
 }
 
 func (u *Unit) tracker(depth int) *tracker {
@@ -229,10 +230,53 @@ func (t *tracker) variable(a *ssa.Alloc) {
 		case *ssa.DebugRef:
 		case *ssa.FieldAddr, *ssa.IndexAddr:
 			t.f.Uses = append(t.f.Uses, r)
+			if t.out {
+				for _, rr := range *r.(ssa.Value).Referrers() {
+					if load, ok := rr.(*ssa.UnOp); ok && pointerish(load.Type()) {
+						t.value(load)
+					}
+				}
+			}
 		default:
-			t.escape(r, Passed) // its address
+			t.address(r, a)
 		}
 	}
+}
+
+// address follows the address of a variable: into a C function that fills it or frees what it holds.
+func (t *tracker) address(r ssa.Instruction, v ssa.Value) {
+	switch r := r.(type) {
+	case *ssa.ChangeType, *ssa.Convert:
+		if t.out {
+			for _, rr := range *r.(ssa.Value).Referrers() {
+				t.address(rr, r.(ssa.Value))
+			}
+			return
+		}
+	case ssa.CallInstruction:
+		name := CName(r)
+		if name == "" {
+			break
+		}
+		for n, a := range r.Common().Args {
+			if a != v {
+				continue
+			}
+			out, fills := t.u.Book.Out[name]
+			switch {
+			case fills && out.Arg == n:
+				t.f.Uses = append(t.f.Uses, r)
+			case t.u.Role(name, n) == ctext.Frees:
+				t.f.Frees = append(t.f.Frees, r)
+			default:
+				t.escape(r, Passed)
+			}
+		}
+		return
+	case *ssa.DebugRef:
+		return
+	}
+	t.escape(r, Passed)
 }
 
 // closure follows v into a closure that captures it; by says that the closure sees the variable, not the value.
@@ -408,6 +452,9 @@ func (u *Unit) Role(name string, i int) ctext.Role {
 	if p := u.Params[name]; i < len(p) && (ctext.Param{Type: p[i]}).Const() {
 		return ctext.Borrows
 	}
+	if fn := u.C.Funcs[name]; fn != nil && i < len(fn.Params) && fn.Params[i].Const() {
+		return ctext.Borrows
+	}
 	if i == 0 && u.Frees(name) {
 		return ctext.Frees
 	}
@@ -431,6 +478,17 @@ func releasing(name string) bool {
 		return false
 	}
 	return slices.Contains([]string{"free", "destroy", "delete", "release", "unref", "dispose", "cleanup", "close"}, words[len(words)-1])
+}
+
+// Registers reports whether the name of a C function says that it keeps what it is given for later.
+func Registers(name string) bool {
+	for _, w := range Words(name) {
+		switch w {
+		case "set", "register", "add", "new", "create", "init", "open", "start", "async", "submit", "subscribe", "on", "attach", "connect", "install", "enqueue", "bind":
+			return true
+		}
+	}
+	return false
 }
 
 // Words splits a C name, of either style, into words in lower case.

@@ -39,7 +39,7 @@ func (u *Unit) Unfreed(alloc ssa.Instruction, flow *Flow, stop func(ssa.Instruct
 			}
 		}
 		for n, next := range b.Succs {
-			if seen[next] || u.impossible(b, n, flow) {
+			if seen[next] || (u.impossible(b, n, flow) || failed(b, n, alloc)) {
 				continue
 			}
 			seen[next] = true
@@ -81,6 +81,88 @@ func (u *Unit) impossible(b *ssa.BasicBlock, n int, flow *Flow) bool {
 	for _, pair := range [2][2]ssa.Value{{cmp.X, cmp.Y}, {cmp.Y, cmp.X}} {
 		if c, ok := pair[1].(*ssa.Const); ok && (c.IsNil() || c.Value != nil && c.Value.ExactString() == "0") && flow.Values[pair[0]] {
 			return whenTrue == taken
+		}
+	}
+	return false
+}
+
+// failed reports whether branch n of b means that a call has failed, by its status, and so has given nothing.
+func failed(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
+	cond, ok := b.Instrs[len(b.Instrs)-1].(*ssa.If)
+	if !ok {
+		return false
+	}
+	cmp, ok := cond.Cond.(*ssa.BinOp)
+	if !ok {
+		return false
+	}
+	c, ok := cmp.Y.(*ssa.Const)
+	if !ok {
+		return false
+	}
+	taken := n == 0
+	if c.IsNil() { // of what a function of the package made of the status
+		err := Root(cmp.X)
+		if e, ok := err.(*ssa.Extract); ok {
+			err = e.Tuple
+		}
+		of, ok := err.(*ssa.Call)
+		if !ok {
+			return false
+		}
+		for _, a := range of.Call.Args {
+			if status(a) == call {
+				return taken == (cmp.Op == token.NEQ)
+			}
+		}
+		return false
+	}
+	if c.Value == nil || status(cmp.X) != call {
+		return false
+	}
+	zero := c.Value.ExactString() == "0"
+	switch cmp.Op {
+	case token.NEQ:
+		return taken == zero
+	case token.EQL:
+		return taken != zero
+	case token.LSS:
+		return taken && zero
+	case token.GEQ:
+		return !taken && zero
+	}
+	return false
+}
+
+// status is the call whose result v is.
+func status(v ssa.Value) ssa.Instruction {
+	v = Root(v)
+	if e, ok := v.(*ssa.Extract); ok {
+		v = e.Tuple
+	}
+	call, ok := v.(*ssa.Call)
+	if !ok {
+		return nil
+	}
+	return call
+}
+
+// Crosses reports whether a value is given to native code, perhaps after conversions.
+func Crosses(v ssa.Value) bool {
+	for _, r := range *v.Referrers() {
+		switch r := r.(type) {
+		case *ssa.Convert:
+			if Crosses(r) {
+				return true
+			}
+		case *ssa.ChangeType:
+			if Crosses(r) {
+				return true
+			}
+		case ssa.CallInstruction:
+			if Foreign(r) {
+				return true
+			}
 		}
 	}
 	return false

@@ -61,6 +61,7 @@ type Unit struct {
 	vet      bool            // it came from a driver of others, which knows no ignores
 	evidence map[string]bool // arguments of C functions that a caller frees afterwards
 	flows    map[ssa.Value]*Flow
+	objects  []Object
 }
 
 // Check type-checks a package and builds its SSA form. It takes packages with errors: a function that does not type-check

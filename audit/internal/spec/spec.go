@@ -17,6 +17,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,7 @@ type Book struct {
 	roles     map[string]map[int]ctext.Role
 	text      map[string]map[int]bool
 	Free      map[string]bool // functions that free their first argument
+	affine    []string        // the beginnings of names of functions that want one thread
 }
 
 // Out is an object that a function gives through a parameter.
@@ -90,6 +92,8 @@ func (b *Book) line(f []string) bool {
 		b.Free[f[3]] = true
 	case f[0] == "lasterror" && len(f) == 2:
 		b.LastError[f[1]] = true
+	case f[0] == "affine" && len(f) >= 2:
+		b.affine = append(b.affine, f[1:]...)
 	case f[0] == "length" && len(f) == 2:
 		b.Length[f[1]] = true
 	case f[0] == "status" && len(f) >= 2:
@@ -138,6 +142,16 @@ func (b *Book) Role(name string, i int) ctext.Role {
 		return ctext.Frees
 	}
 	return ctext.Unknown
+}
+
+// Affine reports whether function name belongs to a library that wants one thread. In a spec file, gl* stands for all names that
+// begin with gl and a capital letter.
+func (b *Book) Affine(name string) bool {
+	return slices.ContainsFunc(b.affine, func(a string) bool {
+		prefix, all := strings.CutSuffix(a, "*")
+		rest, ok := strings.CutPrefix(name, prefix)
+		return ok && (rest == "" || all && rest[0] >= 'A' && rest[0] <= 'Z')
+	})
 }
 
 // Text reports whether argument i of function name must end with a NUL byte.

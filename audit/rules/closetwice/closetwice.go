@@ -3,6 +3,7 @@ package closetwice
 
 import (
 	"go/token"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -28,11 +29,12 @@ func run(p *native.Pass) {
 		}
 		var freed ssa.CallInstruction
 		guarded := false
+		var asks []ssa.Instruction
 		for _, b := range fn.Blocks {
 			for _, i := range b.Instrs {
 				switch i := i.(type) {
 				case *ssa.If:
-					guarded = true // it asks something; what, is not judged
+					asks = append(asks, i) // something; what, is not judged
 				case *ssa.Store:
 					if f, ok := i.Addr.(*ssa.FieldAddr); ok && f.X == recv {
 						guarded = true
@@ -49,7 +51,7 @@ func run(p *native.Pass) {
 				}
 			}
 		}
-		if freed != nil && !guarded {
+		if freed != nil && !guarded && !slices.ContainsFunc(asks, func(i ssa.Instruction) bool { return native.Reaches(i, freed, nil) }) {
 			p.Report(native.Warning, freed.Pos(), "calling %s twice frees twice: set the field to nil after C.%s, and return where it is nil", fn.Name(), native.CName(freed))
 		}
 	}

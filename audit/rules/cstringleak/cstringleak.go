@@ -4,6 +4,7 @@ package cstringleak
 import (
 	"go/ast"
 	"go/token"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -15,29 +16,69 @@ import (
 var Analyzer = native.Rule("cstring-leak", run)
 
 func run(p *native.Pass) {
-	for call, name := range p.Calls() {
-		free := p.Book.New[name]
-		value := call.Value()
-		if free == "" || value == nil {
+	for _, o := range p.Objects() {
+		if len(o.Flow.Frees) > 0 {
 			continue
 		}
-		flow := p.Track(value)
-		if len(flow.Frees) > 0 || len(flow.Escapes) > 0 {
-			continue
-		}
-		var unknown *native.CArg
-		for i, a := range flow.CArgs {
-			if !p.Known(a.Name, a.Arg) {
-				unknown = &flow.CArgs[i]
-				break
+		args := o.Flow.CArgs
+		if len(o.Flow.Escapes) > 0 {
+			var only bool
+			if args, only = elements(p, o.Flow); !only {
+				continue
 			}
 		}
-		if unknown != nil {
-			p.Report(native.Note, call.Pos(), "what C.%s gives is not freed here; that is right only if C.%s takes it", name, unknown.Name)
+		if o.Free == "" {
+			p.Report(native.Warning, o.Call.Pos(), "what C.%s gives is not freed here, and is where else it is got", o.Name)
 			continue
 		}
-		p.ReportPath(native.Error, call.Pos(), nil, fix(p, call, free), "what C.%s gives is never freed; it wants C.%s", name, free)
+		if i := slices.IndexFunc(args, func(a native.CArg) bool { return !p.Known(a.Name, a.Arg) }); i >= 0 {
+			p.Report(native.Note, o.Call.Pos(), "what C.%s gives is not freed here; that is right only if C.%s takes it", o.Name, args[i].Name)
+			continue
+		}
+		p.ReportPath(native.Error, o.Call.Pos(), nil, fix(p, o.Call, o.Free), "what C.%s gives is never freed; it wants C.%s", o.Name, o.Free)
 	}
+}
+
+// elements reports whether an object goes nowhere but into elements of slices of the function that are never read, and to
+// which C functions these slices are given.
+func elements(p *native.Pass, flow *native.Flow) (args []native.CArg, only bool) {
+	for _, e := range flow.Escapes {
+		store, ok := e.At.(*ssa.Store)
+		if !ok || e.Kind != native.Stored {
+			return nil, false
+		}
+		at, ok := store.Addr.(*ssa.IndexAddr)
+		if !ok {
+			return nil, false
+		}
+		list, ok := at.X.(*ssa.MakeSlice)
+		if !ok {
+			return nil, false
+		}
+		for _, r := range *list.Referrers() {
+			switch r := r.(type) {
+			case *ssa.DebugRef:
+			case *ssa.IndexAddr:
+				f := p.Track(r)
+				if len(f.Frees) > 0 || len(f.Escapes) > 0 || slices.ContainsFunc(f.Uses, loads) {
+					return nil, false
+				}
+				args = append(args, f.CArgs...)
+			case *ssa.Call:
+				if n := native.GoName(r); n != "len" && n != "cap" {
+					return nil, false
+				}
+			default:
+				return nil, false
+			}
+		}
+	}
+	return append(args, flow.CArgs...), true
+}
+
+func loads(i ssa.Instruction) bool {
+	_, load := i.(*ssa.UnOp)
+	return load
 }
 
 // fix puts a defer after the statement, where that is at the top of a function: in a loop it would run too late.

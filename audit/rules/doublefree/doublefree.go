@@ -37,6 +37,26 @@ func run(p *native.Pass) {
 		}
 		pairs(p, frees)
 	}
+	for _, o := range p.Objects() {
+		taken(p, o)
+	}
+}
+
+// taken reports an object that is freed beside a C function that takes it: one that passes it on together with free.
+func taken(p *native.Pass, o native.Object) {
+	for _, e := range o.Flow.Escapes {
+		if e.Kind != native.Given {
+			continue
+		}
+		for _, f := range o.Flow.Frees {
+			_, deferred := f.(*ssa.Defer)
+			if by := e.At.(ssa.CallInstruction); native.Reaches(e.At, f, nil) || deferred && native.Reaches(f, e.At, nil) {
+				p.ReportPath(native.Error, f.Pos(), []analysis.RelatedInformation{{Pos: e.At.Pos(), Message: "taken here"}}, nil,
+					"this frees what C.%s takes and frees itself", native.CName(by))
+				return
+			}
+		}
+	}
 }
 
 // freed is what a call frees: C.free(p), or a function of the package that does nothing else with p.

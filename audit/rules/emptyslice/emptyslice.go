@@ -56,7 +56,7 @@ func known(v, slice ssa.Value) bool {
 }
 
 // open reports whether a slice may be as short as a user likes: a parameter of an exported function, or one of a length or
-// text that is such a parameter.
+// text that is such a parameter, or of a length that C gives.
 // What a function keeps in fields or computes is its own, and mostly not empty.
 func open(v ssa.Value, depth int) bool {
 	switch x := v.(type) {
@@ -66,8 +66,13 @@ func open(v ssa.Value, depth int) bool {
 		_, alias := x.Type().(*types.Alias)
 		return !named && !alias && token.IsExported(x.Parent().Name())
 	case *ssa.MakeSlice:
-		n, param := native.Root(x.Len).(*ssa.Parameter)
-		return param && token.IsExported(n.Parent().Name())
+		switch n := native.Root(x.Len).(type) {
+		case *ssa.Parameter:
+			return token.IsExported(n.Parent().Name())
+		case *ssa.UnOp:
+			a, ok := n.X.(*ssa.Alloc)
+			return ok && filled(a)
+		}
 	case *ssa.Convert: // []byte(text)
 		s, param := x.X.(*ssa.Parameter)
 		return param && token.IsExported(s.Parent().Name())
@@ -79,6 +84,16 @@ func open(v ssa.Value, depth int) bool {
 		}
 	}
 	return false
+}
+
+// filled reports whether C writes into a variable, and nothing else does.
+func filled(a *ssa.Alloc) bool {
+	for _, r := range *a.Referrers() {
+		if _, ok := r.(*ssa.Store); ok {
+			return false
+		}
+	}
+	return native.Crosses(a)
 }
 
 // validated reports whether a Go function that is given the slice comes first, and a branch looks at what it says.

@@ -4,11 +4,14 @@ package exportpanics
 import (
 	"go/token"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/isthmus-ffi/isthmus/audit/internal/native"
 )
+
+const otherType = "where the value has another type"
 
 // Analyzer reports functions that C calls and that may panic: a panic that reaches C ends the program, past all of C's
 // own cleanup.
@@ -24,7 +27,11 @@ func run(p *native.Pass) {
 			if !pos.IsValid() {
 				pos = fn.Pos()
 			}
-			p.Report(native.Warning, pos, "%s is called by C and %s; recover in it, and give C an error", fn.Name(), why)
+			severity := native.Warning
+			if strings.HasSuffix(why, otherType) { // what the package stored itself is mostly of the type that it asks for
+				severity = native.Note
+			}
+			p.Report(severity, pos, "%s is called by C and %s; recover in it, and give C an error", fn.Name(), why)
 		}
 	}
 }
@@ -82,7 +89,7 @@ func panics(fn *ssa.Function, depth int) (ssa.Instruction, string) {
 				return i, "panics here"
 			case *ssa.TypeAssert:
 				if !i.CommaOk && !safe(i) {
-					return i, "panics here where the value has another type"
+					return i, "panics here " + otherType
 				}
 			case *ssa.Call:
 				switch name := native.GoName(i); name {
@@ -102,13 +109,7 @@ func panics(fn *ssa.Function, depth int) (ssa.Instruction, string) {
 }
 
 func shorten(why string) string {
-	if why == "panics here" {
-		return "panics"
-	}
-	if why == "panics here where the value has another type" {
-		return "panics where a value has another type"
-	}
-	return why
+	return strings.Replace(why, "panics here", "panics", 1)
 }
 
 // safe reports whether an assertion cannot fail for want of knowledge: the value of a handle that this package made is

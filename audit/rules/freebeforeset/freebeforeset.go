@@ -20,19 +20,18 @@ func run(p *native.Pass) {
 		if !ok {
 			return
 		}
-		name := native.CName(call)
-		args := call.Common().Args
-		if name == "" || len(args) == 0 || !p.Frees(name) {
+		name, n := p.FreesArg(call)
+		if n < 0 {
 			return
 		}
-		arg := native.Root(args[0])
+		arg := native.Root(call.Common().Args[n])
 		if _, deferred := i.(*ssa.Defer); deferred {
-			if c, ok := arg.(*ssa.Const); ok && c.IsNil() {
+			if c, ok := arg.(*ssa.Const); ok && c.IsNil() || unset(arg) {
 				deferred := at(p, call)
 				if deferred == nil {
 					return
 				}
-				p.ReportPath(native.Error, call.Pos(), nil, wrap(p, deferred), "C.%s is given its argument now, while that is nil; what is set later is not freed", name)
+				p.ReportPath(native.Error, call.Pos(), nil, wrap(p, deferred), "%s is given its argument now, while that is nil; what is set later is not freed", name)
 			}
 			return
 		}
@@ -42,37 +41,73 @@ func run(p *native.Pass) {
 		}
 		if store := cleared(load); store != nil {
 			p.ReportPath(native.Error, call.Pos(), []analysis.RelatedInformation{{Pos: store.Pos(), Message: "set to nil here"}}, nil,
-				"C.%s is given a field that has just been set to nil; what it held is not freed", name)
+				"%s is given a field that has just been set to nil; what it held is not freed", name)
 		}
 	})
 }
 
-// cleared finds the last store to what is loaded, before it in its block, if that is nil.
-func cleared(load *ssa.UnOp) *ssa.Store {
-	var last *ssa.Store
-	for _, i := range load.Block().Instrs {
-		if i == load {
-			break
+// unset reports whether v is read from a variable that only later is set, perhaps by a function that gets its address.
+func unset(v ssa.Value) bool {
+	load, ok := v.(*ssa.UnOp)
+	if !ok || load.Op != token.MUL {
+		return false
+	}
+	a, ok := load.X.(*ssa.Alloc)
+	if !ok {
+		return false
+	}
+	later := false
+	for _, r := range *a.Referrers() {
+		switch r.(type) {
+		case *ssa.UnOp, *ssa.DebugRef:
+			continue
 		}
-		switch i := i.(type) {
-		case *ssa.Store:
-			if native.Same(i.Addr, load.X) {
-				last = i
+		if native.Reaches(r, load, nil) {
+			return false
+		}
+		later = true
+	}
+	return later
+}
+
+// cleared finds a store of nil to the field that is loaded, after which the load always sees it.
+func cleared(load *ssa.UnOp) *ssa.Store {
+	field, ok := load.X.(*ssa.FieldAddr)
+	if !ok {
+		return nil
+	}
+	var last *ssa.Store
+	var others []ssa.Instruction // that may set it
+	for _, b := range load.Parent().Blocks {
+		for _, i := range b.Instrs {
+			switch i := i.(type) {
+			case *ssa.Store:
+				if !native.Same(i.Addr, load.X) {
+					continue
+				}
+				if c, ok := native.Root(i.Val).(*ssa.Const); ok && c.IsNil() && native.Dominates(i, load) {
+					last = i
+				} else {
+					others = append(others, i)
+				}
+			case ssa.CallInstruction:
+				for _, a := range i.Common().Args {
+					if native.Same(a, field.X) || native.Same(a, load.X) {
+						others = append(others, i)
+					}
+				}
 			}
-		case ssa.CallInstruction:
-			last = nil // it may set it
 		}
 	}
 	if last == nil {
 		return nil
 	}
-	if _, field := last.Addr.(*ssa.FieldAddr); !field {
-		return nil
+	for _, o := range others {
+		if native.Reaches(last, o, nil) && native.Reaches(o, load, nil) {
+			return nil
+		}
 	}
-	if c, ok := native.Root(last.Val).(*ssa.Const); ok && c.IsNil() {
-		return last
-	}
-	return nil
+	return last
 }
 
 // at finds the defer statement of a call, if what it frees is a variable: a literal nil is meant.

@@ -55,8 +55,8 @@ func local(call *ssa.Call) bool {
 				if native.CName(r) == "" {
 					return false // Delete, or a function that may
 				}
-				crossed = crossed || !keeps(native.CName(r))
-				if keeps(native.CName(r)) {
+				crossed = crossed || !native.Registers(native.CName(r))
+				if native.Registers(native.CName(r)) {
 					return false
 				}
 			default:
@@ -65,15 +65,4 @@ func local(call *ssa.Call) bool {
 		}
 	}
 	return crossed
-}
-
-// keeps reports whether the name of a C function says that it registers what it is given; then a callback deletes it.
-func keeps(name string) bool {
-	for _, w := range native.Words(name) {
-		switch w {
-		case "set", "register", "add", "new", "create", "init", "open", "start", "async", "submit", "subscribe", "on", "attach", "connect", "install", "enqueue", "bind":
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
 	"github.com/isthmus-ffi/isthmus/audit/internal/native"
 )
 
@@ -21,6 +22,7 @@ func run(p *native.Pass) {
 			}
 		case ssa.CallInstruction:
 			used(p, i)
+			lent(p, i)
 		}
 	})
 }
@@ -41,6 +43,25 @@ func used(p *native.Pass, call ssa.CallInstruction) {
 		other, ok := r.(*ssa.Call)
 		if ok && other != call && native.GoName(other) == "(runtime/cgo.Handle).Value" && native.Reaches(call, other, func(i ssa.Instruction) bool { return i == define }) {
 			p.Report(native.Error, other.Pos(), "this cgo.Handle was deleted at line %d; Value panics", p.Position(call.Pos()).Line)
+		}
+	}
+}
+
+// lent reports the address of a variable that holds a handle, given to a C function that keeps it: nothing else holds the
+// variable when that has returned.
+func lent(p *native.Pass, call ssa.CallInstruction) {
+	name := native.CName(call)
+	if name == "" || native.Pins(call.Parent()) {
+		return
+	}
+	for n, a := range call.Common().Args {
+		v, ok := native.Root(a).(*ssa.Alloc)
+		if !ok || !handle(v.Type().Underlying().(*types.Pointer).Elem()) {
+			continue
+		}
+		if role := p.Role(name, n); role == ctext.Retains || role == ctext.Unknown && native.Registers(name) {
+			p.Report(native.Warning, call.Pos(), "C.%s keeps the address of a Go variable that holds a cgo.Handle, and nothing pins it; pass the handle as uintptr_t", name)
+			return
 		}
 	}
 }

@@ -31,6 +31,9 @@ func run(p *native.Pass) {
 			return
 		}
 		have := a.Type().Underlying().(*types.Pointer).Elem()
+		if _, slice := have.Underlying().(*types.Slice); slice && native.Crosses(conv) {
+			return // header-passed tells
+		}
 		if opaque(to.Elem()) || generic(have) || generic(to.Elem()) {
 			return
 		}

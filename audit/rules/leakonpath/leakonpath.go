@@ -14,11 +14,14 @@ import (
 var Analyzer = native.Rule("leak-on-path", run)
 
 func run(p *native.Pass) {
-	for call, name := range p.Calls() {
-		if p.Book.New[name] == "" || call.Value() == nil {
-			continue
+	for _, o := range p.Objects() {
+		call, name, flow, severity := o.Call, o.Name, o.Flow, native.Error
+		if o.Free == "" {
+			severity = native.Warning
+			if slices.ContainsFunc(flow.Frees, counted) {
+				continue
+			}
 		}
-		flow := p.Track(call.Value())
 		if len(flow.Frees) == 0 || slices.ContainsFunc(flow.Frees, func(i ssa.Instruction) bool { return always(i, call) }) {
 			continue
 		}
@@ -31,16 +34,27 @@ func run(p *native.Pass) {
 		}
 		related := []analysis.RelatedInformation{{Pos: flow.Frees[0].Pos(), Message: "freed here"}}
 		if leak.Loop {
-			p.ReportPath(native.Error, call.Pos(), related, nil, "what C.%s gives is not freed on a way on which the loop goes on", name)
+			p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on a way on which the loop goes on", name)
 			continue
 		}
 		if leak.At.Pos().IsValid() {
 			related = append(related, analysis.RelatedInformation{Pos: leak.At.Pos(), Message: "returns without freeing"})
-			p.ReportPath(native.Error, call.Pos(), related, nil, "what C.%s gives is not freed on the way to the return at line %d", name, p.Position(leak.At.Pos()).Line)
+			p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on the way to the return at line %d", name, p.Position(leak.At.Pos()).Line)
 			continue
 		}
-		p.ReportPath(native.Error, call.Pos(), related, nil, "what C.%s gives is not freed on every way to the end of the function", name)
+		p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on every way to the end of the function", name)
 	}
+}
+
+// counted reports whether a free gives back one of several references, or happens in another function, which may have its own
+// reasons.
+func counted(free ssa.Instruction) bool {
+	call, ok := free.(ssa.CallInstruction)
+	if !ok || native.CName(call) == "" {
+		return true
+	}
+	words := native.Words(native.CName(call))
+	return slices.Contains([]string{"unref", "release"}, words[len(words)-1])
 }
 
 // always reports whether a free is one that was deferred before the allocation, and so sees what the variable holds at last.

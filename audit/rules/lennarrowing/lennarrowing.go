@@ -26,7 +26,7 @@ func run(p *native.Pass) {
 		if !ok || b.Info()&types.IsInteger == 0 || p.Sizes.Sizeof(b) > 4 || fixed(of) || !long(of.Type()) {
 			return
 		}
-		if name, _ := native.CType(conv.Type()); name == "" && !crosses(conv) {
+		if name, _ := native.CType(conv.Type()); name == "" && !native.Crosses(conv) {
 			return
 		}
 		if native.Guarded(conv, func(v ssa.Value) bool {
@@ -69,16 +69,6 @@ func fixed(v ssa.Value) bool {
 		if ptr, ok := x.X.Type().Underlying().(*types.Pointer); ok {
 			_, array := ptr.Elem().Underlying().(*types.Array)
 			return array
-		}
-	}
-	return false
-}
-
-// crosses reports whether a number goes to native code as an argument.
-func crosses(conv *ssa.Convert) bool {
-	for _, r := range *conv.Referrers() {
-		if call, ok := r.(ssa.CallInstruction); ok && native.Foreign(call) {
-			return true
 		}
 	}
 	return false

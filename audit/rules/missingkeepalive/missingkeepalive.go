@@ -53,6 +53,13 @@ func run(p *native.Pass) {
 			continue
 		}
 		recv := fn.Params[0]
+		if n, ok := types.Unalias(recv.Type()).(*types.Named); ok && owners[n.Origin()] != nil {
+			if call := copied(p, fn, recv); call != nil {
+				p.ReportPath(native.Warning, call.Pos(), []analysis.RelatedInformation{{Pos: owners[n.Origin()].registered, Message: "cleaned up by the collector from here on"}}, nil,
+					"%s has a copy of its %s, and nothing keeps the object itself alive while %s runs: take a pointer", fn.Name(), n.Obj().Name(), called(call))
+			}
+			continue
+		}
 		o := owners[pointee(recv.Type())]
 		if o == nil || closing(fn.Name()) {
 			continue
@@ -78,7 +85,28 @@ func called(c ssa.CallInstruction) string {
 	if n := native.CName(c); n != "" {
 		return "C." + n
 	}
+	if fn := c.Common().StaticCallee(); fn != nil && fn.Blocks != nil {
+		return fn.Name()
+	}
 	return "the native call"
+}
+
+// copied finds a C call in a method with a value receiver that gets a pointer out of the receiver.
+func copied(p *native.Pass, fn *ssa.Function, recv *ssa.Parameter) ssa.CallInstruction {
+	for _, r := range *recv.Referrers() {
+		store, ok := r.(*ssa.Store)
+		if !ok || store.Val != recv {
+			continue
+		}
+		for _, b := range fn.Blocks {
+			for _, i := range b.Instrs {
+				if call, ok := i.(*ssa.Call); ok && given(p, call, store.Addr) {
+					return call
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // closing reports whether a method ends the object: after it nothing is left to be cleaned up early.
@@ -104,7 +132,7 @@ func unprotected(p *native.Pass, fn *ssa.Function, recv *ssa.Parameter) ssa.Call
 	for _, b := range fn.Blocks {
 		for _, i := range b.Instrs {
 			call, ok := i.(*ssa.Call)
-			if !ok || !native.Foreign(call) || !given(call, recv) {
+			if !ok || !given(p, call, recv) {
 				continue
 			}
 			if !mentioned(fn, recv, call) {
@@ -115,12 +143,12 @@ func unprotected(p *native.Pass, fn *ssa.Function, recv *ssa.Parameter) ssa.Call
 	return nil
 }
 
-// given reports whether a call has an argument that was loaded from a field of recv and may be a native pointer.
-func given(call *ssa.Call, recv *ssa.Parameter) bool {
-	for _, a := range call.Call.Args {
-		a = native.Root(a)
-		load, ok := a.(*ssa.UnOp)
-		if !ok || load.Op != token.MUL || !address(load.Type()) {
+// given reports whether a call gives C an argument that was loaded from a field of recv and may be a native pointer: itself, or
+// as a function of the package.
+func given(p *native.Pass, call *ssa.Call, recv ssa.Value) bool {
+	for n, a := range call.Call.Args {
+		load, ok := native.Root(a).(*ssa.UnOp)
+		if !ok || load.Op != token.MUL || !address(load.Type()) || !crosses(p, call, n) {
 			continue
 		}
 		for x := load.X; ; {
@@ -135,6 +163,19 @@ func given(call *ssa.Call, recv *ssa.Parameter) bool {
 		}
 	}
 	return false
+}
+
+// crosses reports whether argument n of a call goes to C before the call returns, and is not freed there.
+func crosses(p *native.Pass, call *ssa.Call, n int) bool {
+	if native.Foreign(call) {
+		return true
+	}
+	fn := call.Call.StaticCallee()
+	if fn == nil || fn.Blocks == nil || n >= len(fn.Params) || fn.Signature.Recv() != nil {
+		return false
+	}
+	flow := p.Track(fn.Params[n])
+	return len(flow.CArgs) > 0 && len(flow.Frees) == 0 && len(flow.Escapes) == 0
 }
 
 func address(t types.Type) bool {

@@ -26,7 +26,46 @@ func run(p *native.Pass) {
 		}
 		obj, ok := p.Unit.Info.Uses[sel.Sel].(*types.TypeName)
 		if ok && obj.Pkg() != nil && obj.Pkg().Path() == "reflect" && (obj.Name() == "SliceHeader" || obj.Name() == "StringHeader") {
-			p.Report(native.Error, n.Pos(), "a reflect.%s of its own is no pointer to the collector; use unsafe.Slice or unsafe.String", obj.Name())
+			severity := native.Error
+			if spec, ok := n.(*ast.ValueSpec); ok && foreign(p, spec, stack) {
+				severity = native.Warning
+			}
+			p.Report(severity, n.Pos(), "a reflect.%s of its own is no pointer to the collector; use unsafe.Slice or unsafe.String", obj.Name())
 		}
 	})
+}
+
+// foreign reports whether the pointer that goes into a header is C's, so that the collector has nothing to know.
+func foreign(p *native.Pass, spec *ast.ValueSpec, stack []ast.Node) bool {
+	if len(spec.Names) != 1 || len(stack) < 3 {
+		return false
+	}
+	is := false
+	ast.Inspect(stack[len(stack)-3], func(n ast.Node) bool {
+		set, ok := n.(*ast.AssignStmt)
+		if !ok || len(set.Lhs) != 1 || len(set.Rhs) != 1 {
+			return true
+		}
+		field, ok := set.Lhs[0].(*ast.SelectorExpr)
+		if !ok || field.Sel.Name != "Data" {
+			return true
+		}
+		if x, ok := field.X.(*ast.Ident); !ok || p.Unit.Info.Uses[x] != p.Unit.Info.Defs[spec.Names[0]] {
+			return true
+		}
+		v := set.Rhs[0]
+		for {
+			call, ok := ast.Unparen(v).(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				break
+			}
+			v = call.Args[0]
+		}
+		if t := p.Unit.Info.TypeOf(v); t != nil {
+			name, stars := native.CType(t)
+			is = name != "" && stars > 0
+		}
+		return true
+	})
+	return is
 }

@@ -20,6 +20,10 @@ func run(p *native.Pass) {
 			return
 		}
 		object := native.Base(conv.X)
+		if name := number(conv, conv.X); name != "" {
+			p.Report(native.Error, conv.Pos(), "C.%s gets the address of Go memory as a number: the memory moves where it is on a stack, and is not kept alive; pass a pointer", name)
+			return
+		}
 		if !native.GoMemory(conv.X) {
 			return
 		}
@@ -53,6 +57,37 @@ func run(p *native.Pass) {
 			}
 		}
 	})
+}
+
+// number is the C function that gets an address of Go memory as an integer. What is made of a C.uintptr_t there is a pointer
+// that neither the compiler nor the collector knows.
+func number(v ssa.Value, address ssa.Value) string {
+	if i, ok := native.Root(address).(*ssa.IndexAddr); !ok {
+		if _, local := native.Root(address).(*ssa.Alloc); !local {
+			return ""
+		}
+	} else if _, ok := i.X.Type().Underlying().(*types.Slice); !ok {
+		return ""
+	}
+	for _, r := range *v.Referrers() {
+		switch r := r.(type) {
+		case *ssa.ChangeType:
+			if name := number(r, address); name != "" {
+				return name
+			}
+		case *ssa.Convert:
+			if b, ok := r.Type().Underlying().(*types.Basic); ok && b.Info()&types.IsInteger != 0 {
+				if name := number(r, address); name != "" {
+					return name
+				}
+			}
+		case ssa.CallInstruction:
+			if name := native.CName(r); name != "" && native.Foreign(r) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func basic(t types.Type, k types.BasicKind) bool {

@@ -13,7 +13,7 @@ var handlers sync.Map
 //export onEvent
 func onEvent(n C.int) {
 	h, _ := handlers.Load(int(n))
-	h.(func())() // want export-panics:warning
+	h.(func())() // want export-panics:note
 }
 
 //export onFatal

@@ -1,0 +1,24 @@
+// Package after has the shape of the code after a bug was mended.
+//
+// Bug: a C string made in an argument list
+// Source: github.com/mattn/go-sqlite3 commit a3cd5cd
+package after
+
+/*
+#include <stdlib.h>
+typedef struct sqlite3 sqlite3;
+const char *sqlite3_db_filename(sqlite3 *db, const char *name);
+*/
+import "C"
+
+import (
+	"unsafe"
+)
+
+type conn struct{ db *C.sqlite3 }
+
+func (c *conn) filename(schema string) string {
+	s := C.CString(schema)
+	defer C.free(unsafe.Pointer(s))
+	return C.GoString(C.sqlite3_db_filename(c.db, s))
+}
