@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -30,12 +31,15 @@ var cxx struct {
 	class                   uint64 // the mark of its exceptions, without the low byte
 	personality             Fn
 	spare                   mem.Addr // the note for when there is no memory for one
+	send                    uintptr  // objc_msgSend, or 0: no Objective-C runtime is open
+	retain                  uintptr  // the selector retain
+	objects                 uintptr  // what marks the type of an exception as Apple's Objective-C runtime's, or 0
 
 	free, demangle Fn
 }
 
 // The addresses of the barrier's code, set by the linker from the assembly files.
-var personalityAddr, landedAddr, landedChainAddr, landedStepsAddr unsafe.Pointer
+var personalityAddr, landedAddr, landedChainAddr, landedStepsAddr, landedWideAddr unsafe.Pointer
 
 // guard is the barrier of the process.
 var guard struct {
@@ -48,6 +52,7 @@ type note struct {
 	name, what mem.Addr // C strings of ours, or 0
 	class      uint64
 	before     mem.Addr // the note of an exception that nobody asked for
+	object     mem.Addr // the Objective-C object that was thrown, retained, or 0
 }
 
 // noteLimit bounds the texts of a note.
@@ -156,10 +161,21 @@ func describe(page mem.Addr, b []byte, at int, std Fn) (frames mem.Addr, fdes []
 		rules                       []byte
 	}
 	// SAFETY: owner: the program's code, for ever; bounds, alignment and thread: only the addresses are used.
-	all := []code{{rules: cfiCall}, {rules: cfiCall}, {rules: cfiChain}, {rules: cfiSteps}}
-	for i, a := range [...][2]unsafe.Pointer{{call1Addr, landedAddr}, {callNAddr, landedAddr}, {chainAddr, landedChainAddr}, {stepsAddr, landedStepsAddr}} {
+	all := []code{{rules: cfiCall}, {rules: cfiCall}, {rules: cfiChain}, {rules: cfiSteps}, {rules: cfiWide}, {rules: cfiLookup}, {rules: cfiLookup}}
+	for i, a := range [...][2]unsafe.Pointer{
+		{call1Addr, landedAddr},
+		{callNAddr, landedAddr},
+		{chainAddr, landedChainAddr},
+		{stepsAddr, landedStepsAddr},
+		{wideAddr, landedWideAddr},
+		{lookupAddr, nil},
+		{lookupStretAddr, nil},
+	} {
 		c := &all[i]
 		c.fn, c.landing, c.size = uint64(uintptr(a[0])), uint64(uintptr(a[1])), sizeOf(uintptr(a[0]))
+		if c.landing == 0 {
+			continue // exceptions pass
+		}
 		c.handlers = uint64(here())
 		// Landing places count from the function; types are addresses, and their table ends after these bytes.
 		w = append(w, 0xff, 0x00, 2+3*8+1+4+2*8, 0x00, 3*8+1)
@@ -233,12 +249,29 @@ func take(at mem.Addr) (x *isthmus.Exception, before mem.Addr) {
 		x.Name = demangled(strings.TrimPrefix(name, "*"))
 	}
 	x.What = cString(n.what)
+	if n.object != 0 {
+		x.Name, x.What = describeObject(n.object)
+	}
 	for _, p := range []mem.Addr{n.name, n.what, at} {
 		if p != 0 {
 			Call1(cxx.free, p)
 		}
 	}
 	return x, before
+}
+
+// describeObject says what an Objective-C exception is, and releases it. It is set before any is kept.
+var describeObject func(object mem.Addr) (name, what string)
+
+// GuardObjects has the barrier keep Objective-C objects that are thrown: send is objc_msgSend or has its contract, retain the
+// selector of that name, objects what the first word of the type of an exception is where the runtime throws as C++ does (Apple's),
+// or 0. describe is given each object, on any thread, and releases it. It is called once, before calls that throw objects.
+func GuardObjects(send Fn, retain, objects uintptr, describe func(object mem.Addr) (name, what string)) {
+	guard.Lock()
+	defer guard.Unlock()
+	describeObject = describe
+	cxx.retain, cxx.objects = retain, objects
+	atomic.StoreUintptr(&cxx.send, uintptr(send))
 }
 
 func cString(a mem.Addr) string {
@@ -305,4 +338,12 @@ func (s *Step) Thrown() *isthmus.Exception {
 		}
 	}
 	return nil
+}
+
+// Thrown returns the exception that the call ended with, and nil if it returned. It is told once.
+func (w *Wide) Thrown() (x *isthmus.Exception) {
+	if w.exc != 0 {
+		x, w.exc = take(w.exc)
+	}
+	return x
 }

@@ -10,6 +10,8 @@ GLOBL ·landedChainAddr(SB), NOPTR|RODATA, $8
 DATA ·landedChainAddr(SB)/8, $landed(SB)
 GLOBL ·landedStepsAddr(SB), NOPTR|RODATA, $8
 DATA ·landedStepsAddr(SB)/8, $landedSteps(SB)
+GLOBL ·landedWideAddr(SB), NOPTR|RODATA, $8
+DATA ·landedWideAddr(SB)/8, $landedWide(SB)
 GLOBL ·personalityAddr(SB), NOPTR|RODATA, $8
 DATA ·personalityAddr(SB)/8, $personality(SB)
 
@@ -42,6 +44,20 @@ TEXT landedSteps(SB), NOSPLIT|NOFRAME, $0
 	XORL AX, AX
 	RET
 
+// The same for wide.
+TEXT landedWide(SB), NOSPLIT|NOFRAME, $0
+	MOVQ AX, DI
+	MOVQ DX, SI
+	MOVQ 72(SP), DX
+	MOVQ 280(DX), DX
+	CALL caught(SB)
+	MOVQ 72(SP), DI
+	MOVQ AX, 280(DI)
+	XCHGQ BP, 80(SP)
+	LEAQ 88(SP), SP
+	XORL AX, AX
+	RET
+
 // note *caught(exception, handler, note *before): writes down what was thrown and destroys it, on the thread that threw.
 // The offsets of ·cxx are those of the struct in barrier.go.
 TEXT caught(SB), NOSPLIT|NOFRAME, $0
@@ -54,7 +70,7 @@ TEXT caught(SB), NOSPLIT|NOFRAME, $0
 	MOVQ  SI, R13
 	MOVQ  DX, R14
 	MOVQ  $1, DI
-	MOVQ  $32, SI
+	MOVQ  $40, SI
 	MOVQ  ·cxx+0(SB), AX // calloc
 	CALL  AX
 	MOVQ  AX, BX
@@ -79,6 +95,14 @@ nonote:
 	CALL  AX
 	TESTQ AX, AX
 	JZ    what
+	MOVQ  0(AX), CX
+	CMPQ  CX, ·cxx+80(SB) // what Apple's runtime throws: the exception is the object's address
+	JNE   named
+	MOVQ  0(R12), DI
+	CALL  keep(SB)
+	JMP   end
+
+named:
 	MOVQ  8(AX), DI
 	MOVQ  $4096, SI
 	MOVQ  ·cxx+8(SB), AX // strndup
@@ -106,6 +130,15 @@ end:
 	JMP   out
 
 foreign:
+	MOVQ  $0x474e55434f424a, CX // GNUCOBJ, of GNU's runtimes: the object comes after the header of 32 bytes
+	CMPQ  AX, CX
+	JNE   delete
+	TESTQ BX, BX
+	JZ    delete
+	MOVQ  32(R12), DI
+	CALL  keep(SB)
+
+delete:
 	MOVQ  8(R12), AX     // as _Unwind_DeleteException does
 	TESTQ AX, AX
 	JZ    out
@@ -128,6 +161,20 @@ done:
 	POPQ  R13
 	POPQ  R12
 	POPQ  BX
+	RET
+
+// keep(object): the note at BX keeps the Objective-C object, which what follows would release.
+TEXT keep(SB), NOSPLIT|NOFRAME, $0
+	TESTQ DI, DI
+	JZ    none
+	MOVQ  ·cxx+64(SB), AX
+	TESTQ AX, AX
+	JZ    none
+	MOVQ  DI, 32(BX)
+	MOVQ  ·cxx+72(SB), SI
+	JMP   AX
+
+none:
 	RET
 
 // personality(version, actions, class, exception, context) is C++'s own, except that the end of a thread, which also

@@ -10,6 +10,8 @@ GLOBL ·landedChainAddr(SB), NOPTR|RODATA, $8
 DATA ·landedChainAddr(SB)/8, $landedChain(SB)
 GLOBL ·landedStepsAddr(SB), NOPTR|RODATA, $8
 DATA ·landedStepsAddr(SB)/8, $landedSteps(SB)
+GLOBL ·landedWideAddr(SB), NOPTR|RODATA, $8
+DATA ·landedWideAddr(SB)/8, $landedWide(SB)
 GLOBL ·personalityAddr(SB), NOPTR|RODATA, $8
 DATA ·personalityAddr(SB)/8, $personality(SB)
 
@@ -54,6 +56,19 @@ TEXT landedSteps(SB), NOSPLIT|NOFRAME, $0
 	MOVD $0, R0
 	RET
 
+// The same for wide.
+TEXT landedWide(SB), NOSPLIT|NOFRAME, $0
+	SUB  $64, R29, R9
+	MOVD R9, RSP
+	MOVD 280(R19), R2
+	BL   caught(SB)
+	MOVD R0, 280(R19)
+	MOVD 80(RSP), R19
+	LDP  64(RSP), (R29, R30)
+	ADD  $96, RSP
+	MOVD $0, R0
+	RET
+
 // note *caught(exception, handler, note *before): writes down what was thrown and destroys it, on the thread that threw.
 // The offsets of ·cxx are those of the struct in barrier.go. Its address is taken first, because loading from a
 // global clobbers R27, which is C's.
@@ -68,7 +83,7 @@ TEXT caught(SB), NOSPLIT|NOFRAME, $0
 	MOVD  R2, R22
 	MOVD  $·cxx(SB), R23
 	MOVD  $1, R0
-	MOVD  $32, R1
+	MOVD  $40, R1
 	MOVD  0(R23), R9  // calloc
 	BL    (R9)
 	MOVD  R0, R19
@@ -91,6 +106,15 @@ nonote:
 	MOVD 32(R23), R9  // __cxa_current_exception_type
 	BL   (R9)
 	CBZ  R0, what
+	MOVD 0(R0), R10
+	MOVD 80(R23), R11
+	CMP  R10, R11     // what Apple's runtime throws: the exception is the object's address
+	BNE  named
+	MOVD 0(R20), R0
+	BL   keep(SB)
+	B    end
+
+named:
 	MOVD 8(R0), R0
 	MOVD $4096, R1
 	MOVD 8(R23), R9   // strndup
@@ -116,6 +140,14 @@ end:
 	B    out
 
 foreign:
+	MOVD $0x474e55434f424a, R10 // GNUCOBJ, of GNU's runtimes: the object comes after the header of 32 bytes
+	CMP  R9, R10
+	BNE  delete
+	CBZ  R19, delete
+	MOVD 32(R20), R0
+	BL   keep(SB)
+
+delete:
 	MOVD 8(R20), R9   // as _Unwind_DeleteException does
 	CBZ  R9, out
 	MOVD $1, R0
@@ -134,6 +166,18 @@ done:
 	LDP   32(RSP), (R21, R22)
 	MOVD  48(RSP), R23
 	LDP.P 64(RSP), (R29, R30)
+	RET
+
+// keep(object): the note at R19 keeps the Objective-C object, which what follows would release. R23 is that of caught.
+TEXT keep(SB), NOSPLIT|NOFRAME, $0
+	CBZ  R0, none
+	MOVD 64(R23), R9
+	CBZ  R9, none
+	MOVD R0, 32(R19)
+	MOVD 72(R23), R1
+	JMP  (R9)
+
+none:
 	RET
 
 // personality(version, actions, class, exception, context) is C++'s own, except that the end of a thread, which also

@@ -13,4 +13,8 @@ var (
 	cfiChain = cfiCall
 	// The assembler's frame of 80 bytes and BP: CFA = SP+96, return address at CFA-8, BP at CFA-16.
 	cfiSteps = []byte{0x0c, 7, 96, 0x80 | 16, 1, 0x80 | 6, 2}
+	// As steps.
+	cfiWide = cfiSteps
+	// SUBQ $136, SP: CFA = SP+144, return address at CFA-8.
+	cfiLookup = []byte{0x0c, 7, 0x90, 1, 0x80 | 16, 1}
 )

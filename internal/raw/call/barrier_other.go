@@ -2,7 +2,10 @@
 
 package call
 
-import "github.com/isthmus-ffi/isthmus"
+import (
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/mem"
+)
 
 // Guarded reports whether exceptions become errors: not on this platform, where one ends the process.
 func Guarded() bool { return false }
@@ -18,3 +21,9 @@ func (f *Frame) Threw() bool { return false }
 
 // Thrown returns nil, as [Frame.Thrown].
 func (s *Step) Thrown() *isthmus.Exception { return nil }
+
+// Thrown returns nil, as [Frame.Thrown].
+func (w *Wide) Thrown() *isthmus.Exception { return nil }
+
+// GuardObjects does nothing on this platform.
+func GuardObjects(Fn, uintptr, uintptr, func(mem.Addr) (string, string)) {}

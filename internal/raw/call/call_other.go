@@ -49,3 +49,8 @@ func (s *Step) run() {
 		s = mem.At[Step](s.Next)
 	}
 }
+
+func (w *Wide) run() { panic("call: wide calls need the assembly") } // Open of an Objective-C runtime looks at Trampoline
+
+// SendBy returns nothing on this platform.
+func SendBy(Fn) (send, sendStret Fn) { return 0, 0 }

@@ -1,0 +1,12 @@
+//go:build (linux || darwin) && !isthmus_portable
+
+#include "textflag.h"
+
+GLOBL ·blockInvokeAddr(SB), NOPTR|RODATA, $8
+DATA ·blockInvokeAddr(SB)/8, $blockInvoke(SB)
+
+// void blockInvoke(block *, id): the signal of the block's number, at 32.
+TEXT blockInvoke(SB), NOSPLIT|NOFRAME, $0
+	MOVQ 32(DI), SI
+	MOVQ ·blockTarget(SB), AX
+	JMP  AX
