@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/langrt"
@@ -100,12 +102,14 @@ func (a audit) refused(want error) func(_ any, err error) {
 	}
 }
 
-// gone is an object of that view that was let go.
+// gone is an object of that view that was let go. The thread that ran it lets go too, in a moment.
 func gone[T interface{ Live() bool }](a audit, x T, v langrt.Value) T {
 	a.Helper()
 	a.ok(a.s.Keep(v), langrt.Release(v))
-	if x.Live() {
-		a.Error("it lives after its last release")
+	for limit := time.Now().Add(time.Minute); x.Live(); runtime.Gosched() {
+		if time.Now().After(limit) {
+			a.Fatal("it lives after its last release")
+		}
 	}
 	return x
 }
