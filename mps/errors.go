@@ -31,6 +31,9 @@ type Error struct {
 
 // Error is one line.
 func (e *Error) Error() string {
+	if e == nil {
+		return "mps: no error"
+	}
 	s := "mps: " + e.Op
 	if e.Operand != "" {
 		s += ": " + e.Operand
@@ -39,7 +42,12 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the sentinel.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 func failure(op string, err error, format string, args ...any) error {
 	return &Error{Op: op, Msg: fmt.Sprintf(format, args...), Err: err}

@@ -161,14 +161,14 @@ func (r *recorder) alike(first operand, others ...operand) {
 // shape holds an operand to rows x columns; from says why.
 func (r *recorder) shape(o operand, rows, columns int, from string) {
 	if r.err == nil {
-		r.need(o.Rows == rows && o.Columns == columns, o.name, "%d x %d; %s makes it %d x %d; take a View or another matrix", o.Rows, o.Columns, from, rows, columns)
+		r.need(o.Rows == rows && o.Columns == columns, o.name, "%d x %d; by %s it must be %d x %d; take a View or another matrix", o.Rows, o.Columns, from, rows, columns)
 	}
 }
 
 // length holds a vector, if it is there, to n elements.
 func (r *recorder) length(o operand, n int, from string) {
 	if r.err == nil && o.present() {
-		r.need(o.Columns == n, o.name, "%d elements; %s makes it %d", o.Columns, from, n)
+		r.need(o.Columns == n, o.name, "%d elements; by %s it must be %d", o.Columns, from, n)
 		r.need(o.Count == 1, o.name, "%d vectors; it takes one for all rows", o.Count)
 	}
 }

@@ -26,7 +26,10 @@ type Options struct {
 }
 
 // OpenDevice makes the device; mps.Open calls it.
-func (o Options) OpenDevice(context.Context) (op.Device, error) {
+func (o Options) OpenDevice(ctx context.Context) (op.Device, error) {
+	if ctx == nil {
+		return nil, fmt.Errorf("cpu: open: no context: %w; use mps.Open", isthmus.ErrInvalid)
+	}
 	if o.Workers < 0 || o.Workers > 1024 {
 		return nil, fmt.Errorf("cpu: open: %d workers: %w; 0 for as many as there are processors, at most 1024", o.Workers, isthmus.ErrInvalid)
 	}

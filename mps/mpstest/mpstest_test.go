@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestProcessor runs the suite on the device that every machine has.
-func TestProcessor(t *testing.T) {
+// The suite on the device that every machine has.
+func TestM07M08M09M15Processor(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
 		rounds = 10
