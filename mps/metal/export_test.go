@@ -9,7 +9,7 @@ import (
 // Program is what one operation is by our own kernels, as testdata/shim/driver.cc reads it: the memory, then the calls. It gives the
 // memory in the order of the answer.
 func Program(o op.Op, threads int) (program []byte, memory []op.Storage, calls int, err error) {
-	p := planner{threads: threads, has: func(class, bool) bool { return false }}
+	p := planner{threads: threads, has: func(class) bool { return false }}
 	if err := p.plan(o); err != nil {
 		return nil, nil, 0, err
 	}

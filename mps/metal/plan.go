@@ -88,7 +88,7 @@ var needs = map[op.Kind]class{
 // planner turns operations into steps.
 type planner struct {
 	threads int                    // most in a group
-	has     func(class, bool) bool // whether the class is there; and for 16-bit floats
+	has     func(class) bool // whether it is there
 	index   int
 	steps   []step
 }
@@ -227,7 +227,7 @@ func (p *planner) mps(c class, types ...dtype.Type) bool {
 			return false
 		}
 	}
-	return p.has(c, types[0] == dtype.F16)
+	return p.has(c)
 }
 
 // rows runs a kernel with a group for each row of m.

@@ -28,6 +28,7 @@ func (p *planner) lu(o op.LU) {
 	if !same(o.Source, o.Result) {
 		p.copy(o.Source, o.Result, false, whole)
 	}
+	p.copy(dense(o.Pivots), o.Pivots, false, whole) // zeros: a solver follows whatever stands there where the class gave up
 	c := config{class: decompositionLU, sizes: [3]int{o.Source.Rows, o.Source.Columns}}
 	for i := range o.Source.Count {
 		m := one(o.Result, i)

@@ -32,9 +32,13 @@ inline ulong at(View v, uint matrix, uint row, uint column) {
     return v.offset + v.matrix * matrix + v.row * row + size_of(v.type) * column;
 }
 
+// These look at the bits, since a compiler that is told to be fast assumes that neither is there.
+inline bool is_nan(float f) { return (as_type<uint>(f) & 0x7fffffff) > 0x7f800000; }
+inline bool is_lowest(float f) { return as_type<uint>(f) == 0xff800000; } // minus infinity
+
 inline ushort to_bf16(float f) {
     const uint u = as_type<uint>(f);
-    if (isnan(f)) return ushort(u >> 16 | 64);
+    if (is_nan(f)) return ushort(u >> 16 | 64);
     return ushort((u + 0x7fff + (u >> 16 & 1)) >> 16); // to nearest, ties to even
 }
 
@@ -103,7 +107,7 @@ inline float group_sum(float v, threadgroup float *s, uint i, uint n) {
 }
 
 // larger is the greater of two, NaN if one is.
-inline float larger(float a, float b) { return isnan(a) || a > b ? a : b; }
+inline float larger(float a, float b) { return is_nan(a) || a > b ? a : b; }
 
 inline float group_max(float v, threadgroup float *s, uint i, uint n) {
     s[i] = v;

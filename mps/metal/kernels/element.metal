@@ -35,8 +35,8 @@ kernel void neuron(constant NeuronArgs &a [[buffer(0)]],
     case 1: v = v < 0 ? 0 : v; break;
     case 2: v = sigmoid_of(v); break;
     case 3: v = precise::tanh(v); break;
-    case 4: v = v == -INFINITY ? 0 : v * 0.5f * erfc_of(-v * 0.70710678f); break;
-    case 5: v = v == -INFINITY ? 0 : v * sigmoid_of(v); break;
+    case 4: v = is_lowest(v) ? 0 : v * 0.5f * erfc_of(-v * 0.70710678f); break;
+    case 5: v = is_lowest(v) ? 0 : v * sigmoid_of(v); break;
     }
     store(y, at(a.result, group.z, group.y, uint(j)), a.result.type, v);
 }
@@ -136,7 +136,7 @@ inline float int_to_float(ulong v, bool negative) {
 
 // float_to_int cuts off the fraction; what does not fit becomes the nearest that does, NaN becomes 0.
 inline ulong float_to_int(float v, uint type) {
-    if (isnan(v)) return 0;
+    if (is_nan(v)) return 0;
     const uint bits = uint(size_of(type)) * 8;
     if (is_signed(type)) {
         const float limit = as_type<float>((127 + bits - 1) << 23); // 2^(bits-1)

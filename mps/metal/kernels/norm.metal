@@ -90,7 +90,7 @@ struct TopKArgs {
 
 // before says whether value v in column c stands before value w in column d: larger first, NaN before numbers, of equals the first.
 inline bool before(float v, uint c, float w, uint d) {
-    if (isnan(v) != isnan(w)) return isnan(v);
+    if (is_nan(v) != is_nan(w)) return is_nan(v);
     if (v > w || v < w) return v > w;
     return c < d;
 }

@@ -71,7 +71,7 @@ kernel void attention(constant AttentionArgs &a [[buffer(0)]],
     float top = -INFINITY;
     for (uint j = i; j < a.keys; j += n) top = larger(top, score(a, q, k, m, b, row, j));
     top = group_max(top, s, i, n);
-    const float from = top == -INFINITY ? 0 : top;
+    const float from = is_lowest(top) ? 0 : top;
     float sum = 0;
     for (uint j = i; j < a.keys; j += n) sum += precise::exp(score(a, q, k, m, b, row, j) - from);
     sum = group_sum(sum, s, i, n);
