@@ -12,6 +12,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/ffi"
 	"github.com/isthmus-ffi/isthmus/mps/cpu"
 	"github.com/isthmus-ffi/isthmus/mps/internal/op"
+	"github.com/isthmus-ffi/isthmus/mps/metal"
 )
 
 // Backend is where a device comes from: the Options of mps/cpu, or those of mps/metal.
@@ -43,7 +44,7 @@ type Device struct {
 }
 
 // backends are what Open tries in order.
-func backends() []Backend { return []Backend{cpu.Options{}} }
+func backends() []Backend { return []Backend{metal.Options{}, cpu.Options{}} }
 
 // Open opens a device. Errors: of an explicit backend whatever it says, [isthmus.ErrUnsupported] where the machine has no such device.
 func Open(ctx context.Context, opt Options) (*Device, error) {

@@ -159,7 +159,7 @@ func (c *doctorCmd) Run(ctx context.Context, s *streams) error {
 		}
 		found = append(found, f)
 	}
-	found = append(found, doctorMPI(ctx), installer(ctx), compiler())
+	found = append(found, doctorMPI(ctx), doctorMetal(ctx), installer(ctx), compiler())
 	if c.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")

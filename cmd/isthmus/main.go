@@ -88,6 +88,7 @@ type cli struct {
 	Explain    explainCmd    `cmd:"" help:"Say what a finding of the auditor or of the validation layer means."`
 	Bridge     bridgeCmd     `cmd:"" help:"Libraries in Go that hosts in C, Haskell, Python and Rust call."`
 	MPI        mpiCmd        `cmd:"" name:"mpi" help:"Find MPI libraries, and run programs as several ranks."`
+	MPS        mpsCmd        `cmd:"" name:"mps" help:"Try the GPU of a Mac by package mps, and report what is missing or wrong."`
 	RT         rtCmd         `cmd:"" name:"rt" help:"Say what the tests of the language runtime say."`
 	Plugin     pluginCmd     `cmd:"" help:"Install PJRT plugins and find them."`
 	Doctor     doctorCmd     `cmd:"" help:"Say which native libraries were found and what would make the rest work."`
