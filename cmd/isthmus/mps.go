@@ -111,7 +111,7 @@ func (r *mpsReport) write(w io.Writer) error {
 	}
 	line("isthmus", "%s, %s, %s", r.Isthmus, r.Go, r.System)
 	if m := r.Metal; m != nil {
-		line("GPU", "%s, unified memory: %v, a buffer has at most %s", m.GPU, m.Unified, size(m.Limit))
+		line("GPU", "%s, unified memory: %v, a buffer has at most %d bytes", m.GPU, m.Unified, m.Limit)
 		line("runtime", "%s, %s", m.Runtime, m.Library)
 		for what, list := range map[string][]string{"methods": m.Methods, "kernels": m.Kernels} {
 			if len(list) == 0 {

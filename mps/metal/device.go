@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	queueLimit = 64 // command buffers that a queue has open; commandBuffer blocks for the next
-	underWay   = 32 // batches that we have open at most, so that it never does
-	idle       = 8  // kernel objects of one configuration that are kept,
+	queueLimit = 64  // command buffers that a queue has open; commandBuffer blocks for the next
+	underWay   = 32  // batches that we have open at most, so that it never does
+	idle       = 8   // kernel objects of one configuration that are kept,
 	most       = 256 // of so many configurations
 )
 

@@ -87,7 +87,7 @@ var needs = map[op.Kind]class{
 
 // planner turns operations into steps.
 type planner struct {
-	threads int                    // most in a group
+	threads int              // most in a group
 	has     func(class) bool // whether it is there
 	index   int
 	steps   []step
