@@ -34,6 +34,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/bridge/schema"
+	"github.com/isthmus-ffi/isthmus/bridge/wire"
 	"github.com/isthmus-ffi/isthmus/internal/raw/bridgelib"
 )
 
@@ -71,8 +72,91 @@ type method struct {
 	out reflect.Type // of a call
 
 	inCodec, outCodec *schema.Codec
-	// decode reads a request and gives what runs the handler: it appends the reply's message to dst.
-	decode func(request []byte) (func(ctx context.Context, dst []byte) ([]byte, error), error)
+	job               func() job
+}
+
+// job is one use of a method: decode, run, free, each once. The reply of run, appended to dst where there is room, is good
+// until free, which is not called when the handler has not returned.
+type job interface {
+	decode(request []byte) error
+	run(ctx context.Context, dst []byte) ([]byte, error)
+	free()
+}
+
+// pooled has the jobs of a method used again.
+func pooled[J job](fresh func(*sync.Pool) J) func() job {
+	pool := &sync.Pool{}
+	return func() job {
+		if j, ok := pool.Get().(J); ok {
+			return j
+		}
+		return fresh(pool)
+	}
+}
+
+type callJob[Req, Resp any] struct {
+	m       *method
+	pool    *sync.Pool
+	handler func(context.Context, Req) (Resp, error)
+	req     Req
+	resp    Resp
+	reply   []byte
+	d       wire.Decoder
+	e       wire.Encoder
+}
+
+func (j *callJob[Req, Resp]) decode(request []byte) error {
+	return j.m.inCodec.DecodeWith(&j.d, request, &j.req)
+}
+
+func (j *callJob[Req, Resp]) run(ctx context.Context, dst []byte) ([]byte, error) {
+	var err error
+	if j.resp, err = j.handler(ctx, j.req); err != nil {
+		return nil, err
+	}
+	own := dst == nil
+	if own {
+		dst = j.reply[:0]
+	}
+	if dst, err = j.m.outCodec.AppendWith(&j.e, dst, &j.resp); own && err == nil {
+		j.reply = dst
+	}
+	return dst, err
+}
+
+func (j *callJob[Req, Resp]) free() {
+	var req Req
+	var resp Resp
+	j.req, j.resp = req, resp
+	j.d.Reset(nil)
+	j.e.Reset(nil)
+	if cap(j.reply) > 64<<10 {
+		j.reply = nil
+	}
+	j.pool.Put(j)
+}
+
+type castJob[Req any] struct {
+	m       *method
+	pool    *sync.Pool
+	handler func(context.Context, Req) error
+	req     Req
+	d       wire.Decoder
+}
+
+func (j *castJob[Req]) decode(request []byte) error {
+	return j.m.inCodec.DecodeWith(&j.d, request, &j.req)
+}
+
+func (j *castJob[Req]) run(ctx context.Context, _ []byte) ([]byte, error) {
+	return nil, j.handler(ctx, j.req)
+}
+
+func (j *castJob[Req]) free() {
+	var req Req
+	j.req = req
+	j.d.Reset(nil)
+	j.pool.Put(j)
 }
 
 // New makes a bridge without methods.
@@ -128,7 +212,7 @@ type CallOption func(*schema.Method)
 // runtime.Goexit is not, because the thread is the host's: it ends the process, with a text that says so.
 func Inline() CallOption { return func(m *schema.Method) { m.Inline = true } }
 
-// Call registers a method that replies. The handler runs on a goroutine of its own, at most [Options.MaxInFlight] at once.
+// Call registers a method that replies. The handler runs on a goroutine of the bridge's, at most [Options.MaxInFlight] at once.
 // Its error reaches the host as a text; that of its context as the deadline's or the cancellation's status.
 func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, Req) (Resp, error), options ...CallOption) {
 	m := &method{Method: schema.Method{Name: name, Kind: schema.Call}, in: reflect.TypeFor[Req](), out: reflect.TypeFor[Resp]()}
@@ -137,19 +221,9 @@ func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, R
 			o(&m.Method)
 		}
 	}
-	m.decode = func(request []byte) (func(context.Context, []byte) ([]byte, error), error) {
-		req := new(Req)
-		if err := m.inCodec.Decode(request, req); err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context, dst []byte) ([]byte, error) {
-			resp, err := handler(ctx, *req)
-			if err != nil {
-				return nil, err
-			}
-			return m.outCodec.Append(dst, &resp)
-		}, nil
-	}
+	m.job = pooled(func(pool *sync.Pool) *callJob[Req, Resp] {
+		return &callJob[Req, Resp]{m: m, pool: pool, handler: handler}
+	})
 	b.add(m, handler != nil)
 }
 
@@ -157,13 +231,7 @@ func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, R
 // error or a panic is counted and reported ([isthmus.SetReporter]); no host is told.
 func Cast[Req any](b *Bridge, name string, handler func(context.Context, Req) error) {
 	m := &method{Method: schema.Method{Name: name, Kind: schema.Cast}, in: reflect.TypeFor[Req]()}
-	m.decode = func(request []byte) (func(context.Context, []byte) ([]byte, error), error) {
-		req := new(Req)
-		if err := m.inCodec.Decode(request, req); err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context, _ []byte) ([]byte, error) { return nil, handler(ctx, *req) }, nil
-	}
+	m.job = pooled(func(pool *sync.Pool) *castJob[Req] { return &castJob[Req]{m: m, pool: pool, handler: handler} })
 	b.add(m, handler != nil)
 }
 
@@ -234,6 +302,17 @@ func OpenSum[T any](b *Bridge, unknown any, alternatives ...any) {
 	}
 }
 
+// Codecs has a bridge use codecs that isthmus bridge gen --lang go has written, in place of reflection: the function wireCodecs
+// of that file gives them.
+func Codecs(b *Bridge, codecs ...schema.Generated) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.types.Use(codecs...)
+}
+
 // Err is what went wrong in registering; nil when nothing did.
 func (b *Bridge) Err() error {
 	_, err := b.Schema()
@@ -299,17 +378,41 @@ func Serve(b *Bridge) error {
 	return err
 }
 
-// Main is the main function of a library's program, which no host runs: with the argument schema it prints the schema, and
-// that is how isthmus bridge gen gets it.
+// Main is the main function of a library's program, which no host runs: with the argument schema it prints the schema, with
+// the argument codec a file in Go with codecs of its types, and that is how isthmus bridge gen gets them.
 func Main(b *Bridge) {
-	if len(os.Args) != 2 || os.Args[1] != "schema" {
+	if len(os.Args) != 2 || os.Args[1] != "schema" && os.Args[1] != "codec" {
 		fmt.Fprintln(os.Stderr, "this program is a library: go build -buildmode=c-shared; go run . schema prints what crosses")
 		os.Exit(2)
 	}
-	s, err := b.Schema()
+	var text string
+	var err error
+	if os.Args[1] == "codec" {
+		text, err = b.CodecSource()
+	} else if s, why := b.Schema(); why != nil {
+		err = why
+	} else {
+		text = s.Text()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Print(s.Text())
+	fmt.Print(text)
+}
+
+// CodecSource is a file in Go with the codecs of all that methods carry, for [Codecs]. It is not formatted.
+func (b *Bridge) CodecSource() (string, error) {
+	if b == nil {
+		return "", fmt.Errorf("bridge: codec: %w", isthmus.ErrClosed)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var roots []reflect.Type
+	for _, m := range b.methods {
+		if roots = append(roots, m.in); m.out != nil {
+			roots = append(roots, m.out)
+		}
+	}
+	return b.types.Source(roots...)
 }

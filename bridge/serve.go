@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/bridgelib"
 )
 
-// grace is how long handlers have to see that their context ended.
+// grace is how long closing waits, when contexts have ended, for one more handler to end.
 const grace = 20 * time.Millisecond
 
 // link is the way to the hosts while the bridge is open.
@@ -38,17 +37,17 @@ type generation struct {
 	id       uint64
 	out      bridgelib.Link
 	maxReply uint64
-	ctx      context.Context // of all handlers
+	ctx      context.Context // of casts, and of inline calls without a deadline
 	cancel   context.CancelFunc
+	lanes    map[uint32]*bridgelib.Lane // by the method's number; they are not added to
+	taken    atomic.Int64               // calls whose handlers run, but those that tell their hosts
+	ended    atomic.Bool                // contexts are
+}
 
-	mu     sync.Mutex
-	active map[*method]int // handlers that run, and casts that wait for one
-	total  int
-	taken  int           // of those that may run; less than total while handlers that have returned tell their hosts
-	idle   chan struct{} // closed when total is 0, once somebody waits for that
-	left   bool          // closed: what runs still is a zombie
-	calls  map[*bridgelib.Call]context.CancelFunc
-	casts  map[*method]*queue
+// lane is what the workers hand back of a method.
+type lane struct {
+	g *generation
+	m *method
 }
 
 // Open begins a generation, if the host's schema fits.
@@ -73,132 +72,93 @@ func (p program) Open(o bridgelib.Opening, out bridgelib.Link) (bridgelib.Status
 		}
 	}
 	g := &generation{
-		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, active: map[*method]int{},
-		calls: map[*bridgelib.Call]context.CancelFunc{}, casts: map[*method]*queue{},
+		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, lanes: make(map[uint32]*bridgelib.Lane, len(p.b.methods)),
+	}
+	for _, m := range p.b.methods {
+		if m.Kind != schema.Event {
+			g.lanes[m.id] = &bridgelib.Lane{Value: &lane{g, m}}
+		}
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	p.b.open.g.Store(g)
 	return bridgelib.OK, nil
 }
 
-// find looks a method up; a text says why it is not there.
-func (b *Bridge) find(id uint32, kind schema.MethodKind) (*method, string) {
-	m := b.byID[id]
-	switch {
-	case m == nil:
-		return nil, fmt.Sprintf("there is no method with the number %#x", id)
-	case m.Kind != kind:
-		return nil, fmt.Sprintf("%s is used by %s, not by %s", m.Name, m.Kind, kind)
+// Lane finds a method.
+func (p program) Lane(id uint32, cast bool) *bridgelib.Lane {
+	if g := p.b.open.g.Load(); g != nil {
+		if l := g.lanes[id]; l != nil && (l.Value.(*lane).m.Kind == schema.Cast) == cast {
+			return l
+		}
 	}
-	return m, ""
+	return nil
 }
 
-// begin counts a handler in. False: as many run as may.
-func (g *generation) begin(m *method) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.taken >= g.b.o.MaxInFlight || g.left {
-		return false
+// missing says why there is no lane for a method.
+func (b *Bridge) missing(id uint32, kind schema.MethodKind) string {
+	if m := b.byID[id]; m != nil {
+		return fmt.Sprintf("%s is used by %s, not by %s", m.Name, m.Kind, kind)
 	}
-	g.taken++
-	g.active[m]++
-	g.total++
-	return true
+	return fmt.Sprintf("there is no method with the number %#x", id)
 }
 
-// free makes room for another handler, before the host is told: one that calls again at once finds it.
-func (g *generation) free() {
-	g.mu.Lock()
-	g.taken--
-	g.mu.Unlock()
-}
-
-// end counts it out; after that closing does not wait for it.
-func (g *generation) end(m *method) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.active[m]--
-	if g.total--; g.total == 0 && g.idle != nil {
-		close(g.idle)
-		g.idle = nil
-	}
-	if g.left {
-		g.b.stats.Zombies.Add(^uint64(0))
-	}
-}
-
-// Call starts a handler.
+// Call runs a handler.
 func (p program) Call(c *bridgelib.Call) {
-	g := p.b.open.g.Load()
-	m, why := p.b.find(c.Method, schema.Call)
-	switch {
-	case m == nil:
-		c.Done(bridgelib.Method, []byte(why))
+	if c.Lane == nil {
+		c.Done(bridgelib.Method, []byte(p.b.missing(c.Method, schema.Call)))
 		return
-	case !c.Deadline.IsZero() && !time.Now().Before(c.Deadline):
+	}
+	l, deadline := c.Lane.Value.(*lane), c.Deadline()
+	if !deadline.IsZero() && !time.Now().Before(deadline) {
 		p.b.stats.Deadlines.Add(1)
 		c.Done(bridgelib.Deadline, []byte("it had passed before the handler began"))
 		return
-	case !g.begin(m):
+	}
+	if l.g.taken.Add(1) > int64(p.b.o.MaxInFlight) {
+		l.g.taken.Add(-1)
 		c.Done(bridgelib.Busy, []byte("as many handlers run as may: some go on after their deadline"))
 		return
 	}
-	ctx, cancel := g.ctx, context.CancelFunc(nil)
-	if c.Deadline.IsZero() {
-		ctx, cancel = context.WithCancel(ctx)
-	} else {
-		ctx, cancel = context.WithDeadline(ctx, c.Deadline)
-	}
-	g.mu.Lock()
-	g.calls[c] = cancel
-	g.mu.Unlock()
-	c.Value = cancel
-	go g.call(m, c, ctx, cancel)
+	l.g.call(l.m, c, deadline)
 }
 
-// Abandoned tells the handler.
-func (p program) Abandoned(c *bridgelib.Call) {
-	if cancel, ok := c.Value.(context.CancelFunc); ok {
-		cancel()
-	}
-}
-
-func (g *generation) call(m *method, c *bridgelib.Call, ctx context.Context, cancel context.CancelFunc) {
+func (g *generation) call(m *method, c *bridgelib.Call, deadline time.Time) {
 	stats := &g.b.stats
 	stats.Running.Add(1)
 	status, reply := bridgelib.Panic, []byte(nil)
-	returned := false
-	// The host is told when the deadline passes, whatever the handler does.
-	stop := context.AfterFunc(ctx, func() {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) && c.Done(bridgelib.Deadline, []byte("the handler had not replied")) {
-			stats.Deadlines.Add(1)
-		}
-	})
+	returned, lent := false, false
+	ctx, j := &callContext{deadline: deadline}, m.job()
 	defer func() {
+		if lent {
+			c.Decoded()
+		}
 		if !returned {
 			reply = []byte(g.panicked(m, recover()))
 		}
-		stop()
 		stats.Running.Add(^uint64(0))
-		g.free()
+		g.taken.Add(-1) // before the host is told: one that calls again at once finds room
 		c.Done(status, reply)
-		cancel()
-		g.mu.Lock()
-		delete(g.calls, c)
-		g.mu.Unlock()
-		g.end(m)
+		ctx.End(context.Canceled)
+		if returned {
+			j.free()
+		}
 	}()
-	var run func(context.Context, []byte) ([]byte, error)
-	var err error
-	if !c.Request(func(request []byte) { run, err = m.decode(request) }) {
+	var request []byte
+	if request, lent = c.Begin(ctx); !lent {
 		returned = true
 		return // it was given up
 	}
+	if g.ended.Load() {
+		ctx.End(context.Canceled)
+	}
+	err := j.decode(request)
+	c.Decoded()
+	lent = false
 	if err != nil {
 		stats.DecodeErrors.Add(1)
 		status, reply = bridgelib.Decode, []byte(err.Error())
 	} else {
-		reply, err = run(ctx, nil)
+		reply, err = j.run(ctx, nil)
 		status, reply = g.outcome(m, reply, err)
 	}
 	returned = true
@@ -241,16 +201,20 @@ func (g *generation) outcome(m *method, reply []byte, err error) (bridgelib.Stat
 // Inline runs a handler here and now.
 func (p program) Inline(id uint32, generation uint64, request, out []byte, deadline time.Time) (reply []byte, status bridgelib.Status) {
 	g := p.b.open.g.Load()
-	m, why := p.b.find(id, schema.Call)
-	switch {
-	case g == nil || g.id != generation:
+	if g == nil || g.id != generation {
 		return nil, bridgelib.Closed
-	case m == nil:
-		return []byte(why), bridgelib.Method
-	case !m.Inline:
+	}
+	counted := g.lanes[id]
+	if counted == nil || counted.Value.(*lane).m.Kind != schema.Call {
+		return []byte(p.b.missing(id, schema.Call)), bridgelib.Method
+	}
+	m := counted.Value.(*lane).m
+	if !m.Inline {
 		return []byte(m.Name + " is not inline"), bridgelib.Method
-	case !g.begin(m):
-		return nil, bridgelib.Busy
+	}
+	if counted.Active.Add(1) <= 0 {
+		counted.Active.Add(-1)
+		return nil, bridgelib.Closed
 	}
 	stats := &p.b.stats
 	stats.Inline.Add(1)
@@ -260,10 +224,11 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
+	j := m.job()
 	defer func() {
-		g.free()
-		g.end(m)
+		g.out.Leave(counted, 1)
 		if returned {
+			j.free()
 			return
 		}
 		v := recover()
@@ -273,12 +238,11 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 		}
 		reply, status = []byte(g.panicked(m, v)), bridgelib.Panic
 	}()
-	run, err := m.decode(request)
-	if err != nil {
+	if err := j.decode(request); err != nil {
 		stats.DecodeErrors.Add(1)
 		reply, status = []byte(err.Error()), bridgelib.Decode
 	} else {
-		reply, err = run(ctx, out[:0:len(out)])
+		reply, err = j.run(ctx, out[:0:len(out)])
 		status, reply = g.outcome(m, reply, err)
 	}
 	returned = true
@@ -290,166 +254,98 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 	return reply, status
 }
 
-// queue is the casts of one method: one runs at a time.
-type queue struct {
-	g       *generation
-	m       *method
-	waiting []*bridgelib.Cast // guarded by g.mu
-	busy    bool
-}
-
-// Cast puts a cast into its method's queue.
+// Cast runs a handler.
 func (p program) Cast(c *bridgelib.Cast) {
-	g := p.b.open.g.Load()
-	m, why := p.b.find(c.Method, schema.Cast)
-	if m == nil {
-		g.lost(c, fmt.Sprintf("cast %#x", c.Method), isthmus.ProblemStray, fmt.Errorf("%s: %w", why, isthmus.ErrNotFound))
+	if c.Lane == nil {
+		p.b.lost(fmt.Sprintf("cast %#x", c.Method), isthmus.ProblemStray, fmt.Errorf("%s: %w", p.b.missing(c.Method, schema.Cast), isthmus.ErrNotFound))
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	q := g.casts[m]
-	if q == nil {
-		q = &queue{g: g, m: m}
-		g.casts[m] = q
-	}
-	q.waiting = append(q.waiting, c)
-	g.active[m]++
-	g.total++
-	if !q.busy {
-		q.busy = true
-		go q.drain()
-	}
-}
-
-// lost ends a cast that failed, and reports why.
-func (g *generation) lost(c *bridgelib.Cast, name string, p isthmus.Problem, err error) {
-	g.b.stats.Failed.Add(1)
-	isthmus.Tell(isthmus.Report{Problem: p, Object: isthmus.Object{Kind: "bridge " + name}, Err: err})
-	c.Done()
-}
-
-func (q *queue) drain() {
-	done := false
-	defer func() {
-		if !done { // a handler called runtime.Goexit
-			go q.drain()
-		}
-	}()
-	for {
-		q.g.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.busy, done = false, true
-			q.g.mu.Unlock()
-			return
-		}
-		c := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-		q.g.mu.Unlock()
-		q.one(c)
-	}
-}
-
-func (q *queue) one(c *bridgelib.Cast) {
-	g, stats := q.g, &q.g.b.stats
+	l, stats, returned := c.Lane.Value.(*lane), &p.b.stats, false
 	stats.Running.Add(1)
-	returned := false
+	j := l.m.job()
 	defer func() {
 		stats.Running.Add(^uint64(0))
-		g.end(q.m)
-		if !returned {
-			g.panicked(q.m, recover())
-			stats.Failed.Add(1)
+		if returned {
+			j.free()
+			return
 		}
-		c.Done()
+		l.g.panicked(l.m, recover())
+		stats.Failed.Add(1)
 	}()
-	run, err := q.m.decode(c.Message())
+	err := j.decode(c.Message())
 	if err != nil {
 		stats.DecodeErrors.Add(1)
 	} else {
-		_, err = run(g.ctx, nil)
+		_, err = j.run(l.g.ctx, nil)
 	}
 	returned = true
 	if err != nil {
-		g.lost(c, "cast "+q.m.Name, isthmus.ProblemMisuse, err)
+		p.b.lost("cast "+l.m.Name, isthmus.ProblemMisuse, err)
 	} else {
 		stats.OK.Add(1)
 	}
 }
 
-// wait returns when no handler runs, or after d.
-func (g *generation) wait(d time.Duration) {
-	g.mu.Lock()
-	if g.total == 0 {
-		g.mu.Unlock()
-		return
+// lost counts and reports a cast that failed.
+func (b *Bridge) lost(name string, p isthmus.Problem, err error) {
+	b.stats.Failed.Add(1)
+	isthmus.Tell(isthmus.Report{Problem: p, Object: isthmus.Object{Kind: "bridge " + name}, Err: err})
+}
+
+// active is how many calls and casts are under way.
+func (g *generation) active() (n int64) {
+	for _, l := range g.lanes {
+		n += l.Active.Load()
 	}
-	if g.idle == nil {
-		g.idle = make(chan struct{})
-	}
-	idle := g.idle
-	g.mu.Unlock()
+	return n
+}
+
+// wait returns when nothing is under way, or after d.
+func (g *generation) wait(quiet <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case <-idle:
-	case <-t.C:
+	for g.active() > 0 {
+		select {
+		case <-quiet:
+		case <-t.C:
+			return
+		}
 	}
 }
 
 // Close ends the generation.
-func (p program) Close(drain time.Duration, ring func()) bridgelib.Report {
+func (p program) Close(drain time.Duration) bridgelib.Report {
 	g, began := p.b.open.g.Load(), time.Now()
 	if drain == 0 {
 		drain = p.b.o.Drain
 	}
-	ring()
-	g.mu.Lock()
-	before := g.total
-	g.mu.Unlock()
-	g.wait(drain - time.Since(began))
+	g.out.Settle()
+	quiet, before := g.out.Quiet(), g.active()
+	g.wait(quiet, drain-time.Since(began))
+	g.ended.Store(true)
 	g.cancel()
-	// Casts that wait will not run.
-	g.mu.Lock()
-	var dropped []*bridgelib.Cast
-	for m, q := range g.casts {
-		dropped = append(dropped, q.waiting...)
-		g.active[m] -= len(q.waiting)
-		g.total -= len(q.waiting)
-		q.waiting = nil
+	for _, w := range g.out.Watchers() {
+		w.End(context.Canceled)
 	}
-	if g.total == 0 && g.idle != nil {
-		close(g.idle)
-		g.idle = nil
+	var r bridgelib.Report
+	for _, l := range g.lanes { // casts that wait will not run
+		r.CastsDropped += g.out.Drop(l)
 	}
-	g.mu.Unlock()
-	for _, c := range dropped {
-		c.Done()
+	for n, was := g.active(), int64(-1); n > 0 && n != was; n, was = g.active(), n { // as long as handlers end
+		g.wait(quiet, grace)
 	}
-	g.wait(grace)
-	g.mu.Lock()
-	g.left = true
-	calls := make([]*bridgelib.Call, 0, len(g.calls))
-	for c := range g.calls {
-		calls = append(calls, c)
-	}
-	r := bridgelib.Report{CastsDropped: uint64(len(dropped)), Zombies: uint64(g.total), Finished: uint64(before - g.total - len(dropped))}
 	var names []string
-	for m, n := range g.active {
-		if n > 0 {
-			names = append(names, fmt.Sprintf("%s x%d", m.Name, n))
+	for _, l := range g.lanes {
+		if n := l.Active.Add(-bridgelib.Zombie) + bridgelib.Zombie; n > 0 {
+			r.Zombies += uint64(n)
+			names = append(names, fmt.Sprintf("%s x%d", l.Value.(*lane).m.Name, n))
 		}
 	}
-	g.mu.Unlock()
 	slices.Sort(names)
 	r.Methods = strings.Join(names, ", ")
+	r.Finished = uint64(before) - r.Zombies - r.CastsDropped
 	p.b.stats.Zombies.Add(r.Zombies)
-	for _, c := range calls {
-		if c.Done(bridgelib.Closed, []byte("the bridge was closed while the handler ran")) {
-			r.Closed++
-		}
-	}
+	r.Closed = g.out.Finish(bridgelib.Closed, "the bridge was closed while the handler ran")
 	p.b.stats.Closed.Add(r.Closed)
 	p.b.open.g.Store(nil)
 	r.Waited = time.Since(began)

@@ -9,12 +9,6 @@ import (
 	"github.com/isthmus-ffi/isthmus/bridge/wire"
 )
 
-// Appender is implemented by structs whose codec was generated.
-type Appender interface{ AppendWire(e *wire.Encoder) }
-
-// Reader is implemented by pointers to structs whose codec was generated.
-type Reader interface{ ReadWire(d *wire.Decoder) }
-
 // codec is how one Go type is written and read. Those of types that refer to themselves are in the table before they are
 // complete, so the functions are called through the struct.
 type codec struct {
@@ -25,42 +19,84 @@ type codec struct {
 
 // Codec writes and reads messages of one Go type. Any number of goroutines may use it.
 type Codec struct {
-	c *codec
+	c *codec // by reflection
+	g Generated
 	t reflect.Type
 }
 
-// Codec makes the codec of a Go type.
+// Codec makes the codec of a Go type: one that was generated, if there is one ([Builder.Use]), or one by reflection.
 func (b *Builder) Codec(t reflect.Type) (*Codec, error) {
-	if _, err := b.Type(t); err != nil {
+	typ, err := b.Type(t)
+	if err != nil {
 		return nil, err
 	}
-	s := &Schema{}
-	for _, d := range b.defs {
-		s.Defs = append(s.Defs, d)
+	s := b.schema()
+	g, ok := b.generated[t]
+	if !ok {
+		return &Codec{c: b.codec(s, t), t: t}, nil
 	}
-	return &Codec{b.codec(s, t), t}, nil
+	if g.print != s.print(typ) {
+		return nil, fmt.Errorf("schema: %s: %w: what it holds has changed since its codec was generated: isthmus bridge gen --lang go", t, isthmus.ErrVersion)
+	}
+	return &Codec{g: g, t: t}, nil
 }
 
 // Append appends the message of a value, which v points to, to dst. It fails for what no decoder takes.
 func (c *Codec) Append(dst []byte, v any) ([]byte, error) {
-	p := reflect.ValueOf(v)
-	if c == nil || p.Kind() != reflect.Pointer || p.IsNil() || p.Type().Elem() != c.t {
+	return c.AppendWith(&wire.Encoder{}, dst, v)
+}
+
+// AppendWith is [Codec.Append] with an encoder that is used again.
+func (c *Codec) AppendWith(e *wire.Encoder, dst []byte, v any) ([]byte, error) {
+	e.Reset(dst)
+	if c == nil || e == nil || !c.put(e, v) {
 		return nil, fmt.Errorf("schema: encode %T: %w", v, isthmus.ErrInvalid)
 	}
-	e := wire.NewEncoder(dst)
-	c.c.put(e, p.Elem())
 	return e.Finish()
 }
 
-// Decode reads a message into the value that v points to. It gives a value or a [wire.Error], whatever the bytes.
-func (c *Codec) Decode(msg []byte, v any) error {
-	p := reflect.ValueOf(v)
-	if c == nil || p.Kind() != reflect.Pointer || p.IsNil() || p.Type().Elem() != c.t {
+// Decode reads a message into the value that v points to, which is zero. It gives a value or a [wire.Error], whatever the
+// bytes.
+func (c *Codec) Decode(msg []byte, v any) error { return c.DecodeWith(&wire.Decoder{}, msg, v) }
+
+// DecodeWith is [Codec.Decode] with a decoder that is used again.
+func (c *Codec) DecodeWith(d *wire.Decoder, msg []byte, v any) error {
+	d.Reset(msg)
+	if c == nil || d == nil || !c.get(d, v) {
 		return fmt.Errorf("schema: decode into %T: %w", v, isthmus.ErrInvalid)
 	}
-	d := wire.NewDecoder(msg)
-	c.c.get(d, p.Elem())
 	return d.Finish()
+}
+
+func (c *Codec) put(e *wire.Encoder, v any) bool {
+	if c.g.put != nil {
+		return c.g.put(e, v)
+	}
+	p, ok := c.value(v)
+	if ok {
+		c.c.put(e, p)
+	}
+	return ok
+}
+
+func (c *Codec) get(d *wire.Decoder, v any) bool {
+	if c.g.get != nil {
+		return c.g.get(d, v)
+	}
+	p, ok := c.value(v)
+	if ok {
+		c.c.get(d, p)
+	}
+	return ok
+}
+
+// value is what v points to, when it is of the codec's type.
+func (c *Codec) value(v any) (reflect.Value, bool) {
+	p := reflect.ValueOf(v)
+	if c.c == nil || p.Kind() != reflect.Pointer || p.IsNil() || p.Type().Elem() != c.t {
+		return reflect.Value{}, false
+	}
+	return p.Elem(), true
 }
 
 func (b *Builder) codec(s *Schema, t reflect.Type) *codec {
@@ -213,29 +249,20 @@ func (b *Builder) record(c *codec, s *Schema, t reflect.Type) {
 			p.c.get(d, v.Field(p.at))
 		}
 	}
-	if _, ok := reflect.Zero(t).Interface().(Appender); ok {
-		put = func(e *wire.Encoder, v reflect.Value) { v.Interface().(Appender).AppendWire(e) }
-	} else {
-		put = nested(def.Open, put)
-	}
-	if _, ok := reflect.New(t).Interface().(Reader); ok {
-		c.get = func(d *wire.Decoder, v reflect.Value) { v.Addr().Interface().(Reader).ReadWire(d) }
-	} else {
-		c.get = func(d *wire.Decoder, v reflect.Value) {
-			if !d.Enter() {
-				return
-			}
-			if def.Open {
-				outer := d.Part()
-				get(d, v)
-				d.End(outer, true)
-			} else {
-				get(d, v)
-			}
-			d.Leave()
+	c.put = nested(def.Open, put)
+	c.get = func(d *wire.Decoder, v reflect.Value) {
+		if !d.Enter() {
+			return
 		}
+		if def.Open {
+			outer := d.Part()
+			get(d, v)
+			d.End(outer, true)
+		} else {
+			get(d, v)
+		}
+		d.Leave()
 	}
-	c.put = put
 }
 
 func nested(open bool, put func(*wire.Encoder, reflect.Value)) func(*wire.Encoder, reflect.Value) {

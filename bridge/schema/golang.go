@@ -31,6 +31,8 @@ type Builder struct {
 	types  map[string]reflect.Type // whose name it is
 	sums   map[reflect.Type]*sum
 	codecs map[reflect.Type]*codec
+
+	generated map[reflect.Type]Generated
 }
 
 type sum struct {

@@ -117,16 +117,15 @@ func (e *Encoder) String(s string) {
 
 // Enter counts a level of nesting, which [Encoder.Leave] ends; false, and an error, when it is one too many.
 func (e *Encoder) Enter() bool {
-	if e == nil || e.err != nil {
-		return false
-	}
-	if e.depth == MaxDepth {
-		e.Fail("nested more than %d deep", MaxDepth)
+	if e == nil || e.err != nil || e.depth == MaxDepth {
+		e.tooDeep()
 		return false
 	}
 	e.depth++
 	return true
 }
+
+func (e *Encoder) tooDeep() { e.Fail("nested more than %d deep", MaxDepth) } // unless it has failed
 
 // Leave ends a level that [Encoder.Enter] began.
 func (e *Encoder) Leave() {

@@ -125,16 +125,40 @@ func (d *Decoder) take(n int, what string) []byte {
 }
 
 // U8 reads a byte.
-func (d *Decoder) U8() uint8 { return d.take(1, "u8")[0] }
+func (d *Decoder) U8() uint8 {
+	if d != nil && d.off < d.end {
+		d.off++
+		return d.b[d.off-1]
+	}
+	return d.take(1, "u8")[0]
+}
 
 // U16 reads 2 bytes.
-func (d *Decoder) U16() uint16 { return binary.LittleEndian.Uint16(d.take(2, "u16")) }
+func (d *Decoder) U16() uint16 {
+	if d != nil && d.end-d.off >= 2 {
+		d.off += 2
+		return binary.LittleEndian.Uint16(d.b[d.off-2:])
+	}
+	return binary.LittleEndian.Uint16(d.take(2, "u16"))
+}
 
 // U32 reads 4 bytes.
-func (d *Decoder) U32() uint32 { return binary.LittleEndian.Uint32(d.take(4, "u32")) }
+func (d *Decoder) U32() uint32 {
+	if d != nil && d.end-d.off >= 4 {
+		d.off += 4
+		return binary.LittleEndian.Uint32(d.b[d.off-4:])
+	}
+	return binary.LittleEndian.Uint32(d.take(4, "u32"))
+}
 
 // U64 reads 8 bytes.
-func (d *Decoder) U64() uint64 { return binary.LittleEndian.Uint64(d.take(8, "u64")) }
+func (d *Decoder) U64() uint64 {
+	if d != nil && d.end-d.off >= 8 {
+		d.off += 8
+		return binary.LittleEndian.Uint64(d.b[d.off-8:])
+	}
+	return binary.LittleEndian.Uint64(d.take(8, "u64"))
+}
 
 // F32 reads 4 bytes; a NaN keeps its bits.
 func (d *Decoder) F32() float32 { return math.Float32frombits(d.U32()) }
@@ -211,16 +235,15 @@ func (d *Decoder) raw() []byte {
 
 // Enter counts a level of nesting, which [Decoder.Leave] ends; false, and an error, when it is one too many.
 func (d *Decoder) Enter() bool {
-	if d == nil || d.err != nil {
-		return false
-	}
-	if d.depth == MaxDepth {
-		d.Fail("nested more than %d deep", MaxDepth)
+	if d == nil || d.err != nil || d.depth == MaxDepth {
+		d.tooDeep()
 		return false
 	}
 	d.depth++
 	return true
 }
+
+func (d *Decoder) tooDeep() { d.Fail("nested more than %d deep", MaxDepth) } // unless it has failed
 
 // Leave ends a level that [Decoder.Enter] began.
 func (d *Decoder) Leave() {

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	goformat "go/format"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus/bridge/gen"
@@ -18,7 +21,7 @@ import (
 
 // bridgeCmd is about libraries that hosts in other languages call.
 type bridgeCmd struct {
-	Gen    bridgeGenCmd    `cmd:"" help:"Write what hosts need: types, codecs and methods in C, Haskell, Python and Rust."`
+	Gen    bridgeGenCmd    `cmd:"" help:"Write what hosts need: types, codecs and methods in C, Haskell, Python and Rust; and codecs in Go for the library."`
 	Check  bridgeCheckCmd  `cmd:"" help:"Fail when hosts that were made from a lock file no longer fit."`
 	Schema bridgeSchemaCmd `cmd:"" help:"Print what crosses a bridge."`
 }
@@ -37,13 +40,22 @@ func (b bridgeSource) schema(ctx context.Context) (*schema.Schema, error) {
 		}
 		return schema.Parse(string(text))
 	}
-	cmd := exec.CommandContext(ctx, "go", "run", b.From, "schema")
+	out, err := runs(ctx, b.From, "schema")
+	if err != nil {
+		return nil, err
+	}
+	return schema.Parse(string(out))
+}
+
+// runs gives what go run prints.
+func runs(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"run"}, args...)...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go run %s schema: %w\n%s", b.From, err, strings.TrimSpace(problems.String()))
+		return nil, fmt.Errorf("go run %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
 	}
-	return schema.Parse(out.String())
+	return out.Bytes(), nil
 }
 
 type bridgeSchemaCmd struct{ bridgeSource }
@@ -60,11 +72,21 @@ func (c *bridgeSchemaCmd) Run(ctx context.Context, s *streams) error {
 type bridgeGenCmd struct {
 	bridgeSource
 	Out  string   `help:"The folder to write to." default:"." type:"path"`
-	Lang []string `help:"Which languages: c, haskell, python, rust (default: all)." placeholder:"LANGUAGE"`
+	Lang []string `help:"Which languages: c, haskell, python, rust (default: these); go: the library's own codecs, for bridge.Codecs, in the package whose folder is --out." placeholder:"LANGUAGE"`
 	Lock string   `help:"A lock file: a change that breaks its hosts is refused, and then it is written." type:"path" placeholder:"FILE"`
 }
 
 func (c *bridgeGenCmd) Run(ctx context.Context, s *streams) error {
+	if slices.Contains(c.Lang, "go") {
+		path, err := c.codec(ctx)
+		if err == nil {
+			_, err = fmt.Fprintln(s.out, path)
+		}
+		c.Lang = slices.DeleteFunc(c.Lang, func(l string) bool { return l == "go" })
+		if err != nil || len(c.Lang) == 0 {
+			return fail(exitProgram, err)
+		}
+	}
 	sch, err := c.schema(ctx)
 	if err != nil {
 		return fail(exitProgram, err)
@@ -101,6 +123,42 @@ func (c *bridgeGenCmd) Run(ctx context.Context, s *streams) error {
 		return write(c.Lock, sch.Text())
 	}
 	return nil
+}
+
+// codec writes the codecs in Go. The file that is there may not compile any more, or not be there while the package needs it:
+// the library's program is built with one in its place that has no codecs.
+func (c *bridgeGenCmd) codec(ctx context.Context) (string, error) {
+	path, err := filepath.Abs(filepath.Join(c.Out, "zwire.go"))
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, "go", "list", "-e", "-f", "{{.Name}}", filepath.Dir(path)).Output()
+	if err != nil {
+		return "", fmt.Errorf("go list %s: %w", c.Out, err)
+	}
+	dir, err := os.MkdirTemp("", "bridge")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	stub, overlay := filepath.Join(dir, "stub.go"), filepath.Join(dir, "overlay.json")
+	text := "package " + strings.TrimSpace(string(out)) + "\n\nimport \"github.com/isthmus-ffi/isthmus/bridge/schema\"\n\nfunc wireCodecs() []schema.Generated { return nil }\n"
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: stub}})
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.WriteFile(stub, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		return "", err
+	}
+	source, err := runs(ctx, "-overlay="+overlay, c.From, "codec")
+	if err != nil {
+		return "", err
+	}
+	formatted, err := goformat.Source(source)
+	if err != nil {
+		return "", err
+	}
+	return path, atomicfile.WriteBytes(path, 0o666, formatted)
 }
 
 type bridgeCheckCmd struct {

@@ -34,9 +34,19 @@ func Values() []any {
 	return []any{full, least, other, Msg(Ping{}), Msg(Pong{1 << 40}), Msg(Text{"text"}), Msg(blob)}
 }
 
-// Codecs are those of All and of Msg.
-func Codecs() (all, msg *schema.Codec, err error) {
+// Codecs are those of All and of Msg, by reflection.
+func Codecs() (all, msg *schema.Codec, err error) { return codecs(&schema.Builder{}) }
+
+//go:generate go run ../../../cmd/isthmus bridge gen --lang go ../samplelib
+
+// Generated are those of All and of Msg that were generated.
+func Generated() (all, msg *schema.Codec, err error) {
 	var b schema.Builder
+	b.Use(wireCodecs()...)
+	return codecs(&b)
+}
+
+func codecs(b *schema.Builder) (all, msg *schema.Codec, err error) {
 	if err := b.Sum(reflect.TypeFor[Msg](), nil, Ping{}, Pong{}, Text{}, Blob{}); err != nil {
 		return nil, nil, err
 	}

@@ -136,6 +136,7 @@ func Limits() bridge.Options {
 func New(o bridge.Options) *bridge.Bridge {
 	o.Name = "sample"
 	b := bridge.New(o)
+	bridge.Codecs(b, wireCodecs()...)
 	bridge.Sum[Msg](b, Ping{}, Pong{}, Text{}, Blob{})
 	bridge.OpenSum[Shape](b, OtherShape{}, Circle{}, Polygon{})
 	bridge.Call(b, "echo", func(_ context.Context, m Msg) (Msg, error) {

@@ -12,7 +12,7 @@ enum { NEW, PENDING, PENDING_WAITED, CLAIMED, DONE, ABANDONED, FREED };
 
 // slot is a br_slot and what the host need not see. state says whose it is: the host's (NEW, DONE), or Go's. PENDING (or
 // PENDING_WAITED, with somebody in br_wait) becomes CLAIMED, then DONE, by whoever completes it, or ABANDONED by the host;
-// after that it belongs to the consumer of the ring.
+// after that it belongs to those in Go who take from the ring.
 typedef struct slot {
   br_slot pub;
   uint32_t state;
@@ -20,12 +20,13 @@ typedef struct slot {
   uint64_t generation;
   uint64_t charge;     // bytes that it counts for
   struct slot *next;   // of the abandoned, or of the done
-  uint64_t call;       // Go's number for it, 0 before it was taken from the ring: the consumer's
-  uint32_t reaped;     // abandoned and found before it was taken: the consumer's
-  uint32_t taken;      // from the ring: the consumer's
+  uint64_t call;       // Go's number for it, 0 for none: Go's
+  uint32_t stage;      // IN_RING, then TAKEN or, when it was found abandoned before, REAPED: Go's
   uint64_t room;       // of buf
   uint8_t buf[];
 } slot;
+
+enum { IN_RING, TAKEN, REAPED };
 
 // cell is a place in the ring, one line of the cache. A small cast travels inside.
 #define CELL_BYTES 48
@@ -41,10 +42,16 @@ typedef struct cell {
   } u;
 } cell;
 
-// ring is a bounded queue of many producers, the hosts' threads, and one consumer, which is Go. It is made once.
+// Who takes from the ring: a worker of Go's (any other number), nobody (and some wait for the bell), or one that a producer
+// has rung for.
+enum { WATCH_NONE, WATCH_RUNG };
+
+// ring is a bounded queue of many producers, the hosts' threads, and one consumer at a time, the worker that has the watch. It
+// is made once.
 typedef struct ring {
   uint64_t head; uint8_t p0[56];
-  uint32_t sleeping; uint8_t p1[60];
+  uint64_t watch;
+  uint32_t bell; uint8_t p1[52];   // counts; workers without the watch wait for it
   uint64_t inside; uint8_t p2[56]; // threads between the look at the generation and the end of what they do
   uint64_t mask;
   slot *abandoned;                 // a stack: pushed by hosts, taken as a whole by the consumer
@@ -57,7 +64,9 @@ extern br_stats_t bri_stats; // counters, each written atomically, some by C and
 int32_t bri_serve(const br_desc *desc);
 void bri_refuse(const char *why);
 ring *bri_ring(void);
-void bri_wait(void);
+void bri_bell_wait(uint32_t bell);
+void bri_bell_all(void);
+bool bri_linger(uint64_t tail);
 void bri_wake(void);
 int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n);
 void bri_reap(slot *s);

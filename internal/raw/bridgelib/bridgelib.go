@@ -35,13 +35,34 @@ type session struct {
 	program    Program
 	epoch      time.Time // when CLOCK_MONOTONIC was base
 	base       uint64
-	stop       atomic.Bool
-	rounds     chan chan struct{} // who waits for a round of the consumer
-	done       chan struct{}
+	deadlines  *atomic.Uint64
+	zombies    *atomic.Uint64
+
+	mask            uint64 // of cells
+	cells           []C.cell
+	watch, head     *uint64
+	bell            *uint32
+	abandoned       *unsafe.Pointer
+	inFlight, bytes *uint64
+	batch           uint64 // of casts that are counted out together
+
+	stop    atomic.Bool
+	parked  atomic.Int32 // workers that wait for the bell, or are about to
+	closing atomic.Bool
+	quiet   chan struct{}
 
 	mu    sync.Mutex
-	calls map[uint64]*Call
-	last  uint64
+	table []*worker // nil where one has left
+	holes []int
+	idle  []*worker // they wait for another worker
+
+	dog   *time.Timer
+	awake atomic.Bool
+	seen  atomic.Uint64 // the watch when the watchdog last looked
+
+	expiry  sync.Mutex
+	timer   *time.Timer
+	nearest atomic.Uint64 // deadline that the timer waits for; 0: none
 }
 
 // Serve makes p the bridge that this library's hosts find. There is one in a process.
@@ -105,16 +126,19 @@ func brgo_open(generation C.uint64_t, args *C.br_init_args, failure *C.br_error)
 	o.MaxRequest, o.MaxReply = uint64(st.max_request), uint64(st.max_reply)
 	s := &session{
 		generation: o.Generation, program: program, epoch: time.Now(), base: uint64(C.bri_now()),
-		rounds: make(chan chan struct{}, 1), done: make(chan struct{}), calls: map[uint64]*Call{},
-		last: o.Generation << 32,
+		deadlines: Stats().Deadlines, zombies: Stats().Zombies, quiet: make(chan struct{}, 1), batch: min(uint64(st.max_in_flight)/32, 32),
 	}
+	s.look()
+	s.dog, s.timer = time.AfterFunc(time.Hour, s.bark), time.AfterFunc(time.Hour, s.sweep)
 	if status, err := program.Open(o, s); err != nil {
+		s.dog.Stop()
+		s.timer.Stop()
 		text := unsafe.Slice((*byte)(unsafe.Pointer(&failure.text[0])), len(failure.text))
 		text[copy(text[:len(text)-1], err.Error())] = 0
 		return C.int32_t(status)
 	}
 	current.Store(s)
-	go s.consume()
+	s.open()
 	return C.BR_OK
 }
 
@@ -123,10 +147,8 @@ func brgo_open(generation C.uint64_t, args *C.br_init_args, failure *C.br_error)
 //export brgo_close
 func brgo_close(_, drain C.uint64_t, report *C.br_report) {
 	s := current.Load()
-	r := s.program.Close(time.Duration(min(uint64(drain), 1<<62)), s.round)
-	s.stop.Store(true)
-	s.round()
-	<-s.done
+	r := s.program.Close(time.Duration(min(uint64(drain), 1<<62)))
+	s.end()
 	current.Store(nil)
 	report.finished, report.closed, report.casts_dropped = C.uint64_t(r.Finished), C.uint64_t(r.Closed), C.uint64_t(r.CastsDropped)
 	report.zombies, report.waited_ns = C.uint64_t(r.Zombies), C.uint64_t(r.Waited)
@@ -177,6 +199,28 @@ func (s *session) Event(method uint32, message []byte, oldest bool) Status {
 		drop = 1
 	}
 	return Status(C.bri_event_push(C.uint64_t(s.generation), C.uint32_t(method), first(message), C.uint64_t(len(message)), drop))
+}
+
+// Quiet is [Link.Quiet].
+func (s *session) Quiet() <-chan struct{} {
+	s.closing.Store(true)
+	return s.quiet
+}
+
+// Leave is [Link.Leave].
+func (s *session) Leave(l *Lane, n int64) {
+	if l == nil {
+		return
+	}
+	switch left := l.Active.Add(-n); {
+	case left < 0: // it is a zombie
+		s.zombies.Add(uint64(-n))
+	case left == 0 && s.closing.Load():
+		select {
+		case s.quiet <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // first is the address of a slice's bytes, for a C function that reads them while it runs.

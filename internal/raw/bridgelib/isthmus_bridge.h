@@ -212,7 +212,8 @@ BR_API int32_t br_event_unwake(uint64_t generation, uint64_t subscription, void 
  * It stays when the bridge is closed, and is not to be closed. Read it before br_done_next. */
 BR_API int br_doorbell_fd(uint64_t generation);
 
-/* The next slot with BR_SLOT_DONE_LIST that is done; NULL: none. */
+/* The next slot with BR_SLOT_DONE_LIST that is done; NULL: none. The bell is not rung again while some are there: a host that
+ * was woken takes them until it is NULL. */
 BR_API br_slot *br_done_next(uint64_t generation);
 
 BR_API int32_t br_stats(br_stats_t *out);

@@ -20,25 +20,32 @@ func Refuse(error) {}
 
 // Call is a call of a host's.
 type Call struct {
-	Method   uint32
-	Deadline time.Time
-	Value    any
+	Method uint32
+	Lane   *Lane
 }
 
-// Request has none.
-func (*Call) Request(func([]byte)) bool { return false }
+// Deadline is none.
+func (*Call) Deadline() time.Time { return time.Time{} }
+
+// Begin has nothing.
+func (*Call) Begin(Watcher) ([]byte, bool) { return nil, false }
+
+// Decoded does nothing.
+func (*Call) Decoded() {}
 
 // Done does nothing.
 func (*Call) Done(Status, []byte) bool { return false }
 
 // Cast is a message of a host's.
-type Cast struct{ Method uint32 }
+type Cast struct {
+	Method uint32
+	Lane   *Lane
+
+	w *struct{}
+}
 
 // Message has none.
 func (*Cast) Message() []byte { return nil }
-
-// Done does nothing.
-func (*Cast) Done() {}
 
 // Counters are the numbers of br_stats that Go counts.
 type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed, Inline, OK, Failed *atomic.Uint64 }

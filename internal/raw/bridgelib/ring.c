@@ -25,14 +25,37 @@ static int futex_wait(uint32_t *at, uint32_t while_it_is, const struct timespec 
   return (int)syscall(SYS_futex, at, FUTEX_WAIT_BITSET_PRIVATE, while_it_is, until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-// The consumer says that it sleeps, looks again, and sleeps; producers publish, then look whether it sleeps. Both are
-// sequentially consistent, so that one of them sees the other.
+// A worker that finds the ring empty gives up the watch, looks again, and waits for the bell; producers publish, then look
+// whether anybody has the watch. Both are sequentially consistent, so that one of them sees the other.
 void bri_wake(void) {
   ring *r = bri_state.ring;
-  if (load32(&r->sleeping) != 0 && __atomic_exchange_n(&r->sleeping, 0, __ATOMIC_SEQ_CST) != 0) futex_wake(&r->sleeping, 1);
+  if (load64(&r->watch) != WATCH_NONE || !swap64(&r->watch, WATCH_NONE, WATCH_RUNG)) return;
+  __atomic_fetch_add(&r->bell, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&r->bell, 1);
 }
 
-void bri_wait(void) { futex_wait(&bri_state.ring->sleeping, 1, NULL); }
+void bri_bell_wait(uint32_t bell) { futex_wait(&bri_state.ring->bell, bell, NULL); }
+
+// bri_linger looks a few microseconds for what is published next. A sender of casts has it sooner than a bell would ring; one
+// who waits for a reply has not.
+bool bri_linger(uint64_t tail) {
+  ring *r = bri_state.ring;
+  uint64_t *seq = &r->cells[tail & r->mask].seq;
+  for (int i = 0; i < 100; i++) {
+    if (load64(seq) == tail + 1) return true;
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("yield");
+#endif
+  }
+  return false;
+}
+
+void bri_bell_all(void) {
+  __atomic_fetch_add(&bri_state.ring->bell, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&bri_state.ring->bell, INT32_MAX);
+}
 
 static void peak(uint64_t *p, uint64_t v) {
   uint64_t was = __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -303,7 +326,7 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
     do {
       s->next = top;
     } while (!__atomic_compare_exchange_n(&bri_state.done, &top, s, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-    bri_ring_bell();
+    if (top == NULL) bri_ring_bell(); // else it was rung for those below, and the host takes all
   }
   if (was == PENDING_WAITED) futex_wake(&s->state, INT32_MAX); // of the address alone
   wake_token(capability, token);
