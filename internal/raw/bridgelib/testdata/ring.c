@@ -1,6 +1,7 @@
-// The C half alone, with a consumer in C that does what Go does, for the thread and address sanitizers, which do not know
+// The C half alone, with workers in C that take from the ring as Go's do, for the thread and address sanitizers, which do not know
 // Go's atomics. Hosts submit, wait, abandon, cast and listen while the bridge opens and closes.
 #define _GNU_SOURCE
+#include <signal.h>
 #include <time.h>
 static void between(void) { // sometimes longer than a bridge is open
   static unsigned n;
@@ -14,10 +15,11 @@ static void between(void) { // sometimes longer than a bridge is open
 #include "../ring.c"
 
 #include <stdio.h>
+#include <sys/prctl.h>
 
 static int stopping, consumer_stop, completers_stop;
-static uint64_t generation_now, tail_; // tail_ is the consumer's
-static pthread_t consumer, completers[2];
+static uint64_t generation_now, tail_, parked_; // tail_ is of who has the watch
+static pthread_t consumers[3], completers[2];
 static slot *queue_[4096];
 static uint64_t queue_head, queue_tail;
 static pthread_mutex_t queue_mu = PTHREAD_MUTEX_INITIALIZER;
@@ -50,63 +52,87 @@ static void *complete(void *p) {
   }
 }
 
-static slot *parked; // abandoned and taken: freed when all completers are done with what they have
+static slot *left_over; // abandoned and taken: freed when all completers are done with what they have
+
+static bool pending(void) {
+  ring *r = bri_state.ring;
+  uint64_t at = load64(&tail_);
+  return load64(&r->cells[at & r->mask].seq) == at + 1 || __atomic_load_n(&r->abandoned, __ATOMIC_SEQ_CST) != NULL;
+}
+
+// take takes one thing from the ring, if there is one, and what was abandoned.
+static bool take(void) {
+  ring *r = bri_state.ring;
+  for (slot *s = __atomic_exchange_n(&r->abandoned, (slot *)NULL, __ATOMIC_SEQ_CST); s != NULL;) {
+    slot *next = s->next;
+    if (swap32(&s->stage, IN_RING, REAPED)) {
+    } else if (!s->call) {
+      bri_reap(s);
+    } else { // a completer may look at it: Go has a mutex
+      s->next = left_over;
+      left_over = s;
+    }
+    s = next;
+  }
+  uint64_t at = load64(&tail_);
+  cell *c = &r->cells[at & r->mask];
+  if (load64(&c->seq) != at + 1) return false;
+  slot *s = c->u.slot;
+  if (c->kind == CELL_CAST) {
+    bri_cast_done(NULL);
+  } else if (s->cast) {
+    bri_cast_done(s);
+  } else if (load32(&s->state) == ABANDONED) {
+    if (!swap32(&s->stage, IN_RING, TAKEN)) bri_reap(s);
+  } else {
+    s->call = 1;
+    if (swap32(&s->stage, IN_RING, TAKEN)) {
+      __atomic_add_fetch(&left_, 1, __ATOMIC_SEQ_CST);
+      pthread_mutex_lock(&queue_mu);
+      queue_[queue_head++ % 4096] = s;
+      pthread_mutex_unlock(&queue_mu);
+    } else {
+      bri_reap(s);
+    }
+  }
+  store64(&c->seq, at + r->mask + 1);
+  store64(&tail_, at + 1);
+  return true;
+}
+
+static bool claim(uint64_t *ticket) {
+  ring *r = bri_state.ring;
+  *ticket += 2;
+  return swap64(&r->watch, WATCH_NONE, *ticket) || swap64(&r->watch, WATCH_RUNG, *ticket);
+}
 
 static void *consume(void *p) {
-  (void)p;
   ring *r = bri_state.ring;
-  for (;;) {
-    int stop = load_int(&consumer_stop);
-    bool worked = false;
-    cell *c = &r->cells[tail_ & r->mask];
-    while (load64(&c->seq) == tail_ + 1) {
-      worked = true;
-      if (c->kind == CELL_CAST) {
-        bri_cast_done(NULL);
-      } else if (c->u.slot->cast) {
-        bri_cast_done(c->u.slot);
-      } else if (c->u.slot->taken = 1, c->u.slot->reaped) {
-        bri_reap(c->u.slot);
-      } else if (load32(&c->u.slot->state) != ABANDONED) {
-        c->u.slot->call = 1;
-        __atomic_add_fetch(&left_, 1, __ATOMIC_SEQ_CST);
-        pthread_mutex_lock(&queue_mu);
-        queue_[queue_head++ % 4096] = c->u.slot;
-        pthread_mutex_unlock(&queue_mu);
+  uint64_t ticket = (uint64_t)(uintptr_t)p << 32;
+  bool watching = ticket == load64(&r->watch);
+  for (unsigned n = 0;; n++) {
+    if (watching && take()) {
+      if (n % 3 != 0 || load64(&parked_) == 0) continue;
+      store64(&r->watch, WATCH_NONE); // as before a slow handler
+      if (pending()) bri_wake();
+      watching = false;
+    }
+    __atomic_add_fetch(&parked_, 1, __ATOMIC_SEQ_CST);
+    if (watching) {
+      store64(&r->watch, WATCH_NONE);
+      watching = pending() && claim(&ticket);
+    }
+    while (!watching) {
+      uint32_t bell = load32(&r->bell);
+      if (load_int(&consumer_stop)) break;
+      if (load64(&r->watch) == WATCH_RUNG && claim(&ticket)) {
+        watching = true;
+        break;
       }
-      store64(&c->seq, tail_ + r->mask + 1);
-      tail_++;
-      c = &r->cells[tail_ & r->mask];
+      bri_bell_wait(bell);
     }
-    for (slot *s = __atomic_exchange_n(&r->abandoned, (slot *)NULL, __ATOMIC_SEQ_CST); s != NULL;) {
-      slot *next = s->next;
-      worked = true;
-      if (!s->taken) {
-        s->reaped = 1;
-      } else if (!s->call) {
-        bri_reap(s);
-      } else {
-        s->next = parked;
-        parked = s;
-      }
-      s = next;
-    }
-    if (parked != NULL && load64(&left_) == 0) {
-      while (parked != NULL) {
-        slot *next = parked->next;
-        bri_reap(parked);
-        parked = next;
-      }
-    }
-    if (worked) continue;
-    if (stop && load64(&left_) == 0 && parked == NULL) return NULL;
-    store32(&r->sleeping, 1);
-    if (load64(&c->seq) == tail_ + 1 || parked != NULL || stop || load_int(&consumer_stop) || __atomic_load_n(&r->abandoned, __ATOMIC_SEQ_CST)) {
-      store32(&r->sleeping, 0);
-      continue;
-    }
-    bri_wait();
-    store32(&r->sleeping, 0);
+    __atomic_sub_fetch(&parked_, 1, __ATOMIC_SEQ_CST);
+    if (!watching) return NULL;
   }
 }
 
@@ -115,16 +141,26 @@ int32_t brgo_open(uint64_t g, br_init_args *a, br_error *e) {
   store_int(&consumer_stop, 0);
   store_int(&completers_stop, 0);
   for (int i = 0; i < 2; i++) pthread_create(&completers[i], NULL, complete, NULL);
-  pthread_create(&consumer, NULL, consume, NULL);
+  store64(&bri_state.ring->watch, (uint64_t)1 << 32);
+  for (uintptr_t i = 0; i < 3; i++) pthread_create(&consumers[i], NULL, consume, (void *)(i + 1));
   store64(&generation_now, g);
   return BR_OK;
 }
 
 void brgo_close(uint64_t g, uint64_t d, br_report *rep) {
   (void)g, (void)d, (void)rep;
+  while (load64(&tail_) != load64(&bri_state.ring->head) || load64(&left_) != 0 || load64(&parked_) != 3) {
+    struct timespec t = {0, 100000};
+    nanosleep(&t, NULL); // nobody rings: what was published was rung for
+  }
   store_int(&consumer_stop, 1);
-  bri_wake();
-  pthread_join(consumer, NULL);
+  bri_bell_all();
+  for (int i = 0; i < 3; i++) pthread_join(consumers[i], NULL);
+  while (left_over != NULL) {
+    slot *next = left_over->next;
+    bri_reap(left_over);
+    left_over = next;
+  }
   store_int(&completers_stop, 1);
   for (int i = 0; i < 2; i++) pthread_join(completers[i], NULL);
 }
@@ -183,6 +219,8 @@ static void *host(void *p) {
 }
 
 int main(int argc, char **argv) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL); // whoever kills the test
+  alarm(240);
   br_desc d = {.name = "ring", .schema = "", .max_request = 4096, .max_reply = 4096, .max_in_flight = 60, .max_bytes = 1 << 20};
   if (bri_serve(&d) != BR_OK) return 1;
   int rounds = argc > 1 ? atoi(argv[1]) : 50;
