@@ -30,6 +30,9 @@ var (
 )
 
 // session is one generation.
+//
+// SAFETY: owner of what its pointers point to: C's static memory and the ring, which stay; bounds: one field each; alignment:
+// C's structs; thread: atomics only, but the cells, which are those of the worker that has the watch.
 type session struct {
 	generation uint64
 	program    Program
