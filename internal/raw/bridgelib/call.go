@@ -18,7 +18,7 @@ type Call struct {
 	Lane   *Lane // nil: there is no such method
 
 	w        *worker
-	deadline uint64        // of CLOCK_MONOTONIC, 0: none
+	deadline uint64 // of CLOCK_MONOTONIC, 0: none
 	timed    bool
 	ended    time.Duration // when Done was called, after the session's epoch, if it is timed
 
