@@ -22,11 +22,6 @@ func (k *MatMul) SetBatch(p *Pool, start, count int) error {
 	return batch(p, k.object(), rowMPSMatrixMultiplicationSetBatchStart, rowMPSMatrixMultiplicationSetBatchSize, start, count)
 }
 
-// SetOrigins are where the operands begin: column, row, matrix.
-func (k *MatMul) SetOrigins(p *Pool, left, right, result [3]int) error {
-	return origins(p, k.object(), []objc.Row{rowMPSMatrixMultiplicationSetLeftMatrixOrigin, rowMPSMatrixMultiplicationSetRightMatrixOrigin, rowMPSMatrixMultiplicationSetResultMatrixOrigin}, left, right, result)
-}
-
 // Encode appends the product to a command buffer.
 func (k *MatMul) Encode(p *Pool, c *CommandBuffer, left, right, result *Matrix) error {
 	return p.Do(k.object(), rowMPSMatrixMultiplicationEncodeToCommandBufferLeftMatrixRightMatrixResultMatrix,
@@ -245,16 +240,6 @@ func batch(p *Pool, o *objc.Object, startRow, sizeRow objc.Row, start, count int
 		return err
 	}
 	return p.Do(o, sizeRow, objc.Uint(count))
-}
-
-// origins sets where operands begin.
-func origins(p *Pool, o *objc.Object, rows []objc.Row, at ...[3]int) error {
-	for i, row := range rows {
-		if err := p.Do(o, row, objc.Size(at[i][0], at[i][1], at[i][2])); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // extent sets the rows and columns of a kernel that was just made, which goes if that fails.

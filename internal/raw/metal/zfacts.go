@@ -69,9 +69,6 @@ const (
 	rowMPSMatrixMultiplicationInitWithDeviceTransposeLeftTransposeRightResultRowsResultColumnsInteriorColumnsAlphaBeta
 	rowMPSMatrixMultiplicationSetBatchStart
 	rowMPSMatrixMultiplicationSetBatchSize
-	rowMPSMatrixMultiplicationSetLeftMatrixOrigin
-	rowMPSMatrixMultiplicationSetRightMatrixOrigin
-	rowMPSMatrixMultiplicationSetResultMatrixOrigin
 	rowMPSMatrixMultiplicationEncodeToCommandBufferLeftMatrixRightMatrixResultMatrix
 	rowMPSMatrixVectorMultiplicationInitWithDeviceTransposeRowsColumnsAlphaBeta
 	rowMPSMatrixVectorMultiplicationSetBatchStart
@@ -82,16 +79,12 @@ const (
 	rowMPSMatrixSoftMaxSetSourceColumns
 	rowMPSMatrixSoftMaxSetBatchStart
 	rowMPSMatrixSoftMaxSetBatchSize
-	rowMPSMatrixSoftMaxSetSourceMatrixOrigin
-	rowMPSMatrixSoftMaxSetResultMatrixOrigin
 	rowMPSMatrixSoftMaxEncodeToCommandBufferInputMatrixResultMatrix
 	rowMPSMatrixLogSoftMaxInitWithDevice
 	rowMPSMatrixLogSoftMaxSetSourceRows
 	rowMPSMatrixLogSoftMaxSetSourceColumns
 	rowMPSMatrixLogSoftMaxSetBatchStart
 	rowMPSMatrixLogSoftMaxSetBatchSize
-	rowMPSMatrixLogSoftMaxSetSourceMatrixOrigin
-	rowMPSMatrixLogSoftMaxSetResultMatrixOrigin
 	rowMPSMatrixLogSoftMaxEncodeToCommandBufferInputMatrixResultMatrix
 	rowMPSMatrixNeuronInitWithDevice
 	rowMPSMatrixNeuronSetSourceNumberOfFeatureVectors
@@ -100,8 +93,6 @@ const (
 	rowMPSMatrixNeuronSetBatchSize
 	rowMPSMatrixNeuronSetNeuronTypeParameterAParameterBParameterC
 	rowMPSMatrixNeuronSetAlpha
-	rowMPSMatrixNeuronSetSourceMatrixOrigin
-	rowMPSMatrixNeuronSetResultMatrixOrigin
 	rowMPSMatrixNeuronEncodeToCommandBufferInputMatrixBiasVectorResultMatrix
 	rowMPSMatrixSumInitWithDeviceCountRowsColumnsTranspose
 	rowMPSMatrixSumEncodeToCommandBufferSourceMatricesResultMatrixScaleVectorOffsetVectorBiasVectorStartIndex
@@ -208,9 +199,6 @@ var facts = [...]objc.Fact{
 	{Class: "MPSMatrixMultiplication", Selector: "initWithDevice:transposeLeft:transposeRight:resultRows:resultColumns:interiorColumns:alpha:beta:", Encoding: "@@:@BBQQQdd", Retained: true, Nullable: true},
 	{Class: "MPSMatrixMultiplication", Selector: "setBatchStart:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixMultiplication", Selector: "setBatchSize:", Encoding: "v@:Q"},
-	{Class: "MPSMatrixMultiplication", Selector: "setLeftMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
-	{Class: "MPSMatrixMultiplication", Selector: "setRightMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
-	{Class: "MPSMatrixMultiplication", Selector: "setResultMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
 	{Class: "MPSMatrixMultiplication", Selector: "encodeToCommandBuffer:leftMatrix:rightMatrix:resultMatrix:", Encoding: "v@:@@@@"},
 	{Class: "MPSMatrixVectorMultiplication", Selector: "initWithDevice:transpose:rows:columns:alpha:beta:", Encoding: "@@:@BQQdd", Retained: true, Nullable: true},
 	{Class: "MPSMatrixVectorMultiplication", Selector: "setBatchStart:", Encoding: "v@:Q"},
@@ -221,16 +209,12 @@ var facts = [...]objc.Fact{
 	{Class: "MPSMatrixSoftMax", Selector: "setSourceColumns:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixSoftMax", Selector: "setBatchStart:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixSoftMax", Selector: "setBatchSize:", Encoding: "v@:Q"},
-	{Class: "MPSMatrixSoftMax", Selector: "setSourceMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
-	{Class: "MPSMatrixSoftMax", Selector: "setResultMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
 	{Class: "MPSMatrixSoftMax", Selector: "encodeToCommandBuffer:inputMatrix:resultMatrix:", Encoding: "v@:@@@"},
 	{Class: "MPSMatrixLogSoftMax", Selector: "initWithDevice:", Encoding: "@@:@", Retained: true, Nullable: true},
 	{Class: "MPSMatrixLogSoftMax", Selector: "setSourceRows:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixLogSoftMax", Selector: "setSourceColumns:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixLogSoftMax", Selector: "setBatchStart:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixLogSoftMax", Selector: "setBatchSize:", Encoding: "v@:Q"},
-	{Class: "MPSMatrixLogSoftMax", Selector: "setSourceMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
-	{Class: "MPSMatrixLogSoftMax", Selector: "setResultMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
 	{Class: "MPSMatrixLogSoftMax", Selector: "encodeToCommandBuffer:inputMatrix:resultMatrix:", Encoding: "v@:@@@"},
 	{Class: "MPSMatrixNeuron", Selector: "initWithDevice:", Encoding: "@@:@", Retained: true},
 	{Class: "MPSMatrixNeuron", Selector: "setSourceNumberOfFeatureVectors:", Encoding: "v@:Q"},
@@ -239,8 +223,6 @@ var facts = [...]objc.Fact{
 	{Class: "MPSMatrixNeuron", Selector: "setBatchSize:", Encoding: "v@:Q"},
 	{Class: "MPSMatrixNeuron", Selector: "setNeuronType:parameterA:parameterB:parameterC:", Encoding: "v@:ifff"},
 	{Class: "MPSMatrixNeuron", Selector: "setAlpha:", Encoding: "v@:d"},
-	{Class: "MPSMatrixNeuron", Selector: "setSourceMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
-	{Class: "MPSMatrixNeuron", Selector: "setResultMatrixOrigin:", Encoding: "v@:{?=QQQ}"},
 	{Class: "MPSMatrixNeuron", Selector: "encodeToCommandBuffer:inputMatrix:biasVector:resultMatrix:", Encoding: "v@:@@@@"},
 	{Class: "MPSMatrixSum", Selector: "initWithDevice:count:rows:columns:transpose:", Encoding: "@@:@QQQB", Retained: true},
 	{Class: "MPSMatrixSum", Selector: "encodeToCommandBuffer:sourceMatrices:resultMatrix:scaleVector:offsetVector:biasVector:startIndex:", Encoding: "v@:@@@@@@Q"},
