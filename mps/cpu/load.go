@@ -36,7 +36,7 @@ func span(m op.Matrix, i int) []byte {
 	return m.Storage.Bytes()[begin : begin+(m.Rows-1)*m.RowBytes+m.Columns*m.Type.Size()]
 }
 
-// one is a vector as a matrix of one row.
+// matrix is vectors as matrices of one row.
 func matrix(v op.Vector) op.Matrix {
 	return op.Matrix{
 		Storage: v.Storage, Type: v.Type, Offset: v.Offset, RowBytes: v.VectorBytes, Rows: 1, Columns: v.Length, Count: v.Count, MatrixBytes: v.VectorBytes,
@@ -113,11 +113,13 @@ func (d *device) chunks(n, width int, f func(begin, end int)) {
 	d.pool.Run((n+each-1)/each, func(i int) { f(i*each, min(n, (i+1)*each)) })
 }
 
-// rows calls f for each row of each matrix of source and result: with the source's elements, and a place for as many of the result's.
+// rows calls f for each row of each matrix of source and result, which have one type: with the source's elements, and a place for as many of the result's.
 func (d *device) rows(source, result op.Matrix, f func(dst, src []float32, row int)) {
 	d.chunks(result.Count*result.Rows, result.Columns, func(begin, end int) {
-		buf := make([]float32, 2*result.Columns)
-		in, out := buf[:source.Columns], buf[result.Columns:]
+		var in, out []float32
+		if result.Type != dtype.F32 {
+			in, out = make([]float32, source.Columns), make([]float32, result.Columns)
+		}
 		for n := begin; n < end; n++ {
 			i, r := n/result.Rows, n%result.Rows
 			src, to := d.floats(source, i, r, in), rowBytes(result, i, r)
