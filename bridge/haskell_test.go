@@ -98,12 +98,30 @@ func TestB11Figures(t *testing.T) {
 	t.Log(out)
 }
 
-// TestB01HaskellExit leaves main while calls are under way, where no bracket runs.
+// TestB01HaskellExit leaves main at 100 points while calls are under way, where no bracket runs; and ends GHC's runtime in a
+// program that goes on, until the calls that were under way have ended without it.
 func TestB01HaskellExit(t *testing.T) {
 	host := haskellHost(t)
-	for range 10 {
-		run(t, nil, "timeout", "100", host, "exit")
+	for i := range 100 {
+		run(t, nil, "timeout", "100", host, "exit", fmt.Sprint(i*331%7000))
 	}
+	exit := haskell(t, "exit", "Exit.hs", "-threaded", "-no-hs-main", "-optc-I../include", "hosts/haskell/tests/exit.c")
+	t.Log(run(t, nil, "timeout", "100", exit))
+}
+
+// TestB04HaskellCancel has 4,000 callers in Haskell cancelled, at any point of a call: no slot is left, and no stable pointer.
+func TestB04HaskellCancel(t *testing.T) {
+	t.Log(run(t, nil, "timeout", "300", haskellHost(t), "cancel"))
+}
+
+// TestB06HaskellBlocked has 10,000 callers in Haskell blocked: they wait on a few threads of the operating system.
+func TestB06HaskellBlocked(t *testing.T) {
+	t.Log(run(t, nil, "timeout", "300", haskellHost(t), "blocked"))
+}
+
+// TestB02HaskellCapabilities has calls go on while the number of capabilities changes and both sides collect garbage.
+func TestB02HaskellCapabilities(t *testing.T) {
+	t.Log(run(t, []string{"GOGC=1"}, "timeout", "300", haskellHost(t), "capabilities"))
 }
 
 // TestB10Reload loads scripts into the host's interpreter, again and again: of the one before nothing arrives any more, also
@@ -115,4 +133,10 @@ func TestB10Reload(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(tail(run(t, nil, "timeout", "600", host, db, place, filepath.Join(t.TempDir(), "Script.hs"))))
+}
+
+// TestB05Properties has properties of the codec in Haskell hold for random values and random damage of every type of the
+// sample, and its bytes be those of the package store where store has the type.
+func TestB05Properties(t *testing.T) {
+	t.Log(run(t, nil, "timeout", "300", haskell(t, "props", "Properties.hs"), "300"))
 }

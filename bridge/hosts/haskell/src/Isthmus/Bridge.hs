@@ -44,6 +44,7 @@ import qualified Data.ByteString as B
 import qualified Data.ByteString.Unsafe as B
 import Data.Int
 import qualified Data.Map.Strict as Map
+import qualified Data.Sequence as Seq
 import qualified Data.Set as Set
 import qualified Data.Text as T
 import qualified Data.Text.Encoding as T
@@ -105,10 +106,13 @@ data Bridge = Bridge
   , outer :: [TVar Bool]    -- ^ and so must be those around it
   , gates :: [Gate]         -- ^ of this scope and those around it, but not the whole bridge's: there the generation is that
   , runtime :: !(ForeignPtr ()) -- ^ while it lives Go may call this runtime
-  , credits :: !(TVar Int)  -- ^ calls that may begin
+  , credits :: !(TVar Int)  -- ^ calls that may begin; 0 while anybody is in line
+  , line :: !(TVar (Seq.Seq (TVar Turn))) -- ^ who waits for one, in turn
   , freed :: !(TVar Word64) -- ^ counted up when a call has ended: bytes may have become free
   , children :: !(TVar (Set.Set ThreadId))
   }
+
+data Turn = Waiting | Granted | Away deriving Eq
 
 -- | What revoking a scope waits for and wakes, in threads that are not its children too.
 data Gate = Gate
@@ -155,7 +159,7 @@ open c s =
     most <- statsField 24
     -- A finalizer in C: the runtime runs it before its memory goes, also when it ends without closing the bridge.
     alive <- newForeignPtr brMute (nullPtr `plusPtr` fromIntegral gen)
-    Bridge gen c <$> newTVarIO True <*> pure [] <*> pure [] <*> pure alive <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO 0 <*> newTVarIO Set.empty
+    Bridge gen c <$> newTVarIO True <*> pure [] <*> pure [] <*> pure alive <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO Seq.empty <*> newTVarIO 0 <*> newTVarIO Set.empty
   where
     initSize = 96
     errSize = 1040
@@ -248,16 +252,29 @@ withScope b = bracket begin (\s -> uninterruptibleMask_ (revoke (take 1 (gates s
       g <- Gate <$> newTVarIO 0 <*> newTVarIO 0 <*> newTVarIO Map.empty
       pure b { mine = m, outer = mine b : outer b, gates = g : gates b, children = kids }
 
--- | Room for a call, waited for in STM.
+-- | Room for a call, waited for in STM, first come first served: who ends a call wakes one that waits, not all.
 withCredit :: Bridge -> IO a -> IO a
-withCredit b = bracket_ begin end
+withCredit b = bracket_ begin (atomically end)
   where
-    begin = atomically $ do
-      isOpen b
-      n <- readTVar (credits b)
-      when (n <= 0) retry
-      writeTVar (credits b) $! n - 1
-    end = atomically (modifyTVar' (credits b) (+ 1) >> modifyTVar' (freed b) (+ 1))
+    begin = do
+      turn <- atomically $ do
+        isOpen b
+        n <- readTVar (credits b)
+        if n > 0 then Nothing <$ (writeTVar (credits b) $! n - 1) else do
+          w <- newTVar Waiting
+          modifyTVar' (line b) (Seq.|> w)
+          pure (Just w)
+      forM_ turn $ \w ->
+        atomically (isOpen b >> readTVar w >>= \s -> when (s /= Granted) retry) `onException` atomically (swapTVar w Away >>= \s -> when (s == Granted) end)
+    end = do
+      modifyTVar' (freed b) (+ 1)
+      q <- readTVar (line b)
+      case Seq.viewl q of
+        Seq.EmptyL -> modifyTVar' (credits b) (+ 1)
+        w Seq.:< rest -> do
+          writeTVar (line b) rest
+          s <- swapTVar w Granted
+          when (s == Away) end -- it has gone: the next
 
 -- | Tries until there is room: bytes become free when a call ends, or, with casts, without notice.
 withRoom :: Bridge -> IO Int32 -> IO ()
