@@ -55,10 +55,10 @@ main = do
   withGo defaultConfig { onStuck = \n -> modifyIORef' stuck (+ n) } S.schema $ \b -> do
     let handledNow = countN <$> call b mHandled Ping
         -- Whatever had been handed over before has been handled when nothing is under way.
-        settle n = do { s <- stats; if inFlight s == 0 then pure True else if n == (0 :: Int) then pure False else threadDelay 1000 >> settle (n - 1) }
+        settle = do { s <- stats; unless (inFlight s == 0) (threadDelay 1000 >> settle) }
         goesOn = do { h <- handledNow; let { more = do { k <- handledNow; unless (k > h + 10) (threadDelay 1000 >> more) } }; maybe False (const True) <$> timeout 60000000 more }
         fence name = do
-          idle <- settle 60000
+          idle <- maybe False (const True) <$> timeout 60000000 settle
           h0 <- handledNow
           replicateM_ 50 (call b mEcho (Msg_Ping Ping) >> threadDelay 500)
           h1 <- handledNow
