@@ -69,6 +69,21 @@ func TestM18BarrierTellsWhatWasThrown(t *testing.T) {
 				}
 				return f.Thrown()
 			},
+			"wide": func(f *call.Frame) *isthmus.Exception {
+				w, err := call.New[call.Wide](f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.Fn, w.Ints[0] = lib.Fn("throw_kind"), c.kind
+				if !w.Run() {
+					t.Error("it did not run")
+				}
+				x := w.Thrown()
+				if w.Thrown() != nil {
+					t.Error("it is told twice")
+				}
+				return x
+			},
 			"steps": func(f *call.Frame) *isthmus.Exception {
 				s, err := call.Slice[call.Step](f, 3)
 				if err != nil {

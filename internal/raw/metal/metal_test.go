@@ -3,7 +3,12 @@ package metal_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +32,10 @@ func open(t testing.TB) (*metal.System, *objcdouble.Double) {
 		t.Fatal(err)
 	}
 	d.Arm(objcdouble.None, 0, 0)
+	double = d
+	if err := kernels(); err != nil {
+		t.Fatal(err)
+	}
 	return s, d
 }
 
@@ -323,14 +332,100 @@ func then(err error, steps ...func() error) error {
 	return err
 }
 
-// once runs everything in one pool.
+// once runs everything in one pool, and a kernel from source in another.
 func once(s *metal.System, check bool) error {
-	return s.Pool(func(p *metal.Pool) (err error) {
-		b := &bench{p: p, s: s}
-		defer func() { err = errors.Join(err, b.close()) }()
-		return everything(b, check)
-	})
+	for _, f := range []func(*bench, bool) error{everything, compute} {
+		err := s.Pool(func(p *metal.Pool) (err error) {
+			b := &bench{p: p, s: s}
+			defer func() { err = errors.Join(err, b.close()) }()
+			return f(b, check)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+const source = "kernel void fill(constant uint &v [[buffer(0)]], device uint *to [[buffer(1)]]) { to[0] = v; } // fill too"
+
+// fill is that kernel as the doubles run it: it counts its threads.
+const fill = `
+#include <stdint.h>
+#include <string.h>
+int isthmus_msl_has(const char *n) { return !strcmp(n, "fill"); }
+int isthmus_msl_run(const char *n, void *const *b, const uint64_t *s, int c, const uint64_t *g, const uint64_t *t) {
+  if (!b[0] || s[0] != 4 || !b[1] || s[1] < 8) return -2;
+  ((uint32_t *)b[1])[0] = *(uint32_t *)b[0];
+  ((uint32_t *)b[1])[1] = g[0] * 100000 + g[1] * 10000 + g[2] * 1000 + t[0] * 100 + t[1] * 10 + t[2];
+  return 0;
+}
+`
+
+// compute compiles a kernel and runs it.
+func compute(b *bench, check bool) error {
+	if err := b.begin(); err != nil {
+		return err
+	}
+	p, d := b.p, b.d
+	lib, err := own(d.NewLibrary(p, source))(b)
+	if err != nil {
+		return err
+	}
+	fn, err := own(lib.NewFunction(p, "fill"))(b)
+	if err != nil {
+		return err
+	}
+	state, err := own(d.NewPipeline(p, fn))(b)
+	if err != nil {
+		return err
+	}
+	buf, err := own(d.NewBuffer(p, 64, metal.Shared))(b)
+	if err != nil {
+		return err
+	}
+	e, err := own(b.c.Encoder(p))(b)
+	if err != nil {
+		return err
+	}
+	err = then(nil,
+		func() error { return e.SetPipeline(p, state) },
+		func() error { return e.SetBytes(p, []byte{1, 2, 3, 4}, 0) },
+		func() error { return e.SetBuffer(p, buf, 16, 1) },
+		func() error { return e.SetThreadgroupMemory(p, 32, 0) },
+		func() error { return e.Dispatch(p, [3]int{1, 2, 3}, [3]int{4, 5, 6}) },
+	)
+	if err = errors.Join(err, e.End(p)); err != nil {
+		return err
+	}
+	if err := b.end(); err != nil || !check {
+		return err
+	}
+	got, err := buf.Bytes(p)
+	if err == nil && (binary.LittleEndian.Uint32(got[16:]) != 0x04030201 || binary.LittleEndian.Uint32(got[20:]) != 123456) {
+		err = fmt.Errorf("the kernel wrote % x", got[:32])
+	}
+	return err
+}
+
+// kernels compiles what stands for the source's library, once.
+var kernels = sync.OnceValue(func() error {
+	dir, err := os.MkdirTemp("", "isthmus-kernels-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file, lib := filepath.Join(dir, "fill.c"), filepath.Join(dir, "fill.so")
+	if err := os.WriteFile(file, []byte(fill), 0o600); err != nil {
+		return err
+	}
+	if out, err := exec.Command("gcc", "-O1", "-fPIC", "-shared", file, "-o", lib).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return double.Source(source, lib)
+})
+
+var double *objcdouble.Double
 
 // settle waits for the threads of command buffers, which release theirs last.
 func settle(d *objcdouble.Double, want int) int {
@@ -547,5 +642,76 @@ func TestM02ForgottenIsReported(t *testing.T) {
 	defer mu.Unlock()
 	if len(leaks) != 1 || leaks[0].Object.Kind != "MTLDevice" || !strings.Contains(leaks[0].Object.Site.String(), "metal") {
 		t.Errorf("%v", leaks)
+	}
+}
+
+func TestM06WhatADeviceSays(t *testing.T) {
+	s, _ := open(t)
+	err := s.Pool(func(p *metal.Pool) error {
+		d, err := s.DefaultDevice(p)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		for name, ask := range map[string]func() (any, error){
+			"Double M0":        func() (any, error) { return d.Name(p) },
+			"true":             func() (any, error) { return d.Unified(p) },
+			"17179869184":      func() (any, error) { return d.MaxBufferLength(p) },
+			"21":               func() (any, error) { return d.RegistryID(p) },
+			"[1024 1024 64]":   func() (any, error) { return d.MaxThreads(p) },
+			"false":            func() (any, error) { return d.SupportsFamily(p, 1) },
+			"112":              func() (any, error) { return s.RowBytes(p, 25, metal.MPSDataTypeFloat32) },
+			"<nil>":            func() (any, error) { return d.NewBuffer(p, 0, metal.Shared) },
+			"(*metal.Library)": func() (any, error) { return d.NewLibrary(p, "kernel void nope(") },
+		} {
+			v, err := ask()
+			var n *objc.NSError
+			switch {
+			case name == "<nil>":
+				if !errors.Is(err, objc.ErrNil) || !strings.Contains(err.Error(), "MTLDevice newBufferWithLength:options:") {
+					t.Errorf("a buffer of nothing: %v", err)
+				}
+			case name == "(*metal.Library)":
+				if !errors.As(err, &n) || n.Domain != "MTLLibraryErrorDomain" || !strings.Contains(n.Text, "error (17 bytes)") {
+					t.Errorf("a source with an error: %v", err)
+				}
+			case err != nil || fmt.Sprint(v) != name:
+				t.Errorf("%v, %v; want %s", v, err, name)
+			}
+		}
+		if _, err := d.NewLibrary(p, "a\x00b"); !errors.Is(err, isthmus.ErrInvalid) {
+			t.Errorf("a zero byte: %v", err)
+		}
+		if _, err := d.NewBuffer(p, -1, metal.Shared); !errors.Is(err, isthmus.ErrBounds) {
+			t.Errorf("a negative length: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestM16OnlyFactsNameSelectors: no selector stands in the package but in the facts.
+func TestM16OnlyFactsNameSelectors(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	selector := regexp.MustCompile(`"[a-z]\w*:[\w:]*"|sel_registerName|objc_msgSend`)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f == "zfacts.go" {
+			if !selector.Match(text) {
+				t.Error("the expression finds no selector where there are many")
+			}
+			continue
+		}
+		if m := selector.Find(text); m != nil && f != "metal_test.go" {
+			t.Errorf("%s names the selector %s; add it to rows.txt and use its row", f, m)
+		}
 	}
 }
