@@ -38,6 +38,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingkeepalive"
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingnul"
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingunpin"
+	"github.com/isthmus-ffi/isthmus/audit/rules/noclose"
 	"github.com/isthmus-ffi/isthmus/audit/rules/noescape"
 	"github.com/isthmus-ffi/isthmus/audit/rules/pinheader"
 	"github.com/isthmus-ffi/isthmus/audit/rules/rawpointerapi"
@@ -59,6 +60,7 @@ func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		cstringleak.Analyzer,
 		leakonpath.Analyzer,
+		noclose.Analyzer,
 		freebeforeset.Analyzer,
 		doublefree.Analyzer,
 		useafterfree.Analyzer,

@@ -58,19 +58,24 @@ func elements(p *native.Pass, flow *native.Flow) (args []native.CArg, only bool)
 		for _, r := range *list.Referrers() {
 			switch r := r.(type) {
 			case *ssa.DebugRef:
+				continue
 			case *ssa.IndexAddr:
-				f := p.Track(r)
-				if len(f.Frees) > 0 || len(f.Escapes) > 0 || slices.ContainsFunc(f.Uses, loads) {
-					return nil, false
-				}
-				args = append(args, f.CArgs...)
 			case *ssa.Call:
-				if n := native.GoName(r); n != "len" && n != "cap" {
+				switch native.GoName(r) {
+				case "len", "cap":
+					continue
+				case "SliceData":
+				default:
 					return nil, false
 				}
 			default:
 				return nil, false
 			}
+			f := p.Track(r.(ssa.Value))
+			if len(f.Frees) > 0 || len(f.Escapes) > 0 || slices.ContainsFunc(f.Uses, loads) {
+				return nil, false
+			}
+			args = append(args, f.CArgs...)
 		}
 	}
 	return append(args, flow.CArgs...), true

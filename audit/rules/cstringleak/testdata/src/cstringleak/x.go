@@ -10,6 +10,12 @@ static lib *current;
 static const char *kept;
 extern int lib_open(const char *name);
 extern void lib_add(lib *l, char *name);
+typedef struct lib_error lib_error;
+extern lib_error *lib_load(lib *l);
+extern lib_error *lib_store(lib *l);
+extern int lib_error_code(const lib_error *e);
+extern void lib_error_destroy(lib_error *e);
+extern void lib_set(lib *l, const char *const *names, int n);
 static void lib_name(char *name) { puts(name); }
 static void lib_keep(char *name) { kept = name; }
 static void lib_take(char *name) { free(name); }
@@ -83,4 +89,37 @@ func array(names []string) []*C.char {
 		out[i] = C.CString(n)
 	}
 	return out
+}
+
+func loaded(l *C.lib) int {
+	e := C.lib_load(l)
+	if e == nil {
+		return 0
+	}
+	defer C.lib_error_destroy(e)
+	return int(C.lib_error_code(e))
+}
+
+// An error of the library, which another function destroys.
+func dropped(l *C.lib) bool {
+	return C.lib_store(l) == nil // want cstring-leak:warning
+}
+
+func list(l *C.lib, names []string) {
+	all := make([]*C.char, len(names)+1)
+	for i, n := range names {
+		all[i] = C.CString(n) // want cstring-leak
+	}
+	C.lib_set(l, unsafe.SliceData(all), C.int(len(names)&0xff))
+}
+
+func freedList(l *C.lib, names []string) {
+	all := make([]*C.char, len(names)+1)
+	for i, n := range names {
+		all[i] = C.CString(n)
+	}
+	C.lib_set(l, unsafe.SliceData(all), C.int(len(names)&0xff))
+	for _, c := range all {
+		C.free(unsafe.Pointer(c))
+	}
 }
