@@ -30,6 +30,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -61,7 +62,7 @@ type Bridge struct {
 	schema  *schema.Schema
 
 	stats bridgelib.Counters
-	open  link
+	open  atomic.Pointer[generation]
 }
 
 // method is what is registered under a name.
@@ -243,6 +244,8 @@ const (
 	DropOldest Policy = iota
 	// Refuse gives the event to nobody, and [Topic.Emit] an error that wraps [isthmus.ErrLimit].
 	Refuse
+	// Block has [Topic.Send] wait until the event fits. For [Topic.Emit], which does not wait, it is Refuse.
+	Block
 )
 
 // Topic is an event that hosts subscribe to.
@@ -262,27 +265,70 @@ func Event[T any](b *Bridge, name string, p Policy) *Topic[T] {
 // Emit sends an event to all who have subscribed; that nobody has is no error. It does not wait. Before a host has
 // initialised the bridge, and after, it is [isthmus.ErrClosed].
 func (t *Topic[T]) Emit(v T) error {
-	if t == nil || t.b == nil {
-		return fmt.Errorf("bridge: emit: %w", isthmus.ErrClosed)
-	}
-	out := t.b.open.get()
-	if out == nil {
-		return fmt.Errorf("bridge: emit %s: %w: no host has the bridge open", t.m.Name, isthmus.ErrClosed)
-	}
-	msg, err := t.m.inCodec.Append(nil, &v)
+	g, msg, err := t.message(v)
 	if err != nil {
 		return err
 	}
-	if uint64(len(msg)) > t.b.o.MaxReply {
-		return fmt.Errorf("bridge: emit %s: %w: %d bytes, at most %d", t.m.Name, isthmus.ErrLimit, len(msg), t.b.o.MaxReply)
+	_, err = t.push(g, msg)
+	return err
+}
+
+// Send is [Topic.Emit], but of an event with the policy [Block] it waits while a subscriber's queue is full, or the bytes under
+// way are at their limit: until a host has read, ctx ends, or the bridge closes. Nobody gets the event before all do.
+func (t *Topic[T]) Send(ctx context.Context, v T) error {
+	g, msg, err := t.message(v)
+	if err != nil {
+		return err
 	}
-	switch out.Event(t.m.id, msg, t.policy == DropOldest) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	full, err := t.push(g, msg)
+	for full && t.policy == Block {
+		room := g.out.Room() // tells what is read from now on
+		if full, err = t.push(g, msg); !full {
+			break
+		}
+		retry := time.NewTimer(grace) // a call that ends gives back bytes, and tells nobody
+		select {
+		case <-room:
+		case <-retry.C:
+		case <-g.closing:
+			full, err = false, fmt.Errorf("bridge: send %s: %w", t.m.Name, isthmus.ErrClosed)
+		case <-ctx.Done():
+			full, err = false, fmt.Errorf("bridge: send %s: %w", t.m.Name, ctx.Err())
+		}
+		retry.Stop()
+	}
+	return err
+}
+
+func (t *Topic[T]) message(v T) (*generation, []byte, error) {
+	if t == nil || t.b == nil {
+		return nil, nil, fmt.Errorf("bridge: emit: %w", isthmus.ErrClosed)
+	}
+	g := t.b.open.Load()
+	if g == nil {
+		return nil, nil, fmt.Errorf("bridge: emit %s: %w: no host has the bridge open", t.m.Name, isthmus.ErrClosed)
+	}
+	msg, err := t.m.inCodec.Append(nil, &v)
+	if err == nil && uint64(len(msg)) > g.maxReply {
+		err = fmt.Errorf("bridge: emit %s: %w: %d bytes, at most %d", t.m.Name, isthmus.ErrLimit, len(msg), g.maxReply)
+	}
+	return g, msg, err
+}
+
+// push gives an event to all, or says that it does not fit now.
+func (t *Topic[T]) push(g *generation, msg []byte) (full bool, err error) {
+	switch g.out.Event(t.m.id, msg, t.policy == DropOldest) {
 	case bridgelib.OK, bridgelib.None:
-		return nil
+		return false, nil
 	case bridgelib.Again:
-		return fmt.Errorf("bridge: emit %s: %w: a subscriber's queue is full", t.m.Name, isthmus.ErrLimit)
+		return true, fmt.Errorf("bridge: emit %s: %w: a subscriber's queue is full", t.m.Name, isthmus.ErrLimit)
+	case bridgelib.TooBig:
+		return false, fmt.Errorf("bridge: emit %s: %w: %d bytes for each subscriber are more than may be under way", t.m.Name, isthmus.ErrLimit, len(msg))
 	}
-	return fmt.Errorf("bridge: emit %s: %w", t.m.Name, isthmus.ErrClosed)
+	return false, fmt.Errorf("bridge: emit %s: %w", t.m.Name, isthmus.ErrClosed)
 }
 
 // Sum says that values of the interface type T are those of the given struct types, in this order, which is part of the

@@ -144,6 +144,7 @@ func TestB03Lengths(t *testing.T)     { hosts(t, "sizes") }
 func TestB04Deadlines(t *testing.T)   { hosts(t, "deadline", "waker", "hang") }
 func TestB05Corrupt(t *testing.T)     { hosts(t, "corrupt") }
 func TestB06Flood(t *testing.T)       { hosts(t, "flood", "casts") }
+func TestB06Block(t *testing.T)       { hosts(t, "block") }
 func TestB07Panics(t *testing.T)      { hosts(t, "panic") }
 func TestB09Agreement(t *testing.T)   { hosts(t, "agree") }
 func TestHost(t *testing.T)           { hosts(t, "echo", "inline", "events", "doorbell", "signals") }
@@ -173,7 +174,7 @@ func TestB09Mismatch(t *testing.T) {
 	}
 	for _, c := range []struct{ name, old, new, want string }{
 		{"the same", "", "", "0 "},
-		{"a field of another type", "note:utf8", "note:bytes", "9 schema mismatch: Blob.note host=bytes lib=utf8 (methods echo, emitWhole, load, mirror, obey, obeyInline, whole)"},
+		{"a field of another type", "note:utf8", "note:bytes", "9 schema mismatch: Blob.note host=bytes lib=utf8 (methods echo, emitWhole, hold, load, mirror, obey, obeyInline, whole)"},
 		{"a method that the host lacks", "cast load Blob\n", "", "0 "},
 		{"a method that the library lacks", "cast load Blob\n", "cast load Blob\ncast lobe Blob\n", "9 schema mismatch: method lobe host=cast lib=none"},
 		{"an option that the host lacks", "extensible struct Growing id:u32 note:opt<utf8> more:opt<Point>", "extensible struct Growing id:u32", "0 "},

@@ -15,18 +15,8 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/bridgelib"
 )
 
-// grace is how long closing waits, when contexts have ended, for one more handler to end.
+// grace is about half of how long closing waits, when contexts have ended, for one more handler to end.
 const grace = 20 * time.Millisecond
-
-// link is the way to the hosts while the bridge is open.
-type link struct{ g atomic.Pointer[generation] }
-
-func (l *link) get() bridgelib.Link {
-	if g := l.g.Load(); g != nil {
-		return g.out
-	}
-	return nil
-}
 
 // program is a Bridge as its library sees it.
 type program struct{ b *Bridge }
@@ -42,6 +32,7 @@ type generation struct {
 	lanes    map[uint32]*bridgelib.Lane // by the method's number; they are not added to
 	taken    atomic.Int64               // calls whose handlers run, but those that tell their hosts
 	ended    atomic.Bool                // contexts are
+	closing  chan struct{}              // no host reads any more
 }
 
 // lane is what the workers hand back of a method.
@@ -72,7 +63,7 @@ func (p program) Open(o bridgelib.Opening, out bridgelib.Link) (bridgelib.Status
 		}
 	}
 	g := &generation{
-		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, lanes: make(map[uint32]*bridgelib.Lane, len(p.b.methods)),
+		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, closing: make(chan struct{}), lanes: make(map[uint32]*bridgelib.Lane, len(p.b.methods)),
 	}
 	for _, m := range p.b.methods {
 		if m.Kind != schema.Event {
@@ -80,13 +71,13 @@ func (p program) Open(o bridgelib.Opening, out bridgelib.Link) (bridgelib.Status
 		}
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	p.b.open.g.Store(g)
+	p.b.open.Store(g)
 	return bridgelib.OK, nil
 }
 
 // Lane finds a method.
 func (p program) Lane(id uint32, cast bool) *bridgelib.Lane {
-	if g := p.b.open.g.Load(); g != nil {
+	if g := p.b.open.Load(); g != nil {
 		if l := g.lanes[id]; l != nil && (l.Value.(*lane).m.Kind == schema.Cast) == cast {
 			return l
 		}
@@ -200,7 +191,7 @@ func (g *generation) outcome(m *method, reply []byte, err error) (bridgelib.Stat
 
 // Inline runs a handler here and now.
 func (p program) Inline(id uint32, generation uint64, request, out []byte, deadline time.Time) (reply []byte, status bridgelib.Status) {
-	g := p.b.open.g.Load()
+	g := p.b.open.Load()
 	if g == nil || g.id != generation {
 		return nil, bridgelib.Closed
 	}
@@ -315,10 +306,11 @@ func (g *generation) wait(quiet <-chan struct{}, d time.Duration) {
 
 // Close ends the generation.
 func (p program) Close(drain time.Duration) bridgelib.Report {
-	g, began := p.b.open.g.Load(), time.Now()
+	g, began := p.b.open.Load(), time.Now()
 	if drain == 0 {
 		drain = p.b.o.Drain
 	}
+	close(g.closing)
 	g.out.Settle()
 	quiet, before := g.out.Quiet(), g.active()
 	g.wait(quiet, drain-time.Since(began))
@@ -331,8 +323,11 @@ func (p program) Close(drain time.Duration) bridgelib.Report {
 	for _, l := range g.lanes { // casts that wait will not run
 		r.CastsDropped += g.out.Drop(l)
 	}
-	for n, was := g.active(), int64(-1); n > 0 && n != was; n, was = g.active(), n { // as long as handlers end
-		g.wait(quiet, grace)
+	// As long as handlers end, and a few looks more: on a loaded machine time passes while nothing of this process runs.
+	for n, looks := g.active(), 0; n > 0 && looks < 8; looks++ {
+		if g.wait(quiet, grace/4); g.active() < n {
+			n, looks = g.active(), 0
+		}
 	}
 	var names []string
 	for _, l := range g.lanes {
@@ -347,7 +342,7 @@ func (p program) Close(drain time.Duration) bridgelib.Report {
 	p.b.stats.Zombies.Add(r.Zombies)
 	r.Closed = g.out.Finish(bridgelib.Closed, "the bridge was closed while the handler ran")
 	p.b.stats.Closed.Add(r.Closed)
-	p.b.open.g.Store(nil)
+	p.b.open.Store(nil)
 	r.Waited = time.Since(began)
 	return r
 }

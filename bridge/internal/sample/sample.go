@@ -172,6 +172,20 @@ func New(o bridge.Options) *bridge.Bridge {
 		}
 		return c, nil
 	})
+	flow := bridge.Event[Count](b, "flow", bridge.Block)
+	bridge.Call(b, "pour", func(ctx context.Context, c Count) (Count, error) {
+		for i := range c.N {
+			if err := flow.Send(ctx, Count{i}); err != nil {
+				return Count{i}, err
+			}
+		}
+		return c, nil
+	})
+	bridge.Cast(b, "hold", func(context.Context, Blob) error { // a slow consumer
+		time.Sleep(2 * time.Millisecond)
+		Handled.Add(1)
+		return nil
+	})
 	bridge.Call(b, "emitWhole", func(_ context.Context, bl Blob) (Ping, error) { return Ping{}, whole.Emit(bl) })
 	return b
 }

@@ -128,6 +128,7 @@ int32_t br_init(const br_init_args *args, br_error *err, uint64_t *generation) {
     return fail(err, rc, text.text);
   }
   store64(&bri_state.word, gen * 4 + OPEN);
+  if (__atomic_load_n(&bri_state.done, __ATOMIC_SEQ_CST) != NULL) bri_ring_bell(); // calls of before that nobody has taken
   *generation = gen;
   return BR_OK;
 }

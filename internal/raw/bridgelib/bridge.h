@@ -73,6 +73,9 @@ void bri_reap(slot *s);
 void bri_reap_all(void);
 void bri_cast_done(slot *s);
 int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data, uint64_t n, int32_t drop);
+uint32_t bri_emitter_waits(void);
+void bri_emitter_wait(uint32_t was);
+void bri_emitter_wake(void);
 uint64_t bri_now(void);
 bool bri_forked(void);
 

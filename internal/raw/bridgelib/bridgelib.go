@@ -7,6 +7,8 @@ package bridgelib
 // #cgo noescape bri_event_push
 // #cgo nocallback bri_now
 // #cgo nocallback bri_wake
+// #cgo nocallback bri_emitter_waits
+// #cgo nocallback bri_emitter_wait
 // #include <stdlib.h>
 // #include <string.h>
 // #include "bridge.h"
@@ -40,6 +42,7 @@ type session struct {
 	base       uint64
 	deadlines  *atomic.Uint64
 	zombies    *atomic.Uint64
+	late       *atomic.Uint64
 
 	mask            uint64 // of cells
 	cells           []C.cell
@@ -58,6 +61,7 @@ type session struct {
 	table []*worker // nil where one has left
 	holes []int
 	idle  []*worker // they wait for another worker
+	room  chan struct{}
 
 	dog   *time.Timer
 	awake atomic.Bool
@@ -129,7 +133,7 @@ func brgo_open(generation C.uint64_t, args *C.br_init_args, failure *C.br_error)
 	o.MaxRequest, o.MaxReply = uint64(st.max_request), uint64(st.max_reply)
 	s := &session{
 		generation: o.Generation, program: program, epoch: time.Now(), base: uint64(C.bri_now()),
-		deadlines: Stats().Deadlines, zombies: Stats().Zombies, quiet: make(chan struct{}, 1), batch: min(uint64(st.max_in_flight)/32, 32),
+		deadlines: Stats().Deadlines, zombies: Stats().Zombies, late: Stats().Late, quiet: make(chan struct{}, 1), batch: min(uint64(st.max_in_flight)/32, 32),
 	}
 	s.look()
 	s.dog, s.timer = time.AfterFunc(time.Hour, s.bark), time.AfterFunc(time.Hour, s.sweep)
@@ -204,6 +208,29 @@ func (s *session) Event(method uint32, message []byte, oldest bool) Status {
 	return Status(C.bri_event_push(C.uint64_t(s.generation), C.uint32_t(method), first(message), C.uint64_t(len(message)), drop))
 }
 
+// Room is [Link.Room]. One goroutine, and its thread, waits for all.
+func (s *session) Room() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.room == nil {
+		room := make(chan struct{})
+		if s.stop.Load() {
+			close(room)
+			return room
+		}
+		s.room = room
+		was := C.bri_emitter_waits()
+		go func() {
+			C.bri_emitter_wait(was)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			close(room)
+			s.room = nil
+		}()
+	}
+	return s.room
+}
+
 // Quiet is [Link.Quiet].
 func (s *session) Quiet() <-chan struct{} {
 	s.closing.Store(true)
@@ -233,7 +260,7 @@ func (s *session) Leave(l *Lane, n int64) {
 func first(p []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(p))) }
 
 // Counters are the numbers of br_stats that Go counts.
-type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed, Inline, OK, Failed *atomic.Uint64 }
+type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed, Inline, OK, Failed, Late *atomic.Uint64 }
 
 // Stats are the counters, in C's memory, where br_stats reads them.
 //
@@ -244,7 +271,7 @@ func Stats() Counters {
 	st := &C.bri_stats
 	return Counters{
 		at(&st.panics), at(&st.decode_errors), at(&st.deadlines), at(&st.running), at(&st.zombies), at(&st.closed),
-		at(&st.inline_calls), at(&st.ok), at(&st.failed),
+		at(&st.inline_calls), at(&st.ok), at(&st.failed), at(&st.late),
 	}
 }
 

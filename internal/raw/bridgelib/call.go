@@ -68,6 +68,9 @@ func (c *Call) Done(status Status, reply []byte) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.slot == nil {
+		c.w.s.late.Add(1)
+	}
 	return c.finish(status, reply)
 }
 

@@ -91,6 +91,8 @@ type Watcher interface{ End(err error) }
 type Link interface {
 	// Event gives a message to all who have subscribed. Where a queue is full, and not oldest, it is Again and nobody gets it.
 	Event(method uint32, message []byte, oldest bool) Status
+	// Room is closed when a host has read an event since, so that one that was Again may fit.
+	Room() <-chan struct{}
 	// Settle waits until what hosts had published before has been taken.
 	Settle()
 	// Quiet is told, from now on, when a lane has nothing left that is under way.

@@ -31,6 +31,28 @@ static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static subscription all[SUBSCRIPTIONS];
 static uint64_t serial;
 
+// Emitters that wait for room say so, and wait for what was read to change.
+static uint32_t emitters, reads;
+
+static void read_one(void) {
+  if (load32(&emitters) == 0) return;
+  __atomic_fetch_add(&reads, 1, __ATOMIC_SEQ_CST);
+  bri_futex_wake_all(&reads);
+}
+
+// bri_emitter_waits says that from now on reads change; bri_emitter_wait waits until they are not was.
+uint32_t bri_emitter_waits(void) {
+  store32(&emitters, 1);
+  return load32(&reads);
+}
+void bri_emitter_wait(uint32_t was) {
+  while (load32(&reads) == was) bri_futex_wait(&reads, was);
+}
+void bri_emitter_wake(void) {
+  __atomic_fetch_add(&reads, 1, __ATOMIC_SEQ_CST);
+  bri_futex_wake_all(&reads);
+}
+
 static void drop(node *n) {
   bri_uncharge(n->charge);
   free(n);
@@ -104,6 +126,7 @@ int32_t br_unsubscribe(uint64_t generation, uint64_t id) {
   int32_t capability = s != NULL ? s->capability : 0;
   if (s != NULL) finish(s);
   pthread_mutex_unlock(&mu);
+  read_one();
   tell(capability, token);
   leave();
   return s != NULL ? BR_OK : BR_E_NONE;
@@ -123,12 +146,15 @@ int32_t br_event_next(uint64_t generation, uint64_t id, br_event **out) {
     *out = &n->pub;
   }
   pthread_mutex_unlock(&mu);
+  if (n != NULL) read_one();
   leave();
   return n != NULL ? BR_OK : s == NULL ? BR_E_ARGUMENT : BR_E_NONE;
 }
 
 void br_event_free(br_event *event) {
-  if (event != NULL) drop((node *)event);
+  if (event == NULL) return;
+  drop((node *)event);
+  read_one();
 }
 
 int32_t br_event_wake(uint64_t generation, uint64_t id, int32_t capability, void *token) {
@@ -167,16 +193,22 @@ int32_t br_event_unwake(uint64_t generation, uint64_t id, void *token) {
   return rc;
 }
 
-// bri_event_push gives a message to every subscription of the event. drop not 0: where the queue is full the oldest goes;
-// else nobody gets the message, and it is BR_E_AGAIN. BR_E_NONE: nobody listens.
+// bri_event_push gives a message to every subscription of the event. oldest not 0: where the queue is full the oldest goes,
+// and where there is no memory this one; else nobody gets the message, and it is BR_E_AGAIN. BR_E_NONE: nobody listens.
 int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data, uint64_t n, int32_t oldest) {
   int32_t rc = begin(generation);
   if (rc != BR_OK) return rc;
   struct { int32_t capability; void *token; } told[SUBSCRIPTIONS];
   int tells = 0, listeners = 0;
   pthread_mutex_lock(&mu);
-  for (subscription *s = all; s < all + SUBSCRIPTIONS && oldest == 0; s++)
-    if (s->id != 0 && s->method == method && s->waiting >= s->capacity) rc = BR_E_AGAIN;
+  uint64_t charge = sizeof(node) + n, whole = 0;
+  for (subscription *s = all; s < all + SUBSCRIPTIONS && oldest == 0; s++) {
+    if (s->id == 0 || s->method != method) continue;
+    if (s->waiting >= s->capacity) rc = BR_E_AGAIN;
+    whole += charge;
+  }
+  if (whole > load64(&bri_state.max_bytes)) rc = BR_E_TOO_BIG;
+  if (rc == BR_OK && whole > 0 && !bri_charge(whole)) rc = BR_E_AGAIN;
   for (subscription *s = all; s < all + SUBSCRIPTIONS && rc == BR_OK; s++) {
     if (s->id == 0 || s->method != method) continue;
     listeners++;
@@ -185,9 +217,10 @@ int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data
       s->lost++;
       count(&bri_stats.events_dropped);
     }
-    uint64_t charge = sizeof(node) + n;
-    node *e = bri_charge(charge) ? malloc(sizeof *e + n) : NULL;
+    bool charged = oldest == 0 || bri_charge(charge);
+    node *e = charged ? malloc(sizeof *e + n) : NULL;
     if (e == NULL) { // no memory, or over the limit: this one loses it
+      if (charged) bri_uncharge(charge);
       s->lost++;
       count(&bri_stats.events_dropped);
       continue;

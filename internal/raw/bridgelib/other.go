@@ -48,12 +48,12 @@ type Cast struct {
 func (*Cast) Message() []byte { return nil }
 
 // Counters are the numbers of br_stats that Go counts.
-type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed, Inline, OK, Failed *atomic.Uint64 }
+type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed, Inline, OK, Failed, Late *atomic.Uint64 }
 
 // Stats counts for nobody.
 func Stats() Counters {
 	n := func() *atomic.Uint64 { return new(atomic.Uint64) }
-	return Counters{n(), n(), n(), n(), n(), n(), n(), n(), n()}
+	return Counters{n(), n(), n(), n(), n(), n(), n(), n(), n(), n()}
 }
 
 // Snapshot is empty.

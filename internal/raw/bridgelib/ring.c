@@ -25,6 +25,9 @@ static int futex_wait(uint32_t *at, uint32_t while_it_is, const struct timespec 
   return (int)syscall(SYS_futex, at, FUTEX_WAIT_BITSET_PRIVATE, while_it_is, until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+void bri_futex_wake_all(uint32_t *at) { futex_wake(at, INT32_MAX); }
+void bri_futex_wait(uint32_t *at, uint32_t while_it_is) { futex_wait(at, while_it_is, NULL); }
+
 // A worker that finds the ring empty gives up the watch, looks again, and waits for the bell; producers publish, then look
 // whether anybody has the watch. Both are sequentially consistent, so that one of them sees the other.
 void bri_wake(void) {

@@ -45,5 +45,7 @@ void bri_uncharge(uint64_t bytes);
 void bri_dismiss(uint64_t bytes);
 void bri_ring_bell(void);
 void bri_events_close(void);
+void bri_futex_wake_all(uint32_t *at);
+void bri_futex_wait(uint32_t *at, uint32_t while_it_is);
 
 #endif

@@ -133,6 +133,7 @@ func (w *worker) run(watching, ran bool) {
 				w.work()
 			}
 			watching, ran = w.regain(), false
+			w.s.Leave(w.lane, 1) // last: when nothing is under way all is settled, or about to be by who has the watch
 		}
 		switch {
 		case !watching:
@@ -299,7 +300,9 @@ func (w *worker) after() bool {
 			w.settle()
 		}
 	}
-	w.s.Leave(w.lane, 1)
+	if more {
+		w.s.Leave(w.lane, 1)
+	}
 	return more
 }
 
@@ -454,9 +457,12 @@ func (s *session) end() {
 		time.Sleep(10 * time.Microsecond)
 	}
 	s.mu.Lock()
-	idle := s.idle
+	idle, room := s.idle, s.room
 	s.idle = nil
 	s.mu.Unlock()
+	if room != nil {
+		C.bri_emitter_wake()
+	}
 	for _, w := range idle {
 		w.wake <- false
 	}
