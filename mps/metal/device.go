@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ const (
 
 // Options open the device of package mps on the system's default GPU.
 type Options struct {
-	libraries []string // that take the place of Apple's frameworks, for tests
+	// For tests: what takes the place of Apple's frameworks, and the most threads of a group.
+	libraries []string
+	threads   int
 }
 
 // OpenDevice makes the device; mps.Open calls it. Errors: [isthmus.ErrUnsupported] where there is no Metal, or the GPU has no Metal
@@ -37,7 +40,7 @@ func (o Options) OpenDevice(ctx context.Context) (op.Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metal: open: %w", err)
 	}
-	d := &device{system: system, room: make(chan struct{}, underWay), kept: map[config][]mpsKernel{}, pipelines: map[string]pipeline{}}
+	d := &device{system: system, room: make(chan struct{}, underWay), kept: map[config][]mpsKernel{}, pipelines: map[string]pipeline{}, threads: cmp.Or(o.threads, kernels.Threads)}
 	if err := system.Pool(d.open); err != nil {
 		return nil, fmt.Errorf("metal: open: %w", errors.Join(err, d.release()))
 	}
@@ -92,7 +95,6 @@ func (d *device) open(p *gpu.Pool) (err error) {
 
 // compile makes our kernels. A system that does not compile them has a device without them, and Supports says why.
 func (d *device) compile(p *gpu.Pool) error {
-	d.threads = kernels.Threads
 	library, failed := d.native.NewLibrary(p, kernels.Source())
 	for _, name := range kernels.Names() {
 		var state *gpu.Pipeline

@@ -56,3 +56,8 @@ func TempSize(s op.Storage) int {
 	}
 	return 0
 }
+
+// With opens the device on libraries that take the place of Apple's frameworks, with groups of at most so many threads.
+func With(threads int, libraries ...string) Options {
+	return Options{libraries: libraries, threads: threads}
+}

@@ -55,6 +55,15 @@ func (s *set) free() {
 	s.all = nil
 }
 
+// end frees the memory and closes the device.
+func (s *set) end() {
+	s.t.Helper()
+	s.free()
+	if err := s.dev.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
 // operations is one of every kind, and the ways that a kind has beside.
 func (s *set) operations() map[string][]op.Op {
 	m := func() op.Matrix { return s.matrix(dtype.F32, 1, 3, 3) }

@@ -18,7 +18,7 @@ func (p *planner) cholesky(o op.Cholesky) {
 	c := config{class: decompositionCholesky, flags: [4]bool{o.Lower}, sizes: [3]int{o.Source.Rows}}
 	for i := range o.Source.Count {
 		m := one(work, i)
-		p.steps = append(p.steps, encode{config: c, operands: []any{m, m}, status: p.status(op.KindCholesky, i)})
+		p.steps = append(p.steps, encode{config: c, operands: []any{m}, status: p.status(op.KindCholesky, i)})
 	}
 	p.copy(work, o.Result, false, part)
 }
@@ -32,7 +32,7 @@ func (p *planner) lu(o op.LU) {
 	c := config{class: decompositionLU, sizes: [3]int{o.Source.Rows, o.Source.Columns}}
 	for i := range o.Source.Count {
 		m := one(o.Result, i)
-		p.steps = append(p.steps, encode{config: c, operands: []any{m, m, one(o.Pivots, i)}, status: p.status(op.KindLU, i)})
+		p.steps = append(p.steps, encode{config: c, operands: []any{m, one(o.Pivots, i)}, status: p.status(op.KindLU, i)})
 	}
 }
 

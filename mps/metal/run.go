@@ -21,6 +21,7 @@ type run struct {
 	temps    map[*temp]*storage
 	statuses []*temp
 
+	sent       chan struct{} // closed when commit has returned: the handler may come before
 	done       chan struct{}
 	err        error
 	begin, end time.Duration
@@ -51,22 +52,23 @@ func (d *device) Submit(ctx context.Context, ops []op.Op) (op.Run, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	r := &run{d: d, temps: map[*temp]*storage{}, done: make(chan struct{})}
+	r := &run{d: d, temps: map[*temp]*storage{}, sent: make(chan struct{}), done: make(chan struct{})}
 	committed := false
 	err := d.system.Pool(func(pool *gpu.Pool) error {
 		var err error
 		committed, err = r.start(pool, p.steps)
 		return err
 	})
-	if committed {
-		return r, nil // how it was committed is in its Err
+	if committed { // whatever else there is to say is in its Err
+		if err != nil {
+			r.err = errors.Join(r.err, d.note(fmt.Errorf("metal: submit: %w", err)))
+		}
+		close(r.sent)
+		return r, nil
 	}
-	if err != nil {
-		err = d.note(fmt.Errorf("metal: submit: %w", errors.Join(err, r.release())))
-		<-d.room
-		return nil, err
-	}
-	return r, nil
+	err = d.note(fmt.Errorf("metal: submit: %w", errors.Join(err, r.release())))
+	<-d.room
+	return nil, err
 }
 
 // has says whether a class can be used.
@@ -89,11 +91,8 @@ func (r *run) start(p *gpu.Pool, steps []step) (committed bool, err error) {
 	if err := r.command.OnCompleted(p, func() { go r.finish() }); err != nil {
 		return false, err
 	}
-	if err := r.command.Commit(p); err != nil {
-		// Nobody knows whether the GPU has it: the batch is over when the handler says so.
-		r.err = r.d.note(fmt.Errorf("metal: commit: %w", err))
-	}
-	return true, nil
+	err = r.command.Commit(p)
+	return r.command.Committed(), err // it may have thrown after: then the batch is over when the handler says so
 }
 
 // release gives back what the batch had.
@@ -107,6 +106,7 @@ func (r *run) release() error {
 
 // finish reads how the batch ended, on a goroutine of its own: the handler only says that it did.
 func (r *run) finish() {
+	<-r.sent
 	err := r.d.system.Pool(r.read)
 	r.err = r.d.note(errors.Join(r.err, err, r.release()))
 	<-r.d.room

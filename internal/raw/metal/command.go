@@ -35,13 +35,19 @@ func (c *CommandBuffer) OnCompleted(p *Pool, done func()) error {
 	return err
 }
 
-// Commit starts the buffer.
+// Commit starts the buffer. Where that throws, the buffer's status says whether it was committed; if it does not say, it was.
 func (c *CommandBuffer) Commit(p *Pool) error {
-	c.committed.Store(true) // whatever comes back: the handler may be called
-	return p.Do(&c.Object, rowMTLCommandBufferCommit)
+	c.committed.Store(true)
+	err := p.Do(&c.Object, rowMTLCommandBufferCommit)
+	if err != nil {
+		if status, e := c.Status(p); e == nil && status < MTLCommandBufferStatusCommitted {
+			c.committed.Store(false)
+		}
+	}
+	return err
 }
 
-// Committed reports whether Commit was called.
+// Committed reports whether the buffer was committed, as far as is known: its handler is called.
 func (c *CommandBuffer) Committed() bool { return c.committed.Load() }
 
 // Close releases the buffer. One that was committed goes on.
