@@ -153,14 +153,22 @@ func (r *run) dispatch(p *gpu.Pool, s dispatch) error {
 	return r.encoder.Dispatch(p, s.groups, s.threads)
 }
 
-// endEncoding ends and releases the encoder of our kernels, if there is one.
+// endEncoding ends and releases the encoder of our kernels, if there is one. One that cannot be ended must not be released: that is an
+// assertion of Metal's, which ends the process.
 func (r *run) endEncoding(p *gpu.Pool) error {
 	e := r.encoder
 	if e == nil {
 		return nil
 	}
 	r.encoder = nil
-	return errors.Join(e.End(p), e.Close())
+	err := e.End(p)
+	if err != nil {
+		if again := e.End(p); again != nil {
+			e.Abandon()
+			return errors.Join(err, again)
+		}
+	}
+	return errors.Join(err, e.Close())
 }
 
 // memory is the buffer of what an operand lies in; temporary memory is made when it is first needed.

@@ -123,7 +123,6 @@ func TestM02M03M18FaultAtEveryCall(t *testing.T) {
 
 // TestM02M03M18FaultWhileOpening has each call fail that opens a device or makes memory.
 func TestM02M03M18FaultWhileOpening(t *testing.T) {
-	d := open(t)
 	for kind, what := range faultNames {
 		t.Run(what, func(t *testing.T) {
 			d := open(t)

@@ -84,7 +84,6 @@ func (r *run) start(p *gpu.Pool, steps []step) (committed bool, err error) {
 			break
 		}
 	}
-	// An encoder that is released before its end is an assertion of Metal's, which ends the process.
 	if err = errors.Join(err, r.endEncoding(p)); err != nil {
 		return false, err
 	}

@@ -34,6 +34,17 @@ func (o *Object) Close() error {
 	return o.owned.Close()
 }
 
+// Abandon gives up the reference and does not release it: the object stays, for ever ([Runtime.Abandoned]). It is for what an exception
+// left in a state in which its end would end the process.
+func (o *Object) Abandon() {
+	if o == nil || o.kind == nil {
+		return
+	}
+	if _, err := o.owned.Disown(); err == nil {
+		o.kind.table.rt.abandoned.Add(1)
+	}
+}
+
 // Supports says why a method of the object cannot be called, or nil.
 func (o *Object) Supports(row Row) error {
 	if o == nil || o.kind == nil {

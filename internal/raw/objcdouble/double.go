@@ -45,8 +45,8 @@ const (
 
 // Double is the library.
 type Double struct {
-	path                             string
-	get, arm, release, source, wrong call.Fn
+	path                                     string
+	get, arm, release, source, wrong, settle call.Fn
 }
 
 // built is the library of this process: libraries are never closed.
@@ -140,6 +140,7 @@ func open(path string) (*Double, error) {
 	d := &Double{path: path}
 	for name, fn := range map[string]*call.Fn{
 		"dbl_get": &d.get, "dbl_arm": &d.arm, "dbl_release": &d.release, "dbl_source": &d.source, "dbl_misused": &d.wrong,
+		"dbl_settle": &d.settle,
 	} {
 		if *fn, err = lib.Symbol(name); err != nil {
 			return nil, err
@@ -151,8 +152,11 @@ func open(path string) (*Double, error) {
 // Path is the library's file, for metal.Open.
 func (d *Double) Path() string { return d.path }
 
-// Live is how many objects of the doubles are alive.
-func (d *Double) Live() int { return d.number(0) }
+// Live is how many objects of the doubles are alive, when the threads that run command buffers have ended: none may hang.
+func (d *Double) Live() int {
+	call.Call(d.settle)
+	return d.number(0)
+}
 
 // Misuses is how often the doubles were used as Metal leaves undefined, and the last time.
 func (d *Double) Misuses() (n int, last string) {

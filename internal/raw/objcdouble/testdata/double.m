@@ -23,6 +23,7 @@ static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER; // of all that follows, a
 static pthread_cond_t cv = PTHREAD_COND_INITIALIZER;
 static long dbl_flushes, dbl_unhangs, dbl_completions;
 static char dbl_last[256];
+static long dbl_threads; // that run command buffers
 
 long dbl_get(int k) {
   switch (k) {
@@ -44,6 +45,9 @@ void dbl_arm(int kind, long at, long code) {
 // dbl_release lets buffers that hang end, and those that are late complete.
 void dbl_release(void) { pthread_mutex_lock(&mu); dbl_unhangs++; dbl_flushes++; pthread_cond_broadcast(&cv); pthread_mutex_unlock(&mu); }
 void dbl_throw_cxx(void);
+
+// dbl_settle waits until no thread of ours runs: what they release is released then.
+void dbl_settle(void) { pthread_mutex_lock(&mu); while (dbl_threads) pthread_cond_wait(&cv, &mu); pthread_mutex_unlock(&mu); }
 
 static void misuse(const char *what) { INC(dbl_misuse); pthread_mutex_lock(&mu); strncpy(dbl_last, what, sizeof dbl_last - 1); pthread_mutex_unlock(&mu); }
 
@@ -232,7 +236,7 @@ typedef struct Op { int (*fn)(struct Op *); id a[32]; NSUInteger n[8]; double x[
 
 @interface DblDevice : DblObject @end
 @interface DblQueue : DblObject { @public DblDevice *dev; NSUInteger limit, open; long tickets, turn; } @end
-@interface DblCmd : DblObject { @public DblQueue *q; Op *first, *last; NSUInteger status; NSError *err; Block *h[8]; int nh, fault, counted, encoding; long code, ticket; BOOL over; } @end
+@interface DblCmd : DblObject { @public DblQueue *q; Op *first, *last; NSUInteger status; NSError *err; Block *h[8]; int nh, fault, counted, encoding; long code, ticket, unhangs, flushes; BOOL over; } @end
 @interface DblEncoder : DblObject { @public DblCmd *c; Op now; BOOL ended; } @end
 
 static Op *append(DblCmd *c, int (*fn)(Op *)) {
@@ -284,8 +288,7 @@ static void *work(void *p) {
   pthread_mutex_lock(&mu);
   while (q->turn != c->ticket) pthread_cond_wait(&cv, &mu); // buffers of a queue run in order
   c->status = 3;
-  long unhangs = dbl_unhangs;
-  if (c->fault == FHang) while (dbl_unhangs == unhangs) pthread_cond_wait(&cv, &mu);
+  if (c->fault == FHang) while (dbl_unhangs == c->unhangs) pthread_cond_wait(&cv, &mu);
   pthread_mutex_unlock(&mu);
   int rc = 0;
   if (c->fault != FHang && c->fault != FGPU) for (Op *o = c->first; o && !rc; o = o->next) rc = o->fn(o);
@@ -296,8 +299,8 @@ static void *work(void *p) {
   pthread_mutex_lock(&mu);
   q->turn++;
   pthread_cond_broadcast(&cv);
-  long done = dbl_completions, flushes = dbl_flushes;
-  if (c->fault == FLate) while (dbl_completions == done && dbl_flushes == flushes) pthread_cond_wait(&cv, &mu);
+  long done = dbl_completions;
+  if (c->fault == FLate) while (dbl_completions == done && dbl_flushes == c->flushes) pthread_cond_wait(&cv, &mu);
   c->err = [e retain];
   c->status = e ? 5 : 4;
   [c leave];
@@ -309,6 +312,7 @@ static void *work(void *p) {
   pthread_mutex_unlock(&mu);
   [c release];
   [pool drain];
+  pthread_mutex_lock(&mu); dbl_threads--; pthread_cond_broadcast(&cv); pthread_mutex_unlock(&mu);
   return 0;
 }
 - (void)commit {
@@ -317,7 +321,8 @@ static void *work(void *p) {
   if (encoding) { misuse("commit with an open encoder"); [NSException raise:NSInternalInconsistencyException format:@"commit command buffer with uncommitted encoder"]; }
   fault = atCommit(&code);
   pthread_mutex_lock(&mu);
-  status = 2; ticket = q->tickets++;
+  status = 2; ticket = q->tickets++; dbl_threads++;
+  unhangs = dbl_unhangs; flushes = dbl_flushes;
   pthread_mutex_unlock(&mu);
   [self retain];
   pthread_t t;
