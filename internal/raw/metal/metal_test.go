@@ -1,6 +1,7 @@
 package metal_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -419,7 +420,7 @@ var kernels = sync.OnceValue(func() error {
 	if err := os.WriteFile(file, []byte(fill), 0o600); err != nil {
 		return err
 	}
-	if out, err := exec.Command("gcc", "-O1", "-fPIC", "-shared", file, "-o", lib).CombinedOutput(); err != nil {
+	if out, err := exec.Command(cmp.Or(os.Getenv("CC"), "gcc"), "-O1", "-fPIC", "-shared", file, "-o", lib).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return double.Source(source, lib)

@@ -1,0 +1,115 @@
+package objc_test
+
+import (
+	_ "embed"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/call"
+	"github.com/isthmus-ffi/isthmus/internal/raw/dl"
+	"github.com/isthmus-ffi/isthmus/internal/raw/objc"
+)
+
+//go:embed testdata/apple.c
+var apple []byte
+
+// TestM18AppleEntryPoints runs the tests of this package on the entry points of Apple's runtime, in a process of its own: messages by
+// objc_msgSend, pools by functions, exceptions as those of C++.
+func TestM18AppleEntryPoints(t *testing.T) {
+	open(t)
+	if os.Getenv("ISTHMUS_OBJC") != "" || runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
+		t.Skip("the stand-in is for linux/amd64, and runs once")
+	}
+	dir := t.TempDir()
+	src, lib := filepath.Join(dir, "apple.c"), filepath.Join(dir, "apple.so")
+	if err := os.WriteFile(src, apple, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-O1", "-fPIC", "-fexceptions", "-shared", src, "-o", lib, "-l:libobjc.so.4", "-lstdc++").CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Skipf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^(TestM|TestBlocks)", "-test.short", "-test.v")
+	cmd.Env = append(os.Environ(), "ISTHMUS_OBJC="+lib, "ISTHMUS_FOUNDATION=libgnustep-base.so.1.28")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestM18AppleThrows") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestM18AppleThrows(t *testing.T) {
+	path := os.Getenv("ISTHMUS_OBJC")
+	if path == "" {
+		t.Skip("TestM18AppleEntryPoints runs it")
+	}
+	r := open(t)
+	if r.Name() != "Apple" || r.Path() != path {
+		t.Fatalf("the runtime is %s of %s", r.Name(), r.Path())
+	}
+	lib, err := dl.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raise, err := lib.Symbol("apple_raise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	caught, err := lib.Symbol("apple_caught")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Define("AppleThrower", "NSObject", objc.Method{Selector: "raise:", Encoding: "v@:@", Fn: raise}); err != nil {
+		t.Fatal(err)
+	}
+	table, err := r.Bind([]objc.Fact{
+		{Class: "AppleThrower", Selector: "init", Encoding: "@@:", Retained: true},
+		{Class: "AppleThrower", Selector: "raise:", Encoding: "v@:@"},
+		{Class: "NSException", Selector: "exceptionWithName:reason:userInfo:", Encoding: "@@:@@@", Meta: true},
+		{Class: "NSException", Selector: "retainCount", Encoding: "Q@:"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	throwers, exceptions := class(t, table, "AppleThrower"), class(t, table, "NSException")
+	for i := range 100 {
+		pool(t, r, func(p *objc.Pool) error {
+			name, err := p.Text("AppleException")
+			if err != nil {
+				return err
+			}
+			why, err := p.Text("as Apple throws")
+			if err != nil {
+				return err
+			}
+			var o, e objc.Object
+			if err := p.New(&o, throwers, 0); err != nil {
+				return err
+			}
+			defer o.Close()
+			if err := p.ClassObject(&e, exceptions, 2, name, why, objc.Obj(nil)); err != nil {
+				return err
+			}
+			defer e.Close()
+			before, _ := p.Uint(&e, 3)
+			var x *isthmus.Exception
+			if err := p.Do(&o, 1, objc.Obj(&e)); !errors.As(err, &x) || x.Name != "AppleException" || x.What != "as Apple throws" {
+				t.Errorf("%v", err)
+			}
+			if after, err := p.Uint(&e, 3); err != nil || after != before {
+				t.Errorf("%d references after %d: %v", after, before, err)
+			}
+			if n := call.Call(caught); int(n) != i+1 {
+				t.Errorf("%d exceptions are destroyed, want %d", n, i+1)
+			}
+			return nil
+		})
+	}
+}
