@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/token"
 	"os"
 	"path/filepath"
@@ -83,9 +84,11 @@ type Finding struct {
 	Place       Place    `json:"place"`
 	Path        []Place  `json:"path,omitempty"` // the places on the way to it
 	Fixes       []Fix    `json:"fixes,omitempty"`
-	Fingerprint string   `json:"fingerprint"`      // stays the same when lines move
-	Source      string   `json:"source,omitempty"` // the line
-	Reason      string   `json:"reason,omitempty"` // of an ignored finding
+	Fingerprint string   `json:"fingerprint"`        // stays the same when lines move
+	Source      string   `json:"source,omitempty"`   // the line
+	Reason      string   `json:"reason,omitempty"`   // of an ignored finding
+	Tool        string   `json:"tool,omitempty"`     // that found it, where it was another; "run" where a run did
+	Observed    []string `json:"observed,omitempty"` // what a run said at this place
 }
 
 // Fix is a change that would repair a finding.
@@ -119,9 +122,11 @@ type Report struct {
 	Known    int             `json:"known,omitempty"`   // findings that the baseline holds
 	Packages []PackageReport `json:"packages"`
 	Rules    []string        `json:"rules"`
-	Skipped  []string        `json:"skipped,omitempty"` // what the whole run did not check, and why
+	Skipped  []string        `json:"skipped,omitempty"`  // what the whole run did not check, and why
+	Imported map[string]int  `json:"imported,omitempty"` // findings of other tools, by their names
 	Took     time.Duration   `json:"-"`
 	dir      string
+	trend    []Point
 }
 
 // Options say what a run looks at.
@@ -143,10 +148,11 @@ type Options struct {
 // report.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	start := time.Now()
-	dir, err := filepath.Abs(cmp.Or(o.Dir, "."))
+	c, err := o.config()
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, err
 	}
+	dir := c.Dir
 	chosen, err := choose(o.Enable, o.Disable)
 	if err != nil {
 		return nil, err
@@ -159,26 +165,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	patterns := o.Patterns
-	if len(patterns) == 0 {
-		patterns = []string{"./..."}
-	}
-	cache := o.Cache
-	if cache == "off" {
-		cache = ""
-	} else if cache == "" {
-		if user, err := os.UserCacheDir(); err == nil {
-			cache = filepath.Join(user, "isthmus", "audit")
-		}
-	}
-	fset, pkgs, err := load.Load(ctx, load.Config{
-		Dir: dir, Patterns: patterns, GOOS: o.GOOS, GOARCH: o.GOARCH, Tags: o.Tags, Tests: o.Tests, NoCgo: o.NoCgo, Cache: cache,
-	})
+	fset, pkgs, err := load.Load(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	if len(pkgs) == 0 {
-		return nil, fmt.Errorf("audit: no packages match %s: %w", strings.Join(patterns, " "), isthmus.ErrNotFound)
+		return nil, fmt.Errorf("audit: no packages match %s: %w", strings.Join(c.Patterns, " "), isthmus.ErrNotFound)
 	}
 	r := &Report{dir: dir, Findings: []Finding{}}
 	for _, a := range chosen {
@@ -225,6 +217,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
+// config says what to load.
+func (o Options) config() (load.Config, error) {
+	dir, err := filepath.Abs(cmp.Or(o.Dir, "."))
+	if err != nil {
+		return load.Config{}, fmt.Errorf("audit: %w", err)
+	}
+	c := load.Config{Dir: dir, Patterns: o.Patterns, GOOS: o.GOOS, GOARCH: o.GOARCH, Tags: o.Tags, Tests: o.Tests, NoCgo: o.NoCgo, Cache: o.Cache}
+	if len(c.Patterns) == 0 {
+		c.Patterns = []string{"./..."}
+	}
+	if c.Cache == "off" {
+		c.Cache = ""
+	} else if c.Cache == "" {
+		if user, err := os.UserCacheDir(); err == nil {
+			c.Cache = filepath.Join(user, "isthmus", "audit")
+		}
+	}
+	return c, nil
+}
+
+// platform is what the run is for.
+func (o Options) platform() (goos, goarch string) {
+	return cmp.Or(o.GOOS, build.Default.GOOS), cmp.Or(o.GOARCH, build.Default.GOARCH)
+}
+
 func byPlace(a, b Finding) int {
 	return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column), cmp.Compare(a.Rule, b.Rule))
 }
@@ -246,9 +263,14 @@ func choose(enable, disable []string) ([]*analysis.Analyzer, error) {
 	}), nil
 }
 
-// Explain is the page of a rule.
-func Explain(rule string) (string, bool) {
-	return checks.Page("audit/" + strings.TrimPrefix(rule, "audit/"))
+// Explain is the page of a rule: of the auditor, or of a validation layer, such as pjrt/use-after-destroy.
+func Explain(rule string) (string, bool) { return checks.Page(pageID(rule)) }
+
+func pageID(rule string) string {
+	if strings.Contains(rule, "/") {
+		return rule
+	}
+	return "audit/" + rule
 }
 
 // worker looks at one package.

@@ -29,7 +29,7 @@ func (r *Report) WriteHTML(w io.Writer, title string) error {
 	}
 	return t.Execute(w, map[string]any{
 		"Title": title, "Summary": strings.Split(strings.TrimSpace(r.summary()), "\n"), "Groups": r.byRule(), "Packages": r.readiness(),
-		"Skipped": r.notChecked(), "Ignored": r.Ignored,
+		"Skipped": r.notChecked(), "Ignored": r.Ignored, "Trend": r.trends(), "Width": width, "Height": height,
 	})
 }
 

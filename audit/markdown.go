@@ -35,7 +35,11 @@ func (r *Report) WriteMarkdown(w io.Writer, title string) error {
 			page, _ := Explain(g.Rule)
 			head, text, _ := strings.Cut(page, "\n")
 			_, head, _ = strings.Cut(head, ": ")
-			fmt.Fprintf(&b, "\n### %d. %s (%s)\n\n", number, upper(head), g.Rule)
+			if head == "" { // another tool's
+				fmt.Fprintf(&b, "\n### %d. %s\n\n", number, g.Rule)
+			} else {
+				fmt.Fprintf(&b, "\n### %d. %s (%s)\n\n", number, upper(head), g.Rule)
+			}
 			if len(g.Findings) > 1 {
 				fmt.Fprintf(&b, "%d places:\n\n", len(g.Findings))
 			}
@@ -47,6 +51,9 @@ func (r *Report) WriteMarkdown(w io.Writer, title string) error {
 				fmt.Fprintf(&b, ": %s", f.Message)
 				for _, p := range f.Path {
 					fmt.Fprintf(&b, "; L%d: %s", p.Line, p.Text)
+				}
+				for _, o := range f.Observed {
+					fmt.Fprintf(&b, "; **observed**: %s", o)
 				}
 				b.WriteByte('\n')
 			}

@@ -31,7 +31,7 @@ type (
 		ID               string    `json:"id"`
 		ShortDescription sarifText `json:"shortDescription"`
 		FullDescription  sarifText `json:"fullDescription"`
-		HelpURI          string    `json:"helpUri"`
+		HelpURI          string    `json:"helpUri,omitempty"`
 		Help             sarifText `json:"help"`
 	}
 	sarifText struct {
@@ -106,23 +106,23 @@ type (
 // notifications, what was ignored as suppressed results.
 func (r *Report) WriteSARIF(w io.Writer) error {
 	run := sarifRun{ColumnKind: "utf16CodeUnits", Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "isthmus audit", InformationURI: "https://github.com/isthmus-ffi/isthmus", Rules: []sarifRule{}}
+	run.Tool.Driver = sarifDriver{Name: own, InformationURI: "https://github.com/isthmus-ffi/isthmus", Rules: []sarifRule{}}
 	index := map[string]int{}
 	rule := func(id string) int {
 		if i, ok := index[id]; ok {
 			return i
 		}
-		page, _ := Explain(id)
+		page, known := Explain(id)
 		title, text, _ := strings.Cut(page, "\n")
 		_, title, _ = strings.Cut(title, ": ")
-		if title == "" {
-			title = id
+		help := "https://github.com/isthmus-ffi/isthmus/blob/main/docs/checks/" + pageID(id) + ".md"
+		if !known {
+			title, page, help = id, id, ""
 		}
 		index[id] = len(run.Tool.Driver.Rules)
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
 			ID: id, ShortDescription: sarifText{Text: title}, FullDescription: sarifText{Text: title},
-			HelpURI: "https://github.com/isthmus-ffi/isthmus/blob/main/docs/checks/audit/" + id + ".md",
-			Help:    sarifText{Text: title + "\n" + text, Markdown: page},
+			HelpURI: help, Help: sarifText{Text: strings.TrimSpace(title + "\n" + text), Markdown: page},
 		})
 		return index[id]
 	}
@@ -154,6 +154,9 @@ func result(f Finding, index int) sarifResult {
 	res := sarifResult{
 		RuleID: f.Rule, RuleIndex: index, Level: level, Message: sarifText{Text: f.Message},
 		Locations: []sarifLocation{location(f.Place, f.Source)}, Fingerprints: map[string]string{"isthmus/v1": f.Fingerprint},
+	}
+	if len(f.Observed) > 0 {
+		res.Message.Text += "; observed: " + strings.Join(f.Observed, "; ")
 	}
 	if len(f.Path) > 0 {
 		var steps []sarifStep

@@ -12,21 +12,18 @@ import (
 
 // Sites lists, in Markdown, every declaration that uses package unsafe, with the argument that its SAFETY comments give.
 func Sites(ctx context.Context, o Options) (string, error) {
-	dir, err := filepath.Abs(o.Dir)
+	o.Cache, o.Tests = "off", false
+	c, err := o.config()
 	if err != nil {
-		return "", fmt.Errorf("audit: %w", err)
+		return "", err
 	}
-	patterns := o.Patterns
-	if len(patterns) == 0 {
-		patterns = []string{"./..."}
-	}
-	fset, pkgs, err := load.Load(ctx, load.Config{Dir: dir, Patterns: patterns, GOOS: o.GOOS, GOARCH: o.GOARCH, Tags: o.Tags, NoCgo: o.NoCgo})
+	fset, pkgs, err := load.Load(ctx, c)
 	if err != nil {
 		return "", fmt.Errorf("audit: %w", err)
 	}
 	var b strings.Builder
 	uses, argued, total := 0, 0, 0
-	w := &worker{fset: fset, dir: dir}
+	w := &worker{fset: fset, dir: c.Dir}
 	for _, p := range pkgs {
 		if p.Unit == nil {
 			continue

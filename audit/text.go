@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -34,6 +33,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "%s: %s: %s [%s]\n", f.Place, f.Severity, f.Message, f.Rule)
+		for _, o := range f.Observed {
+			fmt.Fprintf(&b, "\tobserved: %s\n", o)
+		}
 		for _, p := range f.Path {
 			fmt.Fprintf(&b, "\t%s: %s\n", p, p.Text)
 		}
@@ -84,6 +86,13 @@ func (r *Report) summary() string {
 			fmt.Fprintf(&b, ", %d from their C text alone", made)
 		}
 	}
+	if len(r.Imported) > 0 {
+		var from []string
+		for _, tool := range slices.Sorted(maps.Keys(r.Imported)) {
+			from = append(from, fmt.Sprintf("%d of %s", r.Imported[tool], tool))
+		}
+		fmt.Fprintf(&b, "\nfindings of others: %s", strings.Join(from, ", "))
+	}
 	fmt.Fprintf(&b, "\nthere are %s of unsafe, %s of C, %s for C, %s of purego\n", plural(c.Unsafe, "use"), plural(c.C, "use"), plural(c.Exports, "function"), plural(c.Purego, "use"))
 	return b.String()
 }
@@ -110,12 +119,7 @@ func (r *Report) notChecked() []string {
 }
 
 // WriteJSON writes the whole report.
-func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
-}
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 
 // byRule groups findings that are the same bug in several places, in the order in which they should be repaired: errors
 // first, and of those the rules with most findings.

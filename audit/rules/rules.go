@@ -35,6 +35,8 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/leakonpath"
 	"github.com/isthmus-ffi/isthmus/audit/rules/lennarrowing"
 	"github.com/isthmus-ffi/isthmus/audit/rules/mallocsize"
+	"github.com/isthmus-ffi/isthmus/audit/rules/mirrorconstant"
+	"github.com/isthmus-ffi/isthmus/audit/rules/mirrorlayout"
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingkeepalive"
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingnul"
 	"github.com/isthmus-ffi/isthmus/audit/rules/missingunpin"
@@ -80,6 +82,8 @@ func All() []*analysis.Analyzer {
 		callbackpercall.Analyzer,
 		keepaliveearly.Analyzer,
 		structsize.Analyzer,
+		mirrorlayout.Analyzer,
+		mirrorconstant.Analyzer,
 		lennarrowing.Analyzer,
 		signedlength.Analyzer,
 		largercast.Analyzer,

@@ -46,7 +46,15 @@ func (c *completionCmd) Run(k *kong.Kong, s *streams) error {
 			d.add([]string{child.Name}, child.Help)
 			walk(child, strings.TrimSpace(path+" "+child.Name))
 		}
-		for _, f := range n.Flags {
+		flags := n.Flags
+		if n.DefaultCmd != nil { // its options follow the group's name too
+			for _, f := range n.DefaultCmd.Flags {
+				if f.Name != "help" {
+					flags = append(flags[:len(flags):len(flags)], f)
+				}
+			}
+		}
+		for _, f := range flags {
 			d.add([]string{"--" + f.Name}, f.Help)
 			d.flags["--"+f.Name] = f
 		}
@@ -91,7 +99,7 @@ func bash(w io.Writer, nodes []node) error {
     case ${COMP_WORDS[i]} in -*) break ;; *) at="${at:+$at }${COMP_WORDS[i]}" ;; esac
   done
   case $prev in
-    --input | -i | --output | -o | --wheel | --library | --html | --diff | --trace | --census) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --input | -i | --output | -o | --wheel | --library | --html | --diff | --trace | --census | --trend | --baseline | --policy | --import | --with-runtime | --header) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --device) COMPREPLY=($(compgen -W '%s' -- "$cur") $(compgen -f -- "$cur")); return ;;
     --random | --repeat | --memory-limit) COMPREPLY=(); return ;;
   esac
@@ -106,7 +114,7 @@ func bash(w io.Writer, nodes []node) error {
 	}
 	_, err := fmt.Fprint(w, `  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  case $at in run* | compile* | devices* | conform* | 'plugin inspect'*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
+  case $at in 'audit diff'* | 'audit import'* | run* | compile* | devices* | conform* | 'plugin inspect'*) COMPREPLY+=($(compgen -f -- "$cur")) ;; esac
 }
 complete -o filenames -F _isthmus isthmus
 `)

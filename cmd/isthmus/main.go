@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"reflect"
@@ -83,7 +84,7 @@ type cli struct {
 	Run        runCmd        `cmd:"" help:"Compile a StableHLO program and run it."`
 	Compile    compileCmd    `cmd:"" help:"Compile a StableHLO program for devices that need not be here."`
 	Devices    devicesCmd    `cmd:"" help:"List the devices that programs can run on."`
-	Audit      auditCmd      `cmd:"" help:"Find the bugs of native boundaries in Go code: cgo, purego and unsafe. Exit codes: 0 clean, 1 findings, 2 nothing could be looked at."`
+	Audit      auditGroup    `cmd:"" help:"Find the bugs of native boundaries in Go code: cgo, purego and unsafe. Exit codes: 0 clean, 1 findings, 2 nothing could be looked at."`
 	Conform    conformCmd    `cmd:"" help:"Check what a PJRT plugin does with the PJRT C API."`
 	Explain    explainCmd    `cmd:"" help:"Say what a finding of the auditor or of the validation layer means."`
 	Bridge     bridgeCmd     `cmd:"" help:"Libraries in Go that hosts in C, Haskell, Python and Rust call."`
@@ -156,6 +157,20 @@ func start(ctx context.Context, args []string, s *streams) int {
 		return exitUsage
 	}
 	defer isthmus.SetCheck(isthmus.SetCheck(check))
+	if name := os.Getenv("ISTHMUS_REPORT"); name != "" {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+		if err != nil {
+			fmt.Fprintln(s.err, "isthmus: ISTHMUS_REPORT:", err)
+			return exitUsage
+		}
+		defer f.Close()
+		write, before := isthmus.JSONReporter(f), isthmus.SetReporter(nil)
+		isthmus.SetReporter(func(r isthmus.Report) {
+			write(r)
+			slog.Warn(r.Error())
+		})
+		defer func() { isthmus.SetReporter(before) }()
+	}
 
 	out := &sticky{w: s.out}
 	s = &streams{out, s.err, s.terminal}

@@ -82,15 +82,6 @@ func (l *library) APIOf(stub func(pjrtc.Slot) (pjrtc.Func, error)) (pjrtc.Ptr[pj
 // Dispatch serves one call.
 func (l *library) Dispatch(s pjrtc.Slot, a mem.Addr) uintptr { return l.layer.Dispatch(s, a) }
 
-// finding is a line of the report.
-type finding struct {
-	ID     string `json:"id"`
-	Call   string `json:"call"`
-	Text   string `json:"text"`
-	Object string `json:"object,omitempty"`
-	MadeBy string `json:"made_by,omitempty"`
-}
-
 func (l *library) report(f *isthmus.Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,11 +89,7 @@ func (l *library) report(f *isthmus.Finding) {
 		fmt.Fprintf(l.out, "isthmus: %v\n", f)
 		return
 	}
-	out := finding{ID: f.ID, Call: f.Call, Text: f.Text, MadeBy: f.MadeBy}
-	if f.Object.Kind != "" {
-		out.Object = f.Object.String()
-	}
-	if err := json.NewEncoder(l.out).Encode(out); err != nil {
+	if err := json.NewEncoder(l.out).Encode(f); err != nil {
 		fmt.Fprintf(os.Stderr, "isthmus: layer: %v\nisthmus: %v\n", err, f)
 	}
 }

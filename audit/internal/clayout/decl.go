@@ -131,13 +131,21 @@ func (p *Program) Add(file, text string) {
 	p.out = nil
 }
 
-// Lookup finds a type by its name: "struct s", "union u", "enum e", or a typedef.
+// Lookup finds a type by its name: "struct s", "union u", "enum e", or a typedef, or a tag alone where no typedef has its name.
 func (p *Program) Lookup(name string) *Type {
 	name = strings.Join(strings.Fields(name), " ")
 	if t := p.tags[name]; t != nil {
 		return t
 	}
-	return p.typedefs[name]
+	if t := p.typedefs[name]; t != nil {
+		return t
+	}
+	for _, word := range []string{"struct ", "union ", "enum "} {
+		if t := p.tags[word+name]; t != nil {
+			return t
+		}
+	}
+	return nil
 }
 
 // Const is the value of a constant: of an enum, or a macro that has one.

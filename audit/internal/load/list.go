@@ -23,9 +23,17 @@ type listed struct {
 	CgoCFLAGS, CgoCPPFLAGS    []string
 	CgoPkgConfig              []string
 	Export                    string
-	Module                    *struct{ GoVersion string }
+	Module                    *module
+	SFiles, SysoFiles         []string
+	CFiles, CXXFiles, MFiles  []string
 	Error                     *struct{ Err string }
 	IgnoredGoFiles            []string
+}
+
+type module struct {
+	Path, Version, GoVersion string
+	Main, Indirect           bool
+	Replace                  *module
 }
 
 func (c *Config) environ(cgo string) []string {

@@ -246,7 +246,7 @@ func short(err error) string {
 }
 
 func (l *loader) input(p *listed, pkg *Package) native.Input {
-	in := native.Input{Path: p.ImportPath, Fset: l.fset, Importer: l.importer(p), Sizes: l.sizes}
+	in := native.Input{Path: p.ImportPath, Fset: l.fset, Importer: l.importer(p), Sizes: l.sizes, GOOS: l.c.GOOS, GOARCH: l.c.GOARCH}
 	if p.Module != nil && p.Module.GoVersion != "" {
 		in.GoVersion = "go" + p.Module.GoVersion
 	}

@@ -34,6 +34,8 @@ type Input struct {
 	Sizes     types.Sizes
 	GoVersion string
 	Book      *spec.Book
+
+	GOOS, GOARCH string // the go command's, if empty
 }
 
 // Unit is a package that rules look at.
@@ -50,6 +52,8 @@ type Unit struct {
 	Book      *spec.Book
 	Params    map[string][]string // the C types of the parameters of C functions, where cgo told
 
+	GOOS, GOARCH string // what it is for; the go command's, if empty
+
 	Policy     *policy.Policy // nil where the module has none
 	Directives []string       // #cgo lines
 	Exported   map[string]token.Pos
@@ -62,12 +66,26 @@ type Unit struct {
 	evidence map[string]bool // arguments of C functions that a caller frees afterwards
 	flows    map[ssa.Value]*Flow
 	objects  []Object
+	known    map[string]any
+}
+
+// Once is what f says, which is asked once for each key and unit.
+func Once[T any](u *Unit, key string, f func() T) T {
+	if v, ok := u.known[key].(T); ok {
+		return v
+	}
+	v := f()
+	if u.known == nil {
+		u.known = map[string]any{}
+	}
+	u.known[key] = v
+	return v
 }
 
 // Check type-checks a package and builds its SSA form. It takes packages with errors: a function that does not type-check
 // is left out and named in Skipped.
 func Check(in Input) *Unit {
-	u := &Unit{Path: in.Path, Fset: in.Fset, Files: in.Files, Sizes: in.Sizes, Book: in.Book, Params: in.Params, Exported: map[string]token.Pos{}}
+	u := &Unit{Path: in.Path, Fset: in.Fset, Files: in.Files, Sizes: in.Sizes, Book: in.Book, Params: in.Params, Exported: map[string]token.Pos{}, GOOS: in.GOOS, GOARCH: in.GOARCH}
 	texts := slices.Clone(in.CText)
 	for _, f := range in.Files {
 		for _, g := range f.Comments {

@@ -11,6 +11,8 @@ import (
 )
 
 // Version is DLPackVersion.
+//
+//isthmus:mirrors DLPackVersion headers/dlpack.h
 type Version struct {
 	_            structs.HostLayout
 	Major, Minor uint32
@@ -18,7 +20,9 @@ type Version struct {
 
 // The version of the header.
 const (
+	//isthmus:mirrors DLPACK_MAJOR_VERSION headers/dlpack.h
 	Major = 1
+	//isthmus:mirrors DLPACK_MINOR_VERSION headers/dlpack.h
 	Minor = 1
 )
 
@@ -26,6 +30,8 @@ const (
 type DeviceType int32
 
 // The kinds of devices that are known here.
+//
+//isthmus:mirrors DLDeviceType headers/dlpack.h
 const (
 	CPU      DeviceType = 1
 	CUDA     DeviceType = 2
@@ -35,6 +41,8 @@ const (
 )
 
 // Device is DLDevice.
+//
+//isthmus:mirrors DLDevice headers/dlpack.h
 type Device struct {
 	_    structs.HostLayout
 	Type DeviceType
@@ -45,6 +53,8 @@ type Device struct {
 type Code uint8
 
 // The kinds of elements.
+//
+//isthmus:mirrors DLDataTypeCode headers/dlpack.h
 const (
 	Int             Code = 0
 	UInt            Code = 1
@@ -67,6 +77,8 @@ const (
 )
 
 // DataType is DLDataType.
+//
+//isthmus:mirrors DLDataType headers/dlpack.h
 type DataType struct {
 	_     structs.HostLayout
 	Code  Code
@@ -75,6 +87,8 @@ type DataType struct {
 }
 
 // Tensor is DLTensor. Strides are counted in elements.
+//
+//isthmus:mirrors DLTensor headers/dlpack.h
 type Tensor struct {
 	_          structs.HostLayout
 	Data       mem.Addr
@@ -87,6 +101,8 @@ type Tensor struct {
 }
 
 // Managed is DLManagedTensor: a tensor, and how to give it back.
+//
+//isthmus:mirrors DLManagedTensor headers/dlpack.h
 type Managed struct {
 	_       structs.HostLayout
 	Tensor  Tensor
@@ -95,6 +111,8 @@ type Managed struct {
 }
 
 // Versioned is DLManagedTensorVersioned.
+//
+//isthmus:mirrors struct DLManagedTensorVersioned headers/dlpack.h
 type Versioned struct {
 	_       structs.HostLayout
 	Version Version
@@ -105,6 +123,8 @@ type Versioned struct {
 }
 
 // The flags of [Versioned].
+//
+//isthmus:mirrors DLPACK_FLAG_BITMASK_* headers/dlpack.h
 const (
 	ReadOnly      = 1 << 0
 	IsCopied      = 1 << 1

@@ -1,0 +1,82 @@
+package mirrorlayout
+
+// #include <stdlib.h>
+// typedef struct { char on; double at; short n; } event;
+// struct point { int x, y; };
+// static event *next(void) { return 0; }
+// static void draw(struct point *p) { p->x = 0; }
+import "C"
+
+import "unsafe"
+
+//isthmus:mirrors shape shape.h
+type shape struct {
+	Kind   int8
+	ID     int64
+	Radius float32
+	Label  [16]byte
+	Flags  uint32
+}
+
+//isthmus:mirrors struct shape shape.h
+type shorter struct { // want mirror-layout
+	Kind   int8
+	ID     int32
+	Radius float32
+	Label  [16]byte
+	Flags  uint32
+}
+
+//isthmus:mirrors struct pair shape.h
+type swapped struct { // want mirror-layout
+	Second uint32
+	First  uint32
+}
+
+//isthmus:mirrors struct packet shape.h
+type packet struct { // want mirror-layout
+	Tag    byte
+	Length uint32
+}
+
+//isthmus:mirrors struct packet shape.h
+type packetBytes struct {
+	Tag    byte
+	Length [4]byte
+}
+
+//isthmus:mirrors struct none shape.h
+type unknown struct { // want mirror-layout:note
+	A int32
+}
+
+type event struct {
+	On byte
+	At float32
+	N  int16
+}
+
+type goodEvent struct {
+	On byte
+	At float64
+	N  int16
+}
+
+type point struct{ X, Y int32 }
+
+type long struct{ X, Y int64 }
+
+func read() (float32, float64) {
+	e := C.next()
+	if e == nil {
+		return 0, 0
+	}
+	return (*event)(unsafe.Pointer(e)).At, (*goodEvent)(unsafe.Pointer(e)).At // want mirror-layout
+}
+
+func write(p *point, l *long) {
+	C.draw((*C.struct_point)(unsafe.Pointer(p)))
+	C.draw((*C.struct_point)(unsafe.Pointer(l))) // want mirror-layout
+}
+
+var _ = []any{shape{}, shorter{}, swapped{}, packet{}, packetBytes{}, unknown{}, read, write}
