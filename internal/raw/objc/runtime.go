@@ -162,6 +162,9 @@ func (r *Runtime) entries() error {
 // Name says which runtime it is: "Apple" has Apple's entry points, "GNU" GNU's.
 func (r *Runtime) Name() string { return r.name }
 
+// Entry is objc_msgSend, or what has its contract: for measurements beside it.
+func (r *Runtime) Entry() call.Fn { return r.send }
+
 // Path is the runtime's library.
 func (r *Runtime) Path() string { return r.objc.Path() }
 
