@@ -8,8 +8,8 @@ import (
 	"github.com/isthmus-ffi/isthmus/mps/mpstest"
 )
 
-// TestConformance runs the suite of package mps on the doubles of Metal's classes, our kernels compiled as C++.
-func TestConformance(t *testing.T) {
+// TestM07M08M09Metal runs the suite of package mps on the doubles of Metal's classes, our kernels compiled as C++.
+func TestM07M08M09Metal(t *testing.T) {
 	d := open(t)
 	rounds := 20
 	if testing.Short() {

@@ -487,8 +487,8 @@ func differs(c trial) string {
 	return ""
 }
 
-// TestKernelsAddress runs every kernel under the address and the undefined behaviour sanitizers: buffers end with their last element.
-func TestKernelsAddress(t *testing.T) {
+// TestM11KernelsAddress runs every kernel under the address and the undefined behaviour sanitizers: buffers end with their last element.
+func TestM11KernelsAddress(t *testing.T) {
 	file := driver(t, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 	r := maker{rand.New(rand.NewPCG(1, 2))}
 	for _, threads := range []int{1, 7, 32} {
@@ -498,9 +498,9 @@ func TestKernelsAddress(t *testing.T) {
 	}
 }
 
-// TestKernelsThreads runs every kernel under the thread sanitizer, a thread for each of Metal's, then each barrier is left out in
+// TestM11KernelsThreads runs every kernel under the thread sanitizer, a thread for each of Metal's, then each barrier is left out in
 // turn, and the sanitizer must say so.
-func TestKernelsThreads(t *testing.T) {
+func TestM11KernelsThreads(t *testing.T) {
 	file := driver(t, "-g", "-fsanitize=thread", "-DISTHMUS_MSL_THREADS")
 	all := trials(maker{rand.New(rand.NewPCG(3, 4))}, true)
 	options := "TSAN_OPTIONS=halt_on_error=1 exitcode=66"
