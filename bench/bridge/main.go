@@ -181,7 +181,7 @@ func (t times) print(w io.Writer, hosts []*host) {
 				fmt.Fprintln(w, line)
 			}
 		}
-		fmt.Fprint(w, "\n| row | beside | is | target | aim | |\n|---|---|--:|--:|--:|---|\n")
+		fmt.Fprint(w, "\n| row | beside | is | of the least | target | aim | |\n|---|---|--:|--:|--:|--:|---|\n")
 		for _, r := range rows {
 			ours := t[[3]string{h.name, r.name, "bridge"}]
 			for _, g := range r.targets {
@@ -189,15 +189,15 @@ func (t times) print(w io.Writer, hosts []*host) {
 				if len(ours) == 0 || (g.peer != "" && len(peer) == 0) {
 					continue
 				}
-				is := median(ours)
+				is, least := median(ours), slices.Min(ours)
 				if g.peer != "" {
-					is = ratio(ours, peer)
+					is, least = ratio(ours, peer), least/slices.Min(peer)
 				}
 				verdict := "met"
 				if is > g.most {
 					verdict = "**missed**"
 				}
-				fmt.Fprintf(w, "| %s | %s | %.3g | %.3g | %.3g | %s |\n", r.name, g.peer, is, g.most, g.aim, verdict)
+				fmt.Fprintf(w, "| %s | %s | %.3g | %.3g | %.3g | %.3g | %s |\n", r.name, g.peer, is, least, g.most, g.aim, verdict)
 			}
 		}
 	}

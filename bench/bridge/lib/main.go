@@ -43,6 +43,7 @@ func echo(_ context.Context, m Msg) (Msg, error) {
 
 func benchmarked() *bridge.Bridge {
 	b := bridge.New(bridge.Options{Name: "bench"})
+	bridge.Codecs(b, wireCodecs()...) // zwire.go: isthmus bridge gen --lang go . in this folder
 	bridge.Sum[Msg](b, Ping{}, Pong{}, Blob{})
 	bridge.Call(b, "echo", echo)
 	bridge.Call(b, "quick", echo, bridge.Inline())
