@@ -400,22 +400,7 @@ func TestR14WrongWords(t *testing.T) {
 				calls++
 				call.Call(rtlib.Function("rt_array_pop"), uintptr(w.live["dict"])) // a reason that is known
 				got := uint64(call.Call(fn, args...))
-				want := map[string]uint64{"nil": 3, "-1": ^uint64(0), "0": 0, "false": 0, "FALSE": 19, "1": 1}[answer]
-				switch answer {
-				case "false":
-					got &= 0xff
-				case "error":
-					if got = uint64(uint32(got)); got > 0 && got < 100 {
-						got = want
-					} else {
-						got = 1 << 63
-					}
-				case "0":
-					if name == "rt_type" || name == "rt_site" {
-						got &= 0xffffffff
-					}
-				}
-				if got != want {
+				if !refused(name, answer, got) {
 					t.Fatalf("%s(%#x) is %#x, want %s", name, args, got, answer)
 				}
 				if c := code(int32(call.Call(w.last))); c == rtheap.OK && !quiet {
@@ -456,4 +441,54 @@ func TestR14WrongWords(t *testing.T) {
 		})
 	}
 	t.Logf("%d calls", calls)
+}
+
+// refused reports whether a function gave the answer that it has for wrong arguments.
+func refused(name, answer string, got uint64) bool {
+	switch answer {
+	case "false":
+		got &= 0xff
+	case "error":
+		return uint32(got) > 0 && uint32(got) < 100
+	case "0":
+		if name == "rt_type" || name == "rt_site" {
+			got &= 0xffffffff
+		}
+	}
+	return got == map[string]uint64{"nil": 3, "-1": ^uint64(0), "0": 0, "false": 0, "FALSE": 19, "1": 1}[answer]
+}
+
+// TestR14AfterTheEnd calls every function after rt_shutdown, with what was right before: nothing that was alive is known, nothing is
+// made, nothing waits, and the runtime begins again.
+func TestR14AfterTheEnd(t *testing.T) {
+	w := newWorld(t)
+	defer w.pin.Unpin()
+	args := map[string][]uintptr{}
+	for name, p := range probes {
+		for _, k := range strings.Fields(p.params) {
+			if k == "value" || k == "any" {
+				k = "array" // a number lives for ever
+			}
+			args[name] = append(args[name], uintptr(w.good(k)))
+		}
+	}
+	if left, c := rtlib.Shutdown(-1); c != rtheap.OK || left < int64(len(w.live)) {
+		t.Fatalf("%d objects were alive, %v; want %d or more", left, c, len(w.live))
+	}
+	defer heap(t) // the tests after this one find it running
+	for name, p := range probes {
+		answer, _ := strings.CutSuffix(p.answer, " quiet")
+		if strings.HasPrefix(answer, "- ") {
+			continue
+		}
+		if got := uint64(call.Call(rtlib.Function(name), args[name]...)); !refused(name, answer, got) {
+			t.Errorf("%s(%#x) is %#x, want %s", name, args[name], got, answer)
+		}
+		if c := code(int32(call.Call(w.last))); c == rtheap.OK {
+			t.Errorf("%s(%#x): no reason", name, args[name])
+		}
+	}
+	if n := w.h.Objects(); n != 0 {
+		t.Errorf("%d objects were made:\n%s", n, w.h.Report())
+	}
 }
