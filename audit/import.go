@@ -51,10 +51,10 @@ func (r *Report) Import(name string, in io.Reader) (int, error) {
 		err = im.sarif(b)
 	case head.Findings != nil:
 		err = im.report(b)
-	case head.Reason != "" || len(bytes.TrimSpace(b)) == 0:
+	case head.Reason != "":
 		err = im.cargo(b)
 	default:
-		err = fmt.Errorf("it is neither SARIF 2.1.0 nor messages of cargo nor a report: %w", isthmus.ErrInvalid)
+		err = fmt.Errorf("it holds neither SARIF 2.1.0 nor messages of cargo nor a report: %w", isthmus.ErrInvalid)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("audit: import: %s: %w", name, err)
