@@ -241,23 +241,35 @@ func take(at mem.Addr) (x *isthmus.Exception, before mem.Addr) {
 	if at == cxx.spare {
 		return &isthmus.Exception{What: "no memory was left to say which"}, 0
 	}
-	// SAFETY: owner: this call, which ends it; lifetime: until free below; bounds and alignment: the handler allocated
+	// SAFETY: owner: this call, which ends it; lifetime: until drop below; bounds and alignment: the handler allocated
 	// it with a note's size; thread: the frame's user.
 	n := mem.At[note](at)
-	x, before = &isthmus.Exception{Class: className(n.class)}, n.before
+	x = &isthmus.Exception{Class: className(n.class)}
 	if name := cString(n.name); name != "" {
 		x.Name = demangled(strings.TrimPrefix(name, "*"))
 	}
 	x.What = cString(n.what)
-	if n.object != 0 {
-		x.Name, x.What = describeObject(n.object)
+	object := n.object
+	before = drop(at)
+	if object != 0 {
+		x.Name, x.What = describeObject(object)
 	}
+	return x, before
+}
+
+// drop ends a note, and returns the one before it.
+func drop(at mem.Addr) (before mem.Addr) {
+	if at == cxx.spare {
+		return 0
+	}
+	// SAFETY: as in take.
+	n := *mem.At[note](at)
 	for _, p := range []mem.Addr{n.name, n.what, at} {
 		if p != 0 {
 			Call1(cxx.free, p)
 		}
 	}
-	return x, before
+	return n.before
 }
 
 // describeObject says what an Objective-C exception is, and releases it. It is set before any is kept.
@@ -346,4 +358,14 @@ func (w *Wide) Thrown() (x *isthmus.Exception) {
 		x, w.exc = take(w.exc)
 	}
 	return x
+}
+
+// Drop forgets the exception that the call ended with, and reports whether there was one. An object that was thrown is not released:
+// it is for those who ask such an object what it is, and get another.
+func (w *Wide) Drop() bool {
+	threw := w.exc != 0
+	for w.exc != 0 {
+		w.exc = drop(w.exc)
+	}
+	return threw
 }

@@ -27,3 +27,6 @@ func (w *Wide) Thrown() *isthmus.Exception { return nil }
 
 // GuardObjects does nothing on this platform.
 func GuardObjects(Fn, uintptr, uintptr, func(mem.Addr) (string, string)) {}
+
+// Drop reports false, as [Frame.Thrown].
+func (w *Wide) Drop() bool { return false }

@@ -483,7 +483,7 @@ func TestM12AThousandTimes(t *testing.T) {
 func TestM02M03M12M18EachFault(t *testing.T) {
 	s, d := open(t)
 	for name, fault := range map[string]objcdouble.Fault{
-		"nil": objcdouble.Nil, "error": objcdouble.Error, "exception": objcdouble.Throw, "C++": objcdouble.ThrowCxx, "other": objcdouble.ThrowOther,
+		"nil": objcdouble.Nil, "error": objcdouble.Error, "exception": objcdouble.Throw, "C++": objcdouble.ThrowCxx, "other": objcdouble.ThrowOther, "evil": objcdouble.ThrowEvil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := d.Live() // what initialisers that threw have left
@@ -512,6 +512,7 @@ func TestM02M03M12M18EachFault(t *testing.T) {
 				case fault == objcdouble.Throw && (!thrown || x.Name != "NSInternalInconsistencyException" || !strings.Contains(x.What, "(double)")),
 					fault == objcdouble.ThrowCxx && (!thrown || x.Name != "std::runtime_error"),
 					fault == objcdouble.ThrowOther && (!thrown || x.Name != "DblThing"),
+					fault == objcdouble.ThrowEvil && (!thrown || x.Name != "DblEvilName" || x.What != ""),
 					fault <= objcdouble.Error && thrown:
 					t.Fatalf("%d: %v", at, err)
 				}

@@ -81,7 +81,7 @@ func (p *Pool) String(o *Object, row Row, args ...Arg) (string, error) {
 	if res.w[0] == 0 {
 		return "", p.failure(m, &res)
 	}
-	s, err := p.rt.text(p.thread, res.w[0], textLimit)
+	s, err := p.rt.text(false, p.thread, res.w[0], textLimit)
 	if err != nil {
 		return "", &CallError{m.Class, m.Selector, err}
 	}
@@ -113,11 +113,11 @@ func (p *Pool) Memory(o *Object, n int, row Row, args ...Arg) ([]byte, error) {
 }
 
 // text reads an NSString, up to limit bytes.
-func (r *Runtime) text(thread, id uintptr, limit int) (string, error) {
+func (r *Runtime) text(quiet bool, thread, id uintptr, limit int) (string, error) {
 	if id == 0 {
 		return "", nil
 	}
-	c, err := r.raw(thread, id, r.sel.utf8)
+	c, err := r.rawOr(quiet, thread, id, r.sel.utf8)
 	if err != nil {
 		return "", err
 	}
@@ -134,29 +134,30 @@ func (p *Pool) nsError(id uintptr) *NSError {
 	e := &NSError{}
 	r := p.rt
 	if s, err := r.raw(p.thread, id, r.sel.domain); err == nil {
-		e.Domain, _ = r.text(p.thread, s, shortText)
+		e.Domain, _ = r.text(false, p.thread, s, shortText)
 	}
 	if n, err := r.raw(p.thread, id, r.sel.code); err == nil {
 		e.Code = int(n)
 	}
 	if s, err := r.raw(p.thread, id, r.sel.text); err == nil {
-		e.Text, _ = r.text(p.thread, s, textLimit)
+		e.Text, _ = r.text(false, p.thread, s, textLimit)
 	}
 	return e
 }
 
-// describe says what an object that was thrown is, and releases it. It may be any object, of whatever class; what NSException has,
-// others may lack, which is one more exception.
+// describe says what an object that was thrown is, and releases it. It may be any object: of another class, whose name it is then, or
+// one whose own methods throw, which are left alone.
 func (r *Runtime) describe(object mem.Addr) (name, what string) {
+	id := uintptr(object)
 	_ = r.Pool(func(p *Pool) error {
 		read := func(sel uintptr) (s string) {
-			if id, err := r.raw(p.thread, uintptr(object), sel); err == nil {
-				s, _ = r.text(p.thread, id, shortText)
+			if t, err := r.rawOr(true, p.thread, id, sel); err == nil {
+				s, _ = r.text(true, p.thread, t, shortText)
 			}
 			return s
 		}
 		exception := r.class("NSException")
-		for c := r.classOf(uintptr(object)); c != 0 && exception != 0; c = call.Call1(r.superOf, mem.Addr(c)) {
+		for c := r.classOf(id); c != 0 && exception != 0; c = call.Call1(r.superOf, mem.Addr(c)) {
 			if c == exception {
 				name, what = read(r.sel.name), read(r.sel.reason)
 				break
@@ -164,10 +165,10 @@ func (r *Runtime) describe(object mem.Addr) (name, what string) {
 		}
 		if name == "" {
 			// SAFETY: owner: the runtime, for ever; bounds: a C string's own terminator and the limit; thread: any.
-			name = mem.CString(call.Call1(r.className, mem.Addr(r.classOf(uintptr(object)))), shortText)
+			name = mem.CString(call.Call1(r.className, mem.Addr(r.classOf(id))), shortText)
 		}
-		return nil
+		_, err := r.rawOr(true, p.thread, id, r.sel.release)
+		return err
 	})
-	_ = r.release(name, uintptr(object))
 	return name, what
 }

@@ -7,6 +7,7 @@
 package objc
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -210,6 +211,14 @@ func (r *Runtime) classOf(object uintptr) uintptr {
 
 // raw sends a message of up to four integer arguments, on this thread only if thread is not 0.
 func (r *Runtime) raw(thread, object, sel uintptr, args ...uintptr) (uintptr, error) {
+	return r.rawOr(false, thread, object, sel, args...)
+}
+
+// errQuiet is an exception that nobody wants to know.
+var errQuiet = errors.New("an exception while an exception was looked at")
+
+// rawOr is raw, and if quiet leaves an exception alone.
+func (r *Runtime) rawOr(quiet bool, thread, object, sel uintptr, args ...uintptr) (uintptr, error) {
 	f := call.Get()
 	defer f.Put()
 	w, err := call.Raw[call.Wide](f)
@@ -222,7 +231,11 @@ func (r *Runtime) raw(thread, object, sel uintptr, args ...uintptr) (uintptr, er
 	if !w.Run() {
 		return 0, errThread
 	}
-	if x := w.Thrown(); x != nil {
+	if quiet {
+		if w.Drop() {
+			return 0, errQuiet
+		}
+	} else if x := w.Thrown(); x != nil {
 		return 0, x
 	}
 	return w.R0, nil

@@ -38,6 +38,7 @@ const (
 	Throw            // an NSException
 	ThrowCxx         // a std::runtime_error
 	ThrowOther       // an object that is no NSException
+	ThrowEvil        // an NSException whose reason throws it again
 	GPU              // the command buffer fails with a code
 	Hang             // it ends after Release, with a timeout
 	Late             // it completes after the next one does, or after Release

@@ -14,7 +14,7 @@
 
 // --- what tests read and set ---------------------------------------------------------------------------------------------
 
-enum { FNone, FNil, FError, FThrow, FThrowCxx, FThrowOther, FGPU, FHang, FLate };
+enum { FNone, FNil, FError, FThrow, FThrowCxx, FThrowOther, FThrowEvil, FGPU, FHang, FLate };
 static long dbl_live, dbl_misuse, dbl_overlaps, dbl_calls, dbl_commits, dbl_fired;
 static int dbl_kind;
 static long dbl_at; // calls (or commits) until it happens
@@ -56,16 +56,22 @@ static void misuse(const char *what) { INC(dbl_misuse); pthread_mutex_lock(&mu);
 - (NSString *)reason { return @"not an NSException"; }
 @end
 
+@interface DblEvil : NSException @end
+@implementation DblEvil
+- (NSString *)reason { @throw self; }
+@end
+
 // enter counts a call, and fails it if it is the one: 0, FNil, or FError.
 static int enter(const char *name) {
   int f = 0;
   pthread_mutex_lock(&mu);
-  if (dbl_kind >= FNil && dbl_kind <= FThrowOther && dbl_at == dbl_calls) { f = dbl_kind; dbl_kind = FNone; dbl_fired++; }
+  if (dbl_kind >= FNil && dbl_kind <= FThrowEvil && dbl_at == dbl_calls) { f = dbl_kind; dbl_kind = FNone; dbl_fired++; }
   dbl_calls++;
   pthread_mutex_unlock(&mu);
   switch (f) {
   case FThrow: [NSException raise:NSInternalInconsistencyException format:@"%s failed (double)", name];
   case FThrowCxx: dbl_throw_cxx();
+  case FThrowEvil: [DblEvil raise:@"DblEvilName" format:@"unsaid"];
   case FThrowOther: @throw [[[DblThing alloc] init] autorelease];
   }
   return f;
