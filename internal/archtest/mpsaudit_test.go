@@ -28,6 +28,7 @@ var mpsProof = map[string][2]string{
 	"call.Guard":                {"TestM18BarrierTellsWhatWasThrown", "internal/raw/call/barrier_test.go"},
 	"call.describe":             {"TestM18BarrierTellsWhatWasThrown", "internal/raw/call/barrier_test.go"},
 	"call.take":                 {"TestM18BarrierInside", "internal/raw/call/barrier_test.go"},
+	"call.drop":                 {"TestM12M18MemoryIsFlat", "internal/raw/objc/memory_test.go"},
 	"call.cString":              {"TestM18BarrierTellsWhatWasThrown", "internal/raw/call/barrier_test.go"},
 	"call.Step.Thrown":          {"TestM18BarrierTellsSomebody", "internal/raw/call/barrier_test.go"},
 	"call.Get":                  {"TestFrameModel", "internal/raw/call/call_test.go"},
