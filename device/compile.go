@@ -220,7 +220,7 @@ func (x *Executable) plan(ctx context.Context) error {
 		x.stats.Why = fmt.Sprintf("%d replicas of %d partitions", o.Replicas, o.Partitions)
 		return nil
 	}
-	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}, Extern: x.extern, Joined: x.joined})
+	p, err := plan.Compile(ctx, x.module, x.main, plan.Options{Workers: workers{x.device.pool}, Extern: x.extern, Joined: x.joined, Accelerator: x.device.faster})
 	if errors.Is(err, plan.ErrUnsupported) {
 		x.stats.Why = err.Error()
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/device/eval"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
+	"github.com/isthmus-ffi/isthmus/device/plan"
 )
 
 // Version is part of the fingerprint of every executable: it changes when the same program may give other results.
@@ -32,6 +33,9 @@ type Options struct {
 	// package mpi/mpicoll: each has one device, and Devices says nothing. All make and execute the same executables in
 	// the same order. nil is this process alone. The caller closes them after the device.
 	Peers eval.Peers
+	// Accelerator computes matrix products that it has use for, such as on a GPU: see package mps/accelerate. It must be comparable.
+	// nil is none. The caller closes it after the device.
+	Accelerator plan.Accelerator
 }
 
 // maxDevices bounds Options.Devices.
@@ -43,7 +47,8 @@ type Device struct {
 	pool    *kernel.Pool
 	devices int
 	oracle  bool
-	peers   eval.Peers // nil: this process has all devices
+	peers   eval.Peers       // nil: this process has all devices
+	faster  plan.Accelerator // nil: none
 
 	ctx    context.Context // done when the device closes
 	cancel context.CancelCauseFunc
@@ -72,7 +77,7 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device: new: %w", err)
 	}
-	d := &Device{store: s, pool: kernel.NewPool(o.Workers), devices: max(o.Devices, 1), oracle: o.Evaluator, peers: o.Peers}
+	d := &Device{store: s, pool: kernel.NewPool(o.Workers), devices: max(o.Devices, 1), oracle: o.Evaluator, peers: o.Peers, faster: o.Accelerator}
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	return d, nil
 }

@@ -27,6 +27,9 @@ func Plugin(o device.Options) (*pjrt.Plugin, error) {
 	if o.Peers != nil && !reflect.TypeOf(o.Peers).Comparable() {
 		return nil, fmt.Errorf("embedded: peers of type %T, which is not comparable; give a pointer: %w", o.Peers, isthmus.ErrInvalid)
 	}
+	if o.Accelerator != nil && !reflect.TypeOf(o.Accelerator).Comparable() {
+		return nil, fmt.Errorf("embedded: an accelerator of type %T, which is not comparable; give a pointer: %w", o.Accelerator, isthmus.ErrInvalid)
+	}
 	once, _ := plugins.LoadOrStore(o, sync.OnceValues(func() (*pjrt.Plugin, error) {
 		t, err := device.Table(o)
 		if err != nil {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"sync"
 
@@ -106,9 +108,9 @@ func (s *scheduler) dot(i *inst) *unit {
 	}
 	u := &unit{out: i.out, reads: []*value{l.view.base, r.view.base}}
 	if out.typ.Elem == dtype.F32 {
-		u.step = dotStep(s.kernels.Gemm32, s.kernels.PackB32, l, r, out)
+		u.step = dotStep(s.kernels.Gemm32, s.elsewhere, s.kernels.PackB32, l, r, out)
 	} else {
-		u.step = dotStep(s.kernels.Gemm64, s.kernels.PackB64, l, r, out)
+		u.step = dotStep(s.kernels.Gemm64, nil, s.kernels.PackB64, l, r, out)
 	}
 	return u
 }
@@ -116,7 +118,10 @@ func (s *scheduler) dot(i *inst) *unit {
 // longProduct is the M*N*K from which a product looks whether the run has been stopped.
 const longProduct = 1 << 24
 
-func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b kernel.View[T], k, n int) *kernel.Packed[T], l, r side, out *value) step {
+// elsewhere computes a product or says that the workers should; nil is nobody.
+type elsewhere[T kernel.Float] func(context.Context, *kernel.Gemm[T]) (bool, error)
+
+func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), other elsewhere[T], pack func(b kernel.View[T], k, n int) *kernel.Packed[T], l, r side, out *value) step {
 	m, n, k := int(l.free), int(r.free), int(l.con)
 	batches := 1
 	for _, d := range l.batch.dims {
@@ -153,6 +158,13 @@ func dotStep[T kernel.Float](gemm func(*kernel.Gemm[T], kernel.Par), pack func(b
 			g.C = kernel.RowMajor(as[T](rn.bytes(out)), n)
 			if batches > 1 {
 				g.Batch, g.BatchA, g.BatchB, g.BatchC = batches, int(l.batch.strides[0]), int(r.batch.strides[0]), m*n
+			}
+			if other != nil {
+				if done, err := other(rn.ctx, g); done || err != nil {
+					*g = kernel.Gemm[T]{}
+					held.Put(g)
+					return cmp.Or(rn.err(), err)
+				}
 			}
 			if prepare {
 				once.Do(func() { packed = pack(g.B, k, n) })

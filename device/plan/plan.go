@@ -49,6 +49,16 @@ type Options struct {
 	// Joined says that the program runs in several processes of the operating system: the context of each run has been
 	// given to it by [eval.Join]. Otherwise operations between processes are [ErrUnsupported].
 	Joined bool
+	// Accelerator is asked for each product of float32 matrices; nil is none.
+	Accelerator Accelerator
+}
+
+// Accelerator computes matrix products elsewhere than on the workers, such as on a GPU. It is safe for concurrent use.
+type Accelerator interface {
+	// Gemm32 computes g, which has no epilogue and nothing packed or accumulated, as [kernel.Table.Gemm32] does, and reports true; or
+	// does nothing and reports false where the workers should. An error ends the run. g's memory is the accelerator's until it
+	// returns, no longer.
+	Gemm32(ctx context.Context, g *kernel.Gemm[float32]) (bool, error)
 }
 
 // Pool runs f(0) to f(n-1), on as many goroutines as it has, and returns when all have returned.
@@ -110,6 +120,9 @@ func Compile(ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, opts 
 	}
 	prune(top)
 	s := &scheduler{ctx: ctx, kernels: opts.Kernels, module: m, extern: opts.Extern}
+	if opts.Accelerator != nil {
+		s.elsewhere = opts.Accelerator.Gemm32
+	}
 	return s.program(top, fn, l, opts)
 }
 

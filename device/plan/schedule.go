@@ -44,10 +44,11 @@ type move struct {
 }
 
 type scheduler struct {
-	ctx     context.Context
-	kernels *kernel.Table
-	module  *stablehlo.Module
-	extern  map[*stablehlo.Op]eval.CustomCall
+	ctx       context.Context
+	kernels   *kernel.Table
+	elsewhere elsewhere[float32]
+	module    *stablehlo.Module
+	extern    map[*stablehlo.Op]eval.CustomCall
 
 	block      map[*inst]*block
 	root       map[*inst]*inst
