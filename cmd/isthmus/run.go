@@ -20,7 +20,7 @@ import (
 
 type runCmd struct {
 	Program string        `arg:"" help:"StableHLO program: text (.mlir) or portable bytecode; - reads standard input."`
-	Device  string        `default:"embedded" placeholder:"NAME" help:"Device: embedded, cpu (after: isthmus plugin install cpu), cuda, or the path of a PJRT plugin."`
+	Device  string        `default:"embedded" placeholder:"NAME" help:"Device: embedded, mps (that, with large products on a Mac's GPU), cpu (after: isthmus plugin install cpu), cuda, or the path of a PJRT plugin."`
 	Input   []string      `short:"i" sep:"none" placeholder:"FILE" help:"Arguments in order, .npy or .npz. A .npz gives all its arrays in natural order, FILE.npz:NAME one of them."`
 	Random  *uint64       `placeholder:"SEED" help:"Make the arguments that no --input gives: uniform in [0, 1), integers in [0, 10), from this seed."`
 	Output  string        `short:"o" placeholder:"DIR" help:"Write the results there as out0.npy, out1.npy, …; a name that ends in .npz makes one file."`

@@ -1,5 +1,5 @@
 // Package target finds the device that a user names: the embedded one, a plugin that was installed by name, JAX's plugin
-// for CUDA, or a plugin's library by its path.
+// for CUDA, or a plugin's library by its path. On a Mac the embedded one may use the GPU.
 package target
 
 import (
@@ -17,7 +17,7 @@ import (
 const Embedded = "embedded"
 
 // Usage describes the names, for the help of a flag.
-const Usage = "the device: embedded, cpu (after: isthmus plugin install cpu), cuda (JAX's plugin, or that of isthmus plugin install cuda), or the path of a PJRT plugin"
+const Usage = "the device: embedded, mps (that, with large products on a Mac's GPU), cpu (after: isthmus plugin install cpu), cuda (JAX's plugin, or that of isthmus plugin install cuda), or the path of a PJRT plugin"
 
 // Open makes a client of the named device. The caller closes it.
 func Open(ctx context.Context, name string) (*pjrt.Client, error) {
@@ -34,6 +34,8 @@ func Plugin(ctx context.Context, name string) (*pjrt.Plugin, error) {
 	switch name {
 	case Embedded:
 		return inProcess()
+	case MPS:
+		return onMetal(ctx)
 	case CUDA: // that of Python's packages first: it finds NVIDIA's libraries beside it
 		path, err := cuda(ctx)
 		if err == nil {

@@ -35,6 +35,12 @@ func TestPluginRefuses(t *testing.T) {
 			t.Errorf("%q: error %v, want %q that is %q", c.name, err, c.says, c.is)
 		}
 	}
+	if runtime.GOOS != "darwin" {
+		_, err := target.Plugin(t.Context(), target.MPS)
+		if !errors.Is(err, isthmus.ErrUnsupported) && !errors.Is(err, isthmus.ErrNotFound) || !strings.Contains(err.Error(), "use embedded") {
+			t.Errorf("mps: error %v, want one that says what to use", err)
+		}
+	}
 	if runtime.GOOS == "linux" { // elsewhere the cache folder has another variable
 		_, err := target.Plugin(t.Context(), "cpu")
 		if !errors.Is(err, plugins.ErrNotInstalled) || !strings.Contains(err.Error(), "isthmus plugin install cpu") {
