@@ -35,7 +35,6 @@ import (
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/bridge/schema"
-	"github.com/isthmus-ffi/isthmus/bridge/wire"
 	"github.com/isthmus-ffi/isthmus/internal/raw/bridgelib"
 )
 
@@ -74,90 +73,6 @@ type method struct {
 
 	inCodec, outCodec *schema.Codec
 	job               func() job
-}
-
-// job is one use of a method: decode, run, free, each once. The reply of run, appended to dst where there is room, is good
-// until free, which is not called when the handler has not returned.
-type job interface {
-	decode(request []byte) error
-	run(ctx context.Context, dst []byte) ([]byte, error)
-	free()
-}
-
-// pooled has the jobs of a method used again.
-func pooled[J job](fresh func(*sync.Pool) J) func() job {
-	pool := &sync.Pool{}
-	return func() job {
-		if j, ok := pool.Get().(J); ok {
-			return j
-		}
-		return fresh(pool)
-	}
-}
-
-type callJob[Req, Resp any] struct {
-	m       *method
-	pool    *sync.Pool
-	handler func(context.Context, Req) (Resp, error)
-	req     Req
-	resp    Resp
-	reply   []byte
-	d       wire.Decoder
-	e       wire.Encoder
-}
-
-func (j *callJob[Req, Resp]) decode(request []byte) error {
-	return j.m.inCodec.DecodeWith(&j.d, request, &j.req)
-}
-
-func (j *callJob[Req, Resp]) run(ctx context.Context, dst []byte) ([]byte, error) {
-	var err error
-	if j.resp, err = j.handler(ctx, j.req); err != nil {
-		return nil, err
-	}
-	own := dst == nil
-	if own {
-		dst = j.reply[:0]
-	}
-	if dst, err = j.m.outCodec.AppendWith(&j.e, dst, &j.resp); own && err == nil {
-		j.reply = dst
-	}
-	return dst, err
-}
-
-func (j *callJob[Req, Resp]) free() {
-	var req Req
-	var resp Resp
-	j.req, j.resp = req, resp
-	j.d.Reset(nil)
-	j.e.Reset(nil)
-	if cap(j.reply) > 64<<10 {
-		j.reply = nil
-	}
-	j.pool.Put(j)
-}
-
-type castJob[Req any] struct {
-	m       *method
-	pool    *sync.Pool
-	handler func(context.Context, Req) error
-	req     Req
-	d       wire.Decoder
-}
-
-func (j *castJob[Req]) decode(request []byte) error {
-	return j.m.inCodec.DecodeWith(&j.d, request, &j.req)
-}
-
-func (j *castJob[Req]) run(ctx context.Context, _ []byte) ([]byte, error) {
-	return nil, j.handler(ctx, j.req)
-}
-
-func (j *castJob[Req]) free() {
-	var req Req
-	j.req = req
-	j.d.Reset(nil)
-	j.pool.Put(j)
 }
 
 // New makes a bridge without methods.
@@ -223,7 +138,7 @@ func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, R
 		}
 	}
 	m.job = pooled(func(pool *sync.Pool) *callJob[Req, Resp] {
-		return &callJob[Req, Resp]{m: m, pool: pool, handler: handler}
+		return &callJob[Req, Resp]{pool: pool, handler: handler, in: reader[Req](m.inCodec), out: writer[Resp](m.outCodec)}
 	})
 	b.add(m, handler != nil)
 }
@@ -232,7 +147,9 @@ func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, R
 // error or a panic is counted and reported ([isthmus.SetReporter]); no host is told.
 func Cast[Req any](b *Bridge, name string, handler func(context.Context, Req) error) {
 	m := &method{Method: schema.Method{Name: name, Kind: schema.Cast}, in: reflect.TypeFor[Req]()}
-	m.job = pooled(func(pool *sync.Pool) *castJob[Req] { return &castJob[Req]{m: m, pool: pool, handler: handler} })
+	m.job = pooled(func(pool *sync.Pool) *castJob[Req] {
+		return &castJob[Req]{pool: pool, handler: handler, in: reader[Req](m.inCodec)}
+	})
 	b.add(m, handler != nil)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,10 +30,10 @@ type generation struct {
 	maxReply uint64
 	ctx      context.Context // of casts, and of inline calls without a deadline
 	cancel   context.CancelFunc
-	lanes    map[uint32]*bridgelib.Lane // by the method's number; they are not added to
-	taken    atomic.Int64               // calls whose handlers run, but those that tell their hosts
-	ended    atomic.Bool                // contexts are
-	closing  chan struct{}              // no host reads any more
+	lanes    []numbered    // a table by the method's number, a quarter full
+	taken    atomic.Int64  // calls whose handlers run, but those that tell their hosts
+	ended    atomic.Bool   // contexts are
+	closing  chan struct{} // no host reads any more
 }
 
 // lane is what the workers hand back of a method.
@@ -63,11 +64,15 @@ func (p program) Open(o bridgelib.Opening, out bridgelib.Link) (bridgelib.Status
 		}
 	}
 	g := &generation{
-		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, closing: make(chan struct{}), lanes: make(map[uint32]*bridgelib.Lane, len(p.b.methods)),
+		b: p.b, id: o.Generation, out: out, maxReply: o.MaxReply, closing: make(chan struct{}), lanes: make([]numbered, 4<<bits.Len(uint(len(p.b.methods)))),
 	}
 	for _, m := range p.b.methods {
 		if m.Kind != schema.Event {
-			g.lanes[m.id] = &bridgelib.Lane{Value: &lane{g, m}}
+			at := m.id
+			for g.lanes[int(at)&(len(g.lanes)-1)].Lane != nil {
+				at++
+			}
+			g.lanes[int(at)&(len(g.lanes)-1)] = numbered{m.id, &bridgelib.Lane{Value: &lane{g, m}}}
 		}
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -75,10 +80,24 @@ func (p program) Open(o bridgelib.Opening, out bridgelib.Link) (bridgelib.Status
 	return bridgelib.OK, nil
 }
 
+type numbered struct {
+	id uint32
+	*bridgelib.Lane
+}
+
+// lane finds a method.
+func (g *generation) lane(id uint32) *bridgelib.Lane {
+	for at := id; ; at++ {
+		if l := &g.lanes[int(at)&(len(g.lanes)-1)]; l.Lane == nil || l.id == id {
+			return l.Lane
+		}
+	}
+}
+
 // Lane finds a method.
 func (p program) Lane(id uint32, cast bool) *bridgelib.Lane {
 	if g := p.b.open.Load(); g != nil {
-		if l := g.lanes[id]; l != nil && (l.Value.(*lane).m.Kind == schema.Cast) == cast {
+		if l := g.lane(id); l != nil && (l.Value.(*lane).m.Kind == schema.Cast) == cast {
 			return l
 		}
 	}
@@ -177,16 +196,16 @@ func (g *generation) panicked(m *method, v any) string {
 // outcome is the status and the reply for what a handler returned.
 func (g *generation) outcome(m *method, reply []byte, err error) (bridgelib.Status, []byte) {
 	switch {
+	case err == nil && uint64(len(reply)) <= g.maxReply:
+		return bridgelib.OK, reply
 	case errors.Is(err, context.DeadlineExceeded):
 		return bridgelib.Deadline, []byte(err.Error())
 	case errors.Is(err, context.Canceled):
 		return bridgelib.Cancelled, []byte(err.Error())
 	case err != nil:
 		return bridgelib.Handler, []byte(strings.ToValidUTF8(err.Error(), "\uFFFD"))
-	case uint64(len(reply)) > g.maxReply:
-		return bridgelib.ReplyTooBig, fmt.Appendf(nil, "the reply of %s has %d bytes, at most %d", m.Name, len(reply), g.maxReply)
 	}
-	return bridgelib.OK, reply
+	return bridgelib.ReplyTooBig, fmt.Appendf(nil, "the reply of %s has %d bytes, at most %d", m.Name, len(reply), g.maxReply)
 }
 
 // Inline runs a handler here and now.
@@ -195,7 +214,7 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 	if g == nil || g.id != generation {
 		return nil, bridgelib.Closed
 	}
-	counted := g.lanes[id]
+	counted := g.lane(id)
 	if counted == nil || counted.Value.(*lane).m.Kind != schema.Call {
 		return []byte(p.b.missing(id, schema.Call)), bridgelib.Method
 	}
@@ -286,7 +305,9 @@ func (b *Bridge) lost(name string, p isthmus.Problem, err error) {
 // active is how many calls and casts are under way.
 func (g *generation) active() (n int64) {
 	for _, l := range g.lanes {
-		n += l.Active.Load()
+		if l.Lane != nil {
+			n += l.Active.Load()
+		}
 	}
 	return n
 }
@@ -321,7 +342,9 @@ func (p program) Close(drain time.Duration) bridgelib.Report {
 	}
 	var r bridgelib.Report
 	for _, l := range g.lanes { // casts that wait will not run
-		r.CastsDropped += g.out.Drop(l)
+		if l.Lane != nil {
+			r.CastsDropped += g.out.Drop(l.Lane)
+		}
 	}
 	// As long as handlers end, and a few looks more: on a loaded machine time passes while nothing of this process runs.
 	for n, looks := g.active(), 0; n > 0 && looks < 8; looks++ {
@@ -331,6 +354,9 @@ func (p program) Close(drain time.Duration) bridgelib.Report {
 	}
 	var names []string
 	for _, l := range g.lanes {
+		if l.Lane == nil {
+			continue
+		}
 		if n := l.Active.Add(-bridgelib.Zombie) + bridgelib.Zombie; n > 0 {
 			r.Zombies += uint64(n)
 			names = append(names, fmt.Sprintf("%s x%d", l.Value.(*lane).m.Name, n))

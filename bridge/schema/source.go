@@ -19,13 +19,28 @@ type Generated struct {
 	print string
 	put   func(e *wire.Encoder, v any) bool
 	get   func(d *wire.Decoder, v any) bool
+	funcs any // functions[T]
+}
+
+type functions[T any] struct {
+	put func(*wire.Encoder, *T)
+	get func(*wire.Decoder, *T)
+}
+
+// Functions are those of a codec for T that was generated; nil of another, whose methods do as well.
+func Functions[T any](c *Codec) (put func(*wire.Encoder, *T), get func(*wire.Decoder, *T)) {
+	if c == nil {
+		return nil, nil
+	}
+	f, _ := c.g.funcs.(functions[T])
+	return f.put, f.get
 }
 
 // GeneratedFor is the codec of T from its functions. print stands for what T holds: a codec whose types have changed since is
 // refused.
 func GeneratedFor[T any](print string, put func(*wire.Encoder, *T), get func(*wire.Decoder, *T)) Generated {
 	return Generated{
-		t: reflect.TypeFor[T](), print: print,
+		t: reflect.TypeFor[T](), print: print, funcs: functions[T]{put, get},
 		put: func(e *wire.Encoder, v any) bool {
 			p, ok := v.(*T)
 			if ok = ok && p != nil && put != nil; ok {

@@ -1,0 +1,129 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+
+	"github.com/isthmus-ffi/isthmus/bridge/schema"
+	"github.com/isthmus-ffi/isthmus/bridge/wire"
+)
+
+// job is one use of a method: decode, run, free, each once. The reply of run, appended to dst where there is room, is good
+// until free, which is not called when the handler has not returned.
+type job interface {
+	decode(request []byte) error
+	run(ctx context.Context, dst []byte) ([]byte, error)
+	free()
+}
+
+// pooled has the jobs of a method used again.
+func pooled[J job](fresh func(*sync.Pool) J) func() job {
+	pool := &sync.Pool{}
+	return func() job {
+		if j, ok := pool.Get().(J); ok {
+			return j
+		}
+		return fresh(pool)
+	}
+}
+
+// decoder is a decoder of T that is used again: a generated function, or else the codec.
+type decoder[T any] struct {
+	codec *schema.Codec
+	get   func(*wire.Decoder, *T)
+	d     wire.Decoder
+}
+
+func reader[T any](c *schema.Codec) decoder[T] {
+	_, get := schema.Functions[T](c)
+	return decoder[T]{codec: c, get: get}
+}
+
+func (d *decoder[T]) decode(msg []byte, v *T) error {
+	if d.get == nil {
+		return d.codec.DecodeWith(&d.d, msg, v)
+	}
+	d.d.Reset(msg)
+	d.get(&d.d, v)
+	return d.d.Finish()
+}
+
+// encoder likewise.
+type encoder[T any] struct {
+	codec *schema.Codec
+	put   func(*wire.Encoder, *T)
+	e     wire.Encoder
+}
+
+func writer[T any](c *schema.Codec) encoder[T] {
+	put, _ := schema.Functions[T](c)
+	return encoder[T]{codec: c, put: put}
+}
+
+func (e *encoder[T]) append(dst []byte, v *T) ([]byte, error) {
+	if e.put == nil {
+		return e.codec.AppendWith(&e.e, dst, v)
+	}
+	e.e.Reset(dst)
+	e.put(&e.e, v)
+	return e.e.Finish()
+}
+
+type callJob[Req, Resp any] struct {
+	pool    *sync.Pool
+	handler func(context.Context, Req) (Resp, error)
+	in      decoder[Req]
+	out     encoder[Resp]
+	req     Req
+	resp    Resp
+	reply   []byte
+}
+
+func (j *callJob[Req, Resp]) decode(request []byte) error { return j.in.decode(request, &j.req) }
+
+func (j *callJob[Req, Resp]) run(ctx context.Context, dst []byte) ([]byte, error) {
+	var err error
+	if j.resp, err = j.handler(ctx, j.req); err != nil {
+		return nil, err
+	}
+	own := dst == nil
+	if own {
+		dst = j.reply[:0]
+	}
+	if dst, err = j.out.append(dst, &j.resp); own && err == nil {
+		j.reply = dst
+	}
+	return dst, err
+}
+
+func (j *callJob[Req, Resp]) free() {
+	var req Req
+	var resp Resp
+	j.req, j.resp = req, resp
+	j.in.d.Reset(nil)
+	j.out.e.Reset(nil)
+	if cap(j.reply) > 64<<10 {
+		j.reply = nil
+	}
+	j.pool.Put(j)
+}
+
+type castJob[Req any] struct {
+	pool    *sync.Pool
+	handler func(context.Context, Req) error
+	in      decoder[Req]
+	req     Req
+}
+
+func (j *castJob[Req]) decode(request []byte) error { return j.in.decode(request, &j.req) }
+
+func (j *castJob[Req]) run(ctx context.Context, _ []byte) ([]byte, error) {
+	return nil, j.handler(ctx, j.req)
+}
+
+func (j *castJob[Req]) free() {
+	var req Req
+	j.req = req
+	j.in.d.Reset(nil)
+	j.pool.Put(j)
+}
