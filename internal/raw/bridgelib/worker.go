@@ -27,7 +27,7 @@ const (
 	watchNone   = C.WATCH_NONE
 	watchRung   = C.WATCH_RUNG
 	watchClosed = math.MaxUint64 // odd: like that of one that runs
-	maxParked   = 2              // of workers that wait for the bell, each with a thread
+	maxParked   = 1              // of workers that wait for the bell, each with a thread: the same one answers each ring
 	maxIdle     = 64             // of workers that wait for another worker
 	vigil       = 2 * time.Millisecond
 )
@@ -165,6 +165,11 @@ func (w *worker) yield() bool {
 		s.parked.Add(-1)
 		return true
 	}
+	for n := s.parked.Load(); n > maxParked; n = s.parked.Load() { // another waits, and does until it has the watch
+		if s.parked.CompareAndSwap(n, n-1) {
+			return w.rest()
+		}
+	}
 	return w.park()
 }
 
@@ -193,14 +198,20 @@ func (w *worker) park() bool {
 	}
 }
 
-// wait is for a worker without the watch: it waits for the bell if few do, or else for another worker. False: it is not
-// needed any more.
+// wait is for a worker without the watch: it waits for the bell if nobody does, or else rests. False: it is not needed any
+// more.
 func (w *worker) wait() bool {
-	s := w.s
-	if s.parked.Add(1) <= maxParked {
-		return w.park()
+	for n := w.s.parked.Load(); n < maxParked; n = w.s.parked.Load() {
+		if w.s.parked.CompareAndSwap(n, n+1) {
+			return w.park()
+		}
 	}
-	s.parked.Add(-1)
+	return w.rest()
+}
+
+// rest waits for another worker; false as for wait.
+func (w *worker) rest() bool {
+	s := w.s
 	s.mu.Lock()
 	if s.stop.Load() || len(s.idle) >= maxIdle {
 		s.table[w.index] = nil
