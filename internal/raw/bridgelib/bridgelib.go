@@ -54,6 +54,7 @@ type session struct {
 
 	stop    atomic.Bool
 	parked  atomic.Int32 // workers that wait for the bell, or are about to
+	strays  atomic.Int32 // casts without a lane
 	closing atomic.Bool
 	quiet   chan struct{}
 

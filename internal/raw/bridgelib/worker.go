@@ -307,8 +307,11 @@ func (w *worker) after() bool {
 		if w.cast.end(); w.lane != nil {
 			more = w.lane.next(&w.cast)
 		}
-		if !w.quick || w.ended >= w.s.batch {
+		if !w.quick || w.ended >= w.s.batch || w.lane == nil {
 			w.settle()
+		}
+		if w.lane == nil {
+			w.s.strays.Add(-1)
 		}
 	}
 	if more {
@@ -393,11 +396,10 @@ func (w *worker) takeCast(method uint32, n int, slot *C.slot) bool {
 	lane := w.s.program.Lane(method, true)
 	c := &w.cast
 	c.Method, c.Lane, c.slot, c.n = method, lane, slot, uint8(n)
-	if lane != nil {
-		lane.Active.Add(1)
-		if !lane.enter(c) {
-			return false
-		}
+	if lane == nil {
+		w.s.strays.Add(1)
+	} else if lane.Active.Add(1); !lane.enter(c) {
+		return false
 	}
 	w.isCast, w.lane = true, lane
 	return true
@@ -460,6 +462,9 @@ func (s *session) Settle() {
 // end has the workers leave, but those that run handlers still, which leave when those end.
 func (s *session) end() {
 	s.stop.Store(true)
+	for began := time.Now(); s.strays.Load() > 0 && time.Since(began) < time.Second; { // nobody else has waited for them
+		time.Sleep(10 * time.Microsecond)
+	}
 	for {
 		v := atomic.LoadUint64(s.watch)
 		if (v == watchNone || v&1 == 1) && atomic.CompareAndSwapUint64(s.watch, v, watchClosed) {
