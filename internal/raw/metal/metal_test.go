@@ -428,20 +428,9 @@ var kernels = sync.OnceValue(func() error {
 
 var double *objcdouble.Double
 
-// settle waits for the threads of command buffers, which release theirs last.
-func settle(d *objcdouble.Double, want int) int {
-	for range 1 << 20 {
-		if d.Live() == want {
-			break
-		}
-		runtime.Gosched()
-	}
-	return d.Live()
-}
-
 func fine(t *testing.T, s *metal.System, d *objcdouble.Double, live int) {
 	t.Helper()
-	if n := settle(d, live); n != live {
+	if n := d.Live(); n != live {
 		t.Fatalf("%d objects are alive, want %d", n, live)
 	}
 	if n, last := d.Misuses(); n != 0 {
@@ -492,7 +481,7 @@ func TestM02M03M12M18EachFault(t *testing.T) {
 				t.Fatal(err)
 			}
 			calls := d.Calls()
-			if n := settle(d, live); n != live {
+			if n := d.Live(); n != live {
 				t.Fatalf("%d objects are alive, want %d", n, live)
 			}
 			step := 1
@@ -524,7 +513,7 @@ func TestM02M03M12M18EachFault(t *testing.T) {
 					}
 				}
 				live += s.Runtime().Abandoned() - abandoned
-				if n := settle(d, live); n != live {
+				if n := d.Live(); n != live {
 					t.Fatalf("%d: %d objects are alive, want %d: %v", at, n, live, err)
 				}
 			}
