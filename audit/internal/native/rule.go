@@ -85,6 +85,8 @@ func Rule(name string, run func(*Pass)) *analysis.Analyzer {
 			if !ok {
 				return nil, fmt.Errorf("%s: no unit", name)
 			}
+			u.turn.Lock() // drivers of others run rules beside each other, and a unit remembers what it was asked
+			defer u.turn.Unlock()
 			run(&Pass{pass, u})
 			return nil, nil
 		},

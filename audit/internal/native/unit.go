@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -67,6 +68,7 @@ type Unit struct {
 	flows    map[ssa.Value]*Flow
 	objects  []Object
 	known    map[string]any
+	turn     sync.Mutex // of rules
 }
 
 // Once is what f says, which is asked once for each key and unit.
