@@ -19,25 +19,29 @@ var haskellPackage = sync.OnceValues(func() (db string, err error) {
 		return "", err
 	}
 	dist := filepath.Join(place, "dist")
-	setup := func(args ...string) error {
-		cmd := exec.Command("runghc", append([]string{"Setup.hs"}, args...)...)
-		cmd.Dir = src
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("Setup.hs %s: %w\n%s", args[0], err, tail(string(out)))
-		}
-		return nil
-	}
-	if err := setup("configure", "-v0", "--builddir="+dist, "--disable-optimization", "--enable-shared", "-fhint"); err != nil {
+	if _, err := runghc(src, "Setup.hs", "configure", "-v0", "--builddir="+dist, "--disable-optimization", "--enable-shared", "-fhint"); err != nil {
 		return "", err
 	}
-	return filepath.Join(dist, "package.conf.inplace"), setup("build", "-v0", "--builddir="+dist, "--ghc-options=-Werror")
+	_, err = runghc(src, "Setup.hs", "build", "-v0", "--builddir="+dist, "--ghc-options=-Werror")
+	return filepath.Join(dist, "package.conf.inplace"), err
 })
+
+// runghc runs a program in Haskell in that folder, and gives what it prints.
+func runghc(dir string, args ...string) (string, error) {
+	cmd := exec.Command("runghc", args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, tail(string(out)))
+	}
+	return string(out), err
+}
 
 var ghcMu sync.Mutex // programs share objects
 
-// haskell compiles and links a program of hosts/haskell/tests, beside the library. It needs Debian's ghc and the packages of
-// GHC that are named here.
-func haskell(t *testing.T, name, source string, flags ...string) string {
+// builtHaskell builds the package and the sample's library and module, and says where they are, and GHC's data base. It needs
+// Debian's ghc and the packages of GHC that are named here.
+func builtHaskell(t *testing.T) (dir, db string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("compiling it takes long")
@@ -52,11 +56,18 @@ func haskell(t *testing.T, name, source string, flags ...string) string {
 		}
 	}
 	reads(t, "hosts/haskell")
-	dir := generated(t, "haskell")
+	dir = generated(t, "haskell")
 	db, err := haskellPackage()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir, db
+}
+
+// haskell compiles and links a program of hosts/haskell/tests, beside the library.
+func haskell(t *testing.T, name, source string, flags ...string) string {
+	t.Helper()
+	dir, db := builtHaskell(t)
 	ghcMu.Lock()
 	defer ghcMu.Unlock()
 	program := filepath.Join(dir, name)
@@ -128,15 +139,37 @@ func TestB02HaskellCapabilities(t *testing.T) {
 // of one that swallows exceptions; one that does not compile is reported by file and line, and changes nothing.
 func TestB10Reload(t *testing.T) {
 	host := haskell(t, "reload", "Reload.hs", "-dynamic", "-threaded", "-osuf", "dyn_o", "-hisuf", "dyn_hi")
-	db, err := haskellPackage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(tail(run(t, nil, "timeout", "600", host, db, place, filepath.Join(t.TempDir(), "Script.hs"))))
+	dir, db := builtHaskell(t)
+	t.Log(tail(run(t, nil, "timeout", "600", host, db, dir, filepath.Join(t.TempDir(), "Script.hs"))))
 }
 
 // TestB05Properties has properties of the codec in Haskell hold for random values and random damage of every type of the
 // sample, and its bytes be those of the package store where store has the type.
 func TestB05Properties(t *testing.T) {
-	t.Log(run(t, nil, "timeout", "300", haskell(t, "props", "Properties.hs"), "300"))
+	t.Log(run(t, nil, "timeout", "300", haskell(t, "props", "Properties.hs"), "200"))
+}
+
+// TestHaskellPackage has nothing that cabal check would say, and everything of the package documented. It builds by Setup.hs
+// with Debian's packages alone, or none of the tests here would run.
+func TestHaskellPackage(t *testing.T) {
+	dir, _ := builtHaskell(t)
+	src, err := filepath.Abs("hosts/haskell")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runghc(src, "tests/Check.hs"); err != nil || out != "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err := runghc(src, "Setup.hs", "haddock", "-v1", "--builddir="+filepath.Join(dir, "dist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out, "% ("); n != 4 {
+		t.Errorf("haddock tells of %d modules, want 4\n%s", n, tail(out))
+	}
+	for line := range strings.Lines(out) { // what other packages bring has no place here: their documentation is not installed
+		if strings.Contains(line, "(src/") || strings.Contains(line, "out of scope") || strings.Contains(line, "parse error") {
+			t.Error(line)
+		}
+	}
 }

@@ -59,11 +59,12 @@ main = do
         goesOn = do { h <- handledNow; let { more = do { k <- handledNow; unless (k > h + 10) (threadDelay 1000 >> more) } }; maybe False (const True) <$> timeout 60000000 more }
         fence name = do
           idle <- maybe False (const True) <$> timeout 60000000 settle
+          unless idle (die (name ++ " calls and casts after the reload"))
           h0 <- handledNow
           replicateM_ 50 (call b mEcho (Msg_Ping Ping) >> threadDelay 500)
           h1 <- handledNow
           s <- stats
-          check (name ++ ": after the reload " ++ show (h1 - h0) ++ " casts, " ++ show (slots s) ++ " slots") (idle && h1 == h0 && slots s == 0)
+          check (name ++ ": after the reload " ++ show (h1 - h0) ++ " casts, " ++ show (slots s) ++ " slots") (h1 == h0 && slots s == 0)
     A.withAsync (reload b Reload { scriptFile = file, modulePath = [path], interpreterFlags = ["-package-db", db], pollMicros = 5000, news = writeChan said }) $ \r -> do
       A.link r
       loaded

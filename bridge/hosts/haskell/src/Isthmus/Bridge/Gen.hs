@@ -1,3 +1,4 @@
+{-# OPTIONS_HADDOCK hide #-}
 -- | What generated modules import, qualified: their own types may have any name.
 module Isthmus.Bridge.Gen
   ( module Isthmus.Bridge.Method, module Isthmus.Bridge.Wire

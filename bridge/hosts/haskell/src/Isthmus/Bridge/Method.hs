@@ -16,12 +16,18 @@ newtype Cast i = Cast Word32
 -- | What Go tells those who have subscribed.
 newtype Event a = Event Word32
 
-callOf, inlineCall :: Word32 -> Call i o
+-- | The method with that number.
+callOf :: Word32 -> Call i o
 callOf = Call False
+
+-- | The inline method with that number.
+inlineCall :: Word32 -> Call i o
 inlineCall = Call True
 
+-- | The cast with that number.
 castOf :: Word32 -> Cast i
 castOf = Cast
 
+-- | The event with that number.
 eventOf :: Word32 -> Event a
 eventOf = Event

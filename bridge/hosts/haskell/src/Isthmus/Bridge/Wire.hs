@@ -126,9 +126,11 @@ nested (Get g) = Get (\s ->
 putNothing :: Put
 putNothing = mempty
 
+-- | Which alternative of a sum follows.
 putTag :: Word8 -> Put
 putTag = raw . Builder.word8
 
+-- | Which alternative of a sum follows: any number.
 getTag :: Get Word8
 getTag = fromIntegral <$> word 1
 
@@ -136,6 +138,7 @@ getTag = fromIntegral <$> word 1
 putNested :: Put -> Put
 putNested (Put f) = Put (\d -> if d >= maxDepth then Nothing else f (d + 1))
 
+-- | A level of nesting: a message that is deeper than 64 is refused before it takes the stack.
 getNested :: Get a -> Get a
 getNested = nested
 
