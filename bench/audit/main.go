@@ -33,13 +33,14 @@ const gosec = "github.com/securego/gosec/v2/cmd/gosec@v2.22.10"
 func main() {
 	rounds := flag.Int("rounds", 3, "how often each tool runs again")
 	only := flag.String("tools", "isthmus,vet,staticcheck,gosec", "the tools")
+	part := flag.String("module", "", "only modules with this in their path")
 	flag.Parse()
-	if err := run(*rounds, strings.Split(*only, ",")); err != nil {
+	if err := run(*rounds, strings.Split(*only, ","), *part); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(rounds int, tools []string) error {
+func run(rounds int, tools []string, part string) error {
 	tmp, err := os.MkdirTemp("", "isthmus-bench-")
 	if err != nil {
 		return err
@@ -62,6 +63,9 @@ func run(rounds int, tools []string) error {
 	}
 	fmt.Println("| module | tool | cold, s of processors | again | MB |\n|---|---|--:|--:|--:|")
 	for _, m := range modules {
+		if !strings.Contains(m.path, part) {
+			continue
+		}
 		out, err := exec.Command("go", "mod", "download", "-json", m.path+"@"+m.version).Output()
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
