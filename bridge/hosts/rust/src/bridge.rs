@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,7 @@ struct State {
     open: AtomicBool,
     outer: Option<Arc<State>>, // none: the bridge, which br_deinit ends, and which need not know what it holds
     held: Mutex<Held>,
+    inside: RwLock<()>, // read while something begins; of the bridge br_deinit waits for that itself
 }
 
 #[derive(Default)]
@@ -126,7 +127,7 @@ fn key<T>(p: &Arc<T>) -> usize {
 
 impl State {
     fn new(core: Arc<Core>, outer: Option<Arc<State>>) -> Arc<State> {
-        Arc::new(State { core, open: AtomicBool::new(true), outer, held: Mutex::default() })
+        Arc::new(State { core, open: AtomicBool::new(true), outer, held: Mutex::default(), inside: RwLock::default() })
     }
 
     /// Nothing begins any more, in the scopes inside neither. revoke: what is under way is given up.
@@ -137,6 +138,9 @@ impl State {
             let bells = if revoke { std::mem::take(&mut held.bells) } else { HashMap::new() };
             (bells, held.scopes.values().filter_map(Weak::upgrade).collect::<Vec<_>>())
         };
+        if self.outer.is_some() {
+            drop(self.inside.write()); // until nobody is between the look at the flag and the ring
+        }
         scopes.iter().for_each(|s| s.shut(revoke));
         bells.values().for_each(|b| b.revoke());
     }
@@ -160,6 +164,15 @@ impl Handle {
     /// Whether calls may begin.
     pub fn is_open(&self) -> bool {
         self.0.open.load(Ordering::SeqCst)
+    }
+
+    /// Begins something, if the scope is open: when its end has returned nothing begins any more.
+    pub(crate) fn within<R>(&self, begin: impl FnOnce() -> R) -> Result<R, Error> {
+        let _inside = self.0.outer.as_ref().map(|_| self.0.inside.read());
+        if !self.is_open() {
+            return Err(Error::Closed);
+        }
+        Ok(begin())
     }
 
     /// Has the scope's end revoke it.
@@ -197,11 +210,8 @@ impl Handle {
         }
         let message = wire::encode(message);
         if m.inline {
-            if !self.is_open() {
-                return Err(Error::Closed);
-            }
-            let core = self.core();
-            let (status, reply, n) = core.api.call_inline(core.generation, m.id, message.as_ref().map_err(|e| e.clone())?, until);
+            let (core, request) = (self.core(), message.as_ref().map_err(|e| e.clone())?);
+            let (status, reply, n) = self.within(|| core.api.call_inline(core.generation, m.id, request, until))?;
             if status != ffi::REPLY_TOO_BIG || n <= reply.len() {
                 return Ok(wire::decode(&core.result(status, reply)?)?);
             } // else once more the other way: it takes any length
@@ -222,11 +232,8 @@ impl Handle {
 
     /// Tells. [`Error::Again`] when there is no room.
     pub fn cast<I: Wire>(&self, m: Cast<I>, message: &I) -> Result<(), Error> {
-        if !self.is_open() {
-            return Err(Error::Closed);
-        }
-        let core = self.core();
-        match core.api.cast(core.generation, m.id, &wire::encode(message)?) {
+        let (core, message) = (self.core(), wire::encode(message)?);
+        match self.within(|| core.api.cast(core.generation, m.id, &message))? {
             ffi::OK => Ok(()),
             status => Err(core.error(status)),
         }
@@ -279,7 +286,8 @@ impl Handle {
 }
 
 /// A part of a bridge that can be revoked as a whole, and is when it is dropped: its calls and subscriptions end at once with
-/// [`Error::Closed`], the handlers' contexts too, and nothing begins in it any more.
+/// [`Error::Closed`], the handlers' contexts too, and nothing begins in it any more. What has begun on a thread of the host's is
+/// waited for: the submitting of a call, and an inline call.
 #[derive(Debug)]
 pub struct Scope(Handle);
 

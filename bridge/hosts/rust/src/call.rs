@@ -122,6 +122,10 @@ impl Pending {
     }
 
     fn send(&self, message: &[u8]) -> Result<(), i32> {
+        self.handle.within(|| self.send_now(message)).unwrap_or(Err(ffi::CLOSED))
+    }
+
+    fn send_now(&self, message: &[u8]) -> Result<(), i32> {
         let core = self.handle.core();
         if self.cast {
             return match core.api.cast(core.generation, self.method, message) {
@@ -201,7 +205,7 @@ impl Wake for Parked {
 }
 
 thread_local! {
-    static WAKER: RefCell<Option<Waker>> = RefCell::new(None);
+    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
 /// Runs a future on this thread, which sleeps while it waits.

@@ -23,10 +23,7 @@ pub struct Subscription<T> {
 impl<T: Wire> Subscription<T> {
     pub(crate) fn new(handle: &Handle, method: u32, capacity: u32) -> Result<Self, Error> {
         let (core, bell) = (handle.core(), Arc::<Bell>::default());
-        if !handle.is_open() {
-            return Err(Error::Closed);
-        }
-        let queue = core.api.subscribe(core.generation, method, capacity).map_err(|s| core.error(s))?;
+        let queue = handle.within(|| core.api.subscribe(core.generation, method, capacity))?.map_err(|s| core.error(s))?;
         let id = queue.id;
         bell.lock().queue = Some(queue);
         let s = Subscription { handle: handle.clone(), bell, id, armed: false, lost: 0, types: PhantomData };
@@ -57,6 +54,7 @@ impl<T: Wire> Subscription<T> {
     }
 
     /// The next event. Dropping the future loses nothing.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Next<'_, T> {
         Next(self)
     }

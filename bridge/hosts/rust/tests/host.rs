@@ -399,6 +399,30 @@ fn scopes() {
     drop(scope);
     assert_eq!(blocked.join().unwrap(), Err(Error::Closed));
     drop(first);
+    // when a scope has ended nothing begins in it any more, whoever is about to
+    for i in 0..200 {
+        let scope = b.scope().unwrap();
+        let (stop, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|t| {
+            for k in 0..2 {
+                let (h, stop, begun) = (Handle::clone(&scope), &stop, &begun);
+                t.spawn(move || {
+                    while !stop.load(SeqCst) {
+                        begun.fetch_add(1, SeqCst);
+                        let _ = if (i + k) % 2 == 0 { h.cast(method::TELL, &Count { n: 1 }) } else { h.call(method::ECHO, &Ping {}.into()).map(drop) };
+                    }
+                });
+            }
+            eventually(|| begun.load(SeqCst), |&n| n > 2);
+            scope.revoke();
+            let before = b.stats().unwrap();
+            let tries = begun.load(SeqCst);
+            eventually(|| begun.load(SeqCst), |&n| n > tries + 4);
+            let after = b.stats().unwrap();
+            stop.store(true, SeqCst);
+            assert_eq!((before.calls, before.casts), (after.calls, after.casts));
+        });
+    }
     // threads that would call for ever
     let ended = AtomicUsize::new(0);
     let value = b.threads(|t, h| {
@@ -746,6 +770,11 @@ fn events() {
     }
     b.call(method::EMIT_WHOLE, &Blob::default()).unwrap();
     assert_eq!(block_on(whole.next()), Ok(Blob::default()));
+    // or waits for its readers
+    let mut flow = b.subscribe(method::FLOW, 2).unwrap();
+    let poured = begin(b.call_async(method::POUR, &Count { n: 100 }));
+    assert_eq!((0..100).map(|_| block_on(flow.next()).unwrap().n).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    assert_eq!((block_on(poured), flow.lost()), (Ok(Count { n: 100 }), 0));
     // the end wakes who waits
     thread::scope(|t| {
         let waiting = t.spawn(|| block_on(whole.next()));
