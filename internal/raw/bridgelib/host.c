@@ -40,6 +40,10 @@ static uint64_t now(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static void take(sem_t *s) { // a signal ends sem_wait
+  while (sem_wait(s) != 0) CHECK(errno == EINTR, "errno %d", errno);
+}
+
 static void nap(uint64_t ns) {
   struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
   nanosleep(&t, NULL);
@@ -713,7 +717,7 @@ static void *racer(void *p) {
       s->deadline_ns = now() + n % 200000;
       s->token = &tokens[me];
       if (br_submit(s) == BR_OK) {
-        sem_wait(&tokens[me]);
+        take(&tokens[me]);
         CHECK(s->status == BR_E_DEADLINE || s->status == BR_E_CANCELLED || s->status == BR_E_CLOSED, "%s", br_status_text(s->status));
       }
       IS(br_slot_free(s), BR_OK);
@@ -723,7 +727,7 @@ static void *racer(void *p) {
       s->request[0] = 0;
       s->token = &tokens[me];
       if (br_submit(s) == BR_OK) {
-        sem_wait(&tokens[me]);
+        take(&tokens[me]);
         CHECK(s->status == BR_OK || s->status == BR_E_CLOSED, "%s", br_status_text(s->status));
       }
       IS(br_slot_free(s), BR_OK);
@@ -842,7 +846,7 @@ static void t_events(void) {
   IS(br_event_wake(gen, sub, 0, &woken), BR_OK);
   IS(br_event_wake(gen, sub, 0, &woken), BR_E_BUSY);
   br_slot_free(call(gen, m_emit, &n, 8));
-  sem_wait(&woken);
+  take(&woken);
   IS(br_event_wake(gen, sub, 0, &woken), BR_E_NONE);
   for (uint64_t i = 12; i < 20; i++) {
     IS(br_event_next(gen, sub, &e), BR_OK);
@@ -880,7 +884,7 @@ static void t_events(void) {
   IS(br_event_next(gen, other, &e), BR_OK);
   IS(br_event_wake(gen, sub, 0, &woken), BR_OK);
   deinit(gen, 0);
-  sem_wait(&woken);
+  take(&woken);
   br_event_free(e); // outlives the bridge
 }
 
@@ -900,7 +904,7 @@ static void t_block(void) { // an event that waits for its readers
   for (uint64_t i = 0; i < n; i++) { // all come, in order, though there is room for two
     int32_t rc;
     while ((rc = br_event_next(gen, sub, &e)) == BR_E_NONE)
-      if ((rc = br_event_wake(gen, sub, 0, &woken)) == BR_OK) sem_wait(&woken);
+      if ((rc = br_event_wake(gen, sub, 0, &woken)) == BR_OK) take(&woken);
       else IS(rc, BR_E_NONE);
     IS(rc, BR_OK);
     CHECK(e->len == 8 && memcmp(e->data, &i, 8) == 0 && e->lost == 0, "event %zu, lost %zu", (size_t)i, (size_t)e->lost);
