@@ -667,7 +667,8 @@ fn flood() {
     let (s, after) = (b.stats().unwrap(), field("VmHWM:"));
     println!("{} -> {} kB, {} of 64 MiB, {} refused", before, after, s.peak_bytes >> 20, refused);
     assert!(s.peak_bytes <= s.max_bytes, "{:?}", s);
-    assert!(after - before < (64 << 10) * 11 / 10 + (16 << 10), "{} kB", after - before);
+    // 400 MiB were told. Beside what is under way there is what handlers have decoded, until it is collected.
+    assert!(after - before < (64 << 10) * 5 / 2, "{} kB", after - before);
     // casts come in their order, and are all counted
     let before = b.call(method::HANDLED, &Ping {}).unwrap().n;
     let mut sent = 0;
