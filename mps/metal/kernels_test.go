@@ -489,6 +489,9 @@ func differs(c trial) string {
 
 // TestM11KernelsAddress runs every kernel under the address and the undefined behaviour sanitizers: buffers end with their last element.
 func TestM11KernelsAddress(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a sanitizer of its own: not for the short lanes")
+	}
 	file := driver(t, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 	r := maker{rand.New(rand.NewPCG(1, 2))}
 	for _, threads := range []int{1, 7, 32} {
@@ -501,6 +504,9 @@ func TestM11KernelsAddress(t *testing.T) {
 // TestM11KernelsThreads runs every kernel under the thread sanitizer, a thread for each of Metal's, then each barrier is left out in
 // turn, and the sanitizer must say so.
 func TestM11KernelsThreads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a sanitizer of its own: not for the short lanes")
+	}
 	file := driver(t, "-g", "-fsanitize=thread", "-DISTHMUS_MSL_THREADS")
 	all := trials(maker{rand.New(rand.NewPCG(3, 4))}, true)
 	options := "TSAN_OPTIONS=halt_on_error=1 exitcode=66"

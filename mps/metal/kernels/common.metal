@@ -4,6 +4,9 @@
 // View says where in a buffer a matrix is. Indices into buffers have 64 bits. Arithmetic is that of float. Threads of a group
 // are one-dimensional and of any number up to THREADS.
 #include <metal_stdlib>
+#if defined(__METAL_VERSION__) && __METAL_VERSION__ >= 320
+#pragma METAL fp math_mode(safe)
+#endif
 using namespace metal;
 #ifndef SHARED
 #define SHARED threadgroup
