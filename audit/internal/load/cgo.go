@@ -44,10 +44,10 @@ func (l *loader) cgo(p *listed) (dir string, cleanup func(), err error) {
 		return "", cleanup, err
 	}
 	cleanup = func() { os.RemoveAll(tmp) }
-	args := slices.Concat([]string{"tool", "cgo", "-objdir", tmp, "-importpath", p.ImportPath, "--", "-I", tmp, "-I", p.Dir}, flags, p.CgoFiles)
+	args := slices.Concat([]string{"tool", "cgo", "-objdir", tmp + string(filepath.Separator), "-importpath", p.ImportPath, "--", "-I", tmp, "-I", p.Dir}, flags, p.CgoFiles)
 	cmd := exec.CommandContext(l.ctx, "go", args...)
 	cmd.Dir = p.Dir
-	cmd.Env = append(l.c.environ("1"), "PWD="+p.Dir)
+	cmd.Env = append(l.c.environ("1"), "PWD="+p.Dir, "TMPDIR="+tmp)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
