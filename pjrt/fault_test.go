@@ -195,7 +195,8 @@ func verdict(journey, point string, kind pjrtfake.Fault, err error) string {
 	if err == nil && forgiven(journey, point, kind) {
 		return ""
 	}
-	if point == pjrtc.SlotErrorGetCode.String() || point == pjrtc.SlotErrorMessage.String() {
+	switch point {
+	case pjrtc.SlotErrorGetCode.String(), pjrtc.SlotErrorMessage.String(), pjrtc.SlotErrorForEachPayload.String():
 		// The error is still one of the plugin's, whatever cannot be read of it.
 		if err == nil && (journey != "error" || kind == pjrtfake.Slow) {
 			return ""
@@ -308,6 +309,7 @@ func TestP15MissingFunctions(t *testing.T) {
 					}
 					switch {
 					case err == nil && s == pjrtc.SlotPluginInitialize: // a plugin without it needs none
+					case err == nil && s == pjrtc.SlotErrorForEachPayload: // errors of such a plugin have no payloads
 					case err == nil && forgiven(name, s.String(), pjrtfake.FailUnimplemented):
 					case how == "truncated" && s < pjrtc.SlotPluginAttributes && errors.Is(err, isthmus.ErrInvalid): // no table at all
 					case !errors.Is(err, isthmus.ErrUnsupported):

@@ -14,6 +14,7 @@ import Control.Exception (Exception)
 import Data.Bits (shiftL, (.|.))
 import qualified Data.ByteString as B
 import qualified Data.ByteString.Builder as Builder
+import qualified Data.ByteString.Builder.Extra as Builder
 import qualified Data.ByteString.Lazy as L
 import qualified Data.ByteString.Unsafe as B
 import Data.Int
@@ -53,7 +54,8 @@ raw b = Put (const (Just b))
 -- | The message of a value.
 encode :: Wire a => a -> Either WireError B.ByteString
 encode v = case put v of
-  Put f -> maybe (Left (WireError 0 "nested too deep")) (Right . L.toStrict . Builder.toLazyByteString) (f 0)
+  Put f -> maybe (Left (WireError 0 "nested too deep")) (Right . L.toStrict . bytes) (f 0)
+  where bytes = Builder.toLazyByteStringWith (Builder.untrimmedStrategy 128 Builder.defaultChunkSize) L.empty -- most are short
 
 -- INVARIANT: 0 <= at <= end <= the length of the bytes, so that unsafeIndex and unsafeTake stay inside.
 data S = S { sBytes :: !B.ByteString, sAt :: !Int, sEnd :: !Int, sDepth :: !Int }
