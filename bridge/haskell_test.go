@@ -19,12 +19,17 @@ var haskellPackage = sync.OnceValues(func() (db string, err error) {
 		return "", err
 	}
 	dist := filepath.Join(place, "dist")
-	if _, err := runghc(src, "Setup.hs", "configure", "-v0", "--builddir="+dist, "--disable-optimization", "--enable-shared", "-fhint"); err != nil {
+	if err := configure(src, dist); err != nil {
 		return "", err
 	}
 	_, err = runghc(src, "Setup.hs", "build", "-v0", "--builddir="+dist, "--ghc-options=-Werror")
 	return filepath.Join(dist, "package.conf.inplace"), err
 })
+
+func configure(src, dist string) error {
+	_, err := runghc(src, "Setup.hs", "configure", "-v0", "--builddir="+dist, "--disable-optimization", "--enable-shared", "-fhint")
+	return err
+}
 
 // runghc runs a program in Haskell in that folder, and gives what it prints.
 func runghc(dir string, args ...string) (string, error) {
@@ -160,7 +165,11 @@ func TestHaskellPackage(t *testing.T) {
 	if out, err := runghc(src, "tests/Check.hs"); err != nil || out != "" {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err := runghc(src, "Setup.hs", "haddock", "-v1", "--builddir="+filepath.Join(dir, "dist"))
+	docs := filepath.Join(dir, "docs") // not where the package is built: haddock takes it out of the data base
+	if err := configure(src, docs); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runghc(src, "Setup.hs", "haddock", "-v1", "--builddir="+docs)
 	if err != nil {
 		t.Fatal(err)
 	}
