@@ -135,7 +135,7 @@ func TestB06HaskellBlocked(t *testing.T) {
 	t.Log(run(t, nil, "timeout", "300", haskellHost(t), "blocked"))
 }
 
-// TestB02HaskellCapabilities has calls go on while the number of capabilities changes and both sides collect garbage.
+// TestB02HaskellCapabilities has calls go on while the number of capabilities grows and both sides collect garbage.
 func TestB02HaskellCapabilities(t *testing.T) {
 	t.Log(run(t, []string{"GOGC=1"}, "timeout", "300", haskellHost(t), "capabilities"))
 }
