@@ -137,21 +137,23 @@ func (w *worker) run(watching, ran bool) {
 		}
 		switch {
 		case !watching:
-			if watching = w.wait(); !watching {
-				w.left = true
-				return
-			}
+			watching = w.wait()
 		case w.take():
 			w.begin()
 			w.work()
 			ran = true
+			continue
 		default:
 			watching = w.yield()
+		}
+		if !watching { // it is in no table any more
+			w.left = true
+			return
 		}
 	}
 }
 
-// yield gives the watch up when there is nothing to take; true: there is.
+// yield gives the watch up when there is nothing to take, and waits until it has it again. False: as for wait.
 func (w *worker) yield() bool {
 	s := w.s
 	w.settle()
