@@ -432,6 +432,17 @@ func (x *parser) recover() {
 	}
 }
 
+// attributes reads the attributes that stand here.
+func (x *parser) attributes() (a attrs) {
+	for {
+		b, ok := x.attribute()
+		if !ok {
+			return a
+		}
+		a.add(b)
+	}
+}
+
 // attribute reads an attribute where one stands.
 func (x *parser) attribute() (a attrs, ok bool) {
 	switch x.peek() {

@@ -187,14 +187,7 @@ func (p *Program) tag(word, name string, k kind) *Type {
 func (x *parser) record(union bool) *Type {
 	word := x.peek()
 	x.i++
-	var a attrs
-	for {
-		b, ok := x.attribute()
-		if !ok {
-			break
-		}
-		a.add(b)
-	}
+	a := x.attributes()
 	name := ""
 	if t := x.at(0); t.kind == 'a' {
 		name = t.text
@@ -241,13 +234,7 @@ func (x *parser) record(union bool) *Type {
 		}
 	}
 	x.accept("}")
-	for {
-		b, ok := x.attribute()
-		if !ok {
-			break
-		}
-		a.add(b)
-	}
+	a.add(x.attributes())
 	x.p.lay(t, members, a, x.p.pack)
 	if old := x.p.tags[t.name]; old != nil && old != t && old.bad != "" {
 		*old = *t
@@ -270,14 +257,7 @@ func short(t []token) string {
 
 func (x *parser) enum() *Type {
 	x.i++
-	var a attrs
-	for {
-		b, ok := x.attribute()
-		if !ok {
-			break
-		}
-		a.add(b)
-	}
+	a := x.attributes()
 	name := ""
 	if t := x.at(0); t.kind == 'a' {
 		name = t.text
@@ -336,13 +316,7 @@ func (x *parser) enum() *Type {
 		}
 	}
 	x.accept("}")
-	for {
-		b, ok := x.attribute()
-		if !ok {
-			break
-		}
-		a.add(b)
-	}
+	a.add(x.attributes())
 	x.p.enums[t.name] = list
 	if fixed != nil {
 		return t
