@@ -164,28 +164,18 @@ func (c *auditOutput) write(s *streams, r *audit.Report, label string) error {
 		}
 		r.SetTrend(points)
 	}
-	var b bytes.Buffer
-	var err error
+	write := r.WriteText
 	switch c.Format {
 	case "json":
-		err = r.WriteJSON(&b)
+		write = r.WriteJSON
 	case "sarif":
-		err = r.WriteSARIF(&b)
+		write = r.WriteSARIF
 	case "md":
-		err = r.WriteMarkdown(&b, title())
+		write = func(w io.Writer) error { return r.WriteMarkdown(w, title()) }
 	case "html":
-		err = r.WriteHTML(&b, title())
-	default:
-		err = r.WriteText(&b)
+		write = func(w io.Writer) error { return r.WriteHTML(w, title()) }
 	}
-	if err != nil {
-		return fail(exitOther, err)
-	}
-	text := b.String()
-	if c.Format == "text" {
-		text = printable(text)
-	}
-	if err := deliver(s, c.Output, text); err != nil {
+	if err := deliverAs(s, c.Output, c.Format, write); err != nil {
 		return err
 	}
 	return found(r.Failed())
@@ -196,6 +186,19 @@ func found(failed bool) error {
 		return nil
 	}
 	return fail(exitFindings, fmt.Errorf("audit: there are findings; isthmus explain RULE says what a rule is about: %w", isthmus.ErrInvalid))
+}
+
+// deliverAs delivers what write writes in that format; text for people is made harmless to a terminal.
+func deliverAs(s *streams, file, format string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return fail(exitOther, err)
+	}
+	text := b.String()
+	if format == "text" {
+		text = printable(text)
+	}
+	return deliver(s, file, text)
 }
 
 func deliver(s *streams, file, text string) error {

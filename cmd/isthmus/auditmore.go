@@ -60,15 +60,11 @@ func (c *layoutCmd) Run(ctx context.Context, s *streams) error {
 	if c.Header != "" {
 		return deliver(s, c.Output, printable(text))
 	}
-	var b bytes.Buffer
 	write := all.WriteText
 	if c.Format == "json" {
 		write = all.WriteJSON
 	}
-	if err := write(&b); err != nil {
-		return fail(exitOther, err)
-	}
-	if err := deliver(s, c.Output, b.String()); err != nil {
+	if err := deliverAs(s, c.Output, c.Format, write); err != nil {
 		return err
 	}
 	return found(all.Failed())
@@ -100,24 +96,14 @@ func (c *auditDiffCmd) Run(ctx context.Context, s *streams) error {
 		sides[i] = r
 	}
 	changes := audit.Diff(sides[0], sides[1])
-	var b bytes.Buffer
-	var err error
+	write := changes.WriteText
 	switch c.Format {
 	case "json":
-		err = changes.WriteJSON(&b)
+		write = changes.WriteJSON
 	case "md":
-		err = changes.WriteMarkdown(&b)
-	default:
-		err = changes.WriteText(&b)
+		write = changes.WriteMarkdown
 	}
-	if err != nil {
-		return fail(exitOther, err)
-	}
-	text := b.String()
-	if c.Format == "text" {
-		text = printable(text)
-	}
-	if err := deliver(s, c.Output, text); err != nil {
+	if err := deliverAs(s, c.Output, c.Format, write); err != nil {
 		return err
 	}
 	return found(changes.Failed())
@@ -247,17 +233,12 @@ func (c *censusCmd) Run(ctx context.Context, s *streams) error {
 		}
 		return fail(exitBlind, err)
 	}
-	var b bytes.Buffer
+	write := m.WriteText
 	switch c.Format {
 	case "json":
-		err = m.WriteJSON(&b)
+		write = m.WriteJSON
 	case "md":
-		err = m.WriteMarkdown(&b)
-	default:
-		err = m.WriteText(&b)
+		write = m.WriteMarkdown
 	}
-	if err != nil {
-		return fail(exitOther, err)
-	}
-	return deliver(s, c.Output, b.String())
+	return deliverAs(s, c.Output, c.Format, write)
 }
