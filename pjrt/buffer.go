@@ -218,8 +218,7 @@ func (b *Buffer) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer e.Close()
-	return e.Wait(ctx)
+	return b.client.waitFor(ctx, e)
 }
 
 // CopyTo copies the buffer to another device of the same client. The caller closes the copy. Calls

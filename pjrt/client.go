@@ -219,7 +219,8 @@ func (c *Client) Memories() []*Memory { return append([]*Memory(nil), orZero(c).
 // Live reports whether the client is open.
 func (c *Client) Live() bool { return c != nil && c.owned.Live() }
 
-// Detached counts operations that callers gave up on and that still run.
+// Detached counts operations that callers gave up on and that still run: executions, copies to the host, waits for a
+// buffer's content. What they use cannot be closed until they are over; when none is left, nothing is in use by them.
 func (c *Client) Detached() int { return orZero(c).reaper.Pending() }
 
 // String describes the client without touching native memory.
@@ -241,6 +242,18 @@ func dropWith[H any](destroy func(H) error) func(H) {
 			isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemDestroy, Object: isthmus.Object{Kind: "pjrt"}, Err: err})
 		}
 	}
+}
+
+// waitFor waits until e fires and closes it. When ctx ends first, what e stands for goes on and is counted until it is over.
+func (c *Client) waitFor(ctx context.Context, e *Event) error {
+	err := e.Wait(ctx)
+	if cerr := e.Close(); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	if ctx.Err() != nil && !e.done.Completed() {
+		c.reaper.Adopt(e.done, "pjrt.Event", nil)
+	}
+	return err
 }
 
 // detach runs f. When ctx can end and does so first, it returns the context's error, and discard gets the result when

@@ -358,11 +358,15 @@ func TestP24GivenUpRead(t *testing.T) {
 			_, err = ffi.Lend(dst, ffi.Shared)
 			want(t, "the destination", err, isthmus.ErrBorrowed)
 			want(t, "close", b.Close(), isthmus.ErrBusy)
+			if n := client.Detached(); n != 1 {
+				t.Errorf("%d detached, want 1", n)
+			}
 			f.Disarm()
 			f.Quiet()
-			for errors.Is(b.Close(), isthmus.ErrBusy) {
+			for client.Detached() > 0 {
 				runtime.Gosched()
 			}
+			want(t, "close", b.Close(), nil)
 			l, err := ffi.Lend(dst, ffi.Exclusive)
 			want(t, "the destination afterwards", err, nil)
 			l.Return()

@@ -415,11 +415,7 @@ func transfer[A any, P interface {
 	if err != nil {
 		return err
 	}
-	err = e.Wait(ctx)
-	if cerr := e.Close(); cerr != nil {
-		return errors.Join(err, cerr)
-	}
-	return err
+	return b.client.waitFor(ctx, e)
 }
 
 // rowMajor writes the dense row-major layout into the frame, where it lives as long as the call. A tensor of rank 0 or
