@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -110,14 +111,35 @@ func (d *Device) NewBufferOf(p *Pool, data []byte, o ResourceOptions) (*Buffer, 
 	return result(b, p.Object(&b.Object, "MTLBuffer", &d.Object, rowMTLDeviceNewBufferWithBytesLengthOptions, a, objc.Uint(len(data)), objc.Uint(uint(o))))
 }
 
-// NewLibrary compiles Metal source. What the compiler says is in the *[objc.NSError].
+// NewLibrary compiles Metal source, by the rules of IEEE 754: what the compiler does without options (fast math) leaves NaN and
+// infinities undefined. What the compiler says is in the *[objc.NSError].
 func (d *Device) NewLibrary(p *Pool, source string) (*Library, error) {
 	text, err := p.Text(source)
 	if err != nil {
 		return nil, err
 	}
+	var exact objc.Object // a MTLCompileOptions
+	if err := d.sys.make(p, &exact, compileOptions, rowMTLCompileOptionsInit); err != nil {
+		return nil, err
+	}
 	l := &Library{}
-	return result(l, p.Object(&l.Object, "MTLLibrary", &d.Object, rowMTLDeviceNewLibraryWithSourceOptionsError, text, objc.Obj(nil)))
+	if err = keepIEEE(p, &exact); err == nil {
+		err = p.Object(&l.Object, "MTLLibrary", &d.Object, rowMTLDeviceNewLibraryWithSourceOptionsError, text, objc.Obj(&exact))
+	}
+	if e := exact.Close(); err == nil && e != nil {
+		err = errors.Join(e, l.Close())
+	}
+	return result(l, err)
+}
+
+const compileOptions = "MTLCompileOptions"
+
+// keepIEEE has a compiler keep to IEEE 754, in the way of macOS 15 or in that of the systems before.
+func keepIEEE(p *Pool, options *objc.Object) error {
+	if options.Supports(rowMTLCompileOptionsSetMathMode) == nil {
+		return p.Do(options, rowMTLCompileOptionsSetMathMode, objc.Uint(MTLMathModeSafe))
+	}
+	return p.Do(options, rowMTLCompileOptionsSetFastMathEnabled, objc.Bool(false))
 }
 
 // NewPipeline makes a kernel of a library ready to run.

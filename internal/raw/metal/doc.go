@@ -11,6 +11,7 @@ package metal
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -25,6 +26,7 @@ type Pool = objc.Pool
 // System is Metal with its shaders, loaded and verified.
 type System struct {
 	rt      *objc.Runtime
+	facts   []objc.Fact
 	table   *objc.Table
 	classes map[string]*objc.Class
 	create  call.Fn
@@ -41,7 +43,9 @@ const createDevice = "MTLCreateSystemDefaultDevice"
 
 // Open loads the frameworks, or the libraries that take their place in tests, and verifies the classes. The last one has
 // MTLCreateSystemDefaultDevice, or the one before it. Errors: [isthmus.ErrUnsupported] where there are none.
-func Open(libraries ...string) (*System, error) {
+func Open(libraries ...string) (*System, error) { return open(facts[:], libraries) }
+
+func open(facts []objc.Fact, libraries []string) (*System, error) {
 	if len(libraries) == 0 {
 		if runtime.GOOS != "darwin" {
 			return nil, fmt.Errorf("metal: open on %s: %w", runtime.GOOS, isthmus.ErrUnsupported)
@@ -52,7 +56,7 @@ func Open(libraries ...string) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metal: %w", err)
 	}
-	s := &System{rt: rt, classes: map[string]*objc.Class{}}
+	s := &System{rt: rt, facts: facts, classes: map[string]*objc.Class{}}
 	for _, path := range libraries {
 		lib, err := dl.Open(path)
 		if err != nil {
@@ -65,11 +69,11 @@ func Open(libraries ...string) (*System, error) {
 	if s.create == 0 {
 		return nil, fmt.Errorf("metal: no library has %s: %w", createDevice, isthmus.ErrNotFound)
 	}
-	if s.table, err = rt.Bind(facts[:]); err != nil {
+	if s.table, err = rt.Bind(facts); err != nil {
 		return nil, err
 	}
 	for _, name := range s.table.Classes() {
-		if strings.HasPrefix(name, "MPS") { // the others are protocols, and verified when an object is seen
+		if strings.HasPrefix(name, "MPS") || name == compileOptions { // the others are protocols, and verified when an object is seen
 			if c, err := s.table.Class(name); err == nil {
 				s.classes[name] = c
 			}
@@ -88,8 +92,18 @@ func (s *System) Pool(f func(*Pool) error) error { return s.rt.Pool(f) }
 // error is a *[objc.MethodError], which is [isthmus.ErrUnsupported].
 func (s *System) Supports(class string) error { return s.table.Supports(class) }
 
-// Problems are all such errors of the classes that were seen until now.
-func (s *System) Problems() []*objc.MethodError { return s.table.Problems() }
+// Problems are all such errors of the classes that were seen until now. Of the two ways to choose how exact a compiler is, one is enough.
+func (s *System) Problems() []*objc.MethodError {
+	all := s.table.Problems()
+	ways := []string{s.facts[rowMTLCompileOptionsSetMathMode].Selector, s.facts[rowMTLCompileOptionsSetFastMathEnabled].Selector}
+	most := slices.DeleteFunc(slices.Clone(all), func(e *objc.MethodError) bool {
+		return e.Class == compileOptions && slices.Contains(ways, e.Selector)
+	})
+	if len(most) == len(all)-1 {
+		return most
+	}
+	return all
+}
 
 func (s *System) class(name string) (*objc.Class, error) {
 	if c := s.classes[name]; c != nil {

@@ -683,6 +683,40 @@ func TestM06WhatADeviceSays(t *testing.T) {
 	}
 }
 
+// Source is compiled without fast math, in whichever way the system has; the double counts it as misuse otherwise. A system with
+// neither compiles nothing, since the kernels would not keep what they promise.
+func TestSourceKeepsIEEE(t *testing.T) {
+	_, d := open(t)
+	before, _ := d.Misuses()
+	for without, ok := range map[string]bool{"": true, "setMathMode:": true, "setFastMathEnabled:": true, "init": false} {
+		s, err := metal.OpenWithout(without, d.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Pool(func(p *metal.Pool) error {
+			dev, err := s.DefaultDevice(p)
+			if err != nil {
+				return err
+			}
+			defer dev.Close()
+			lib, err := dev.NewLibrary(p, source)
+			if err != nil {
+				return err
+			}
+			return lib.Close()
+		})
+		if ok && err != nil || !ok && !errors.Is(err, isthmus.ErrUnsupported) {
+			t.Errorf("without %q: %v", without, err)
+		}
+		if p := s.Problems(); ok != (len(p) == 0) {
+			t.Errorf("without %q: problems %v", without, p)
+		}
+	}
+	if n, last := d.Misuses(); n != before {
+		t.Errorf("%d times: %s", n-before, last)
+	}
+}
+
 // TestM16OnlyFactsNameSelectors: no selector stands in the package but in the facts.
 func TestM16OnlyFactsNameSelectors(t *testing.T) {
 	files, err := filepath.Glob("*.go")
@@ -701,7 +735,7 @@ func TestM16OnlyFactsNameSelectors(t *testing.T) {
 			}
 			continue
 		}
-		if m := selector.Find(text); m != nil && f != "metal_test.go" {
+		if m := selector.Find(text); m != nil && !strings.HasSuffix(f, "_test.go") {
 			t.Errorf("%s names the selector %s; add it to rows.txt and use its row", f, m)
 		}
 	}

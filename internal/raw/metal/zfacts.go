@@ -31,6 +31,9 @@ const (
 	rowMTLBufferContents
 	rowMTLBufferLength
 	rowMTLBufferDidModifyRange
+	rowMTLCompileOptionsInit
+	rowMTLCompileOptionsSetFastMathEnabled
+	rowMTLCompileOptionsSetMathMode
 	rowMTLLibraryNewFunctionWithName
 	rowMTLFunctionName
 	rowMTLComputePipelineStateMaxTotalThreadsPerThreadgroup
@@ -161,6 +164,9 @@ var facts = [...]objc.Fact{
 	{Class: "MTLBuffer", Selector: "contents", Encoding: "^v@:"},
 	{Class: "MTLBuffer", Selector: "length", Encoding: "Q@:"},
 	{Class: "MTLBuffer", Selector: "didModifyRange:", Encoding: "v@:{_NSRange=QQ}"},
+	{Class: "MTLCompileOptions", Selector: "init", Encoding: "@@:", Retained: true},
+	{Class: "MTLCompileOptions", Selector: "setFastMathEnabled:", Encoding: "v@:B"},
+	{Class: "MTLCompileOptions", Selector: "setMathMode:", Encoding: "v@:q"},
 	{Class: "MTLLibrary", Selector: "newFunctionWithName:", Encoding: "@@:@", Retained: true, Nullable: true},
 	{Class: "MTLFunction", Selector: "name", Encoding: "@@:"},
 	{Class: "MTLComputePipelineState", Selector: "maxTotalThreadsPerThreadgroup", Encoding: "Q@:"},
@@ -357,4 +363,11 @@ const (
 	MTLStorageModeManaged    = 1
 	MTLStorageModePrivate    = 2
 	MTLStorageModeMemoryless = 3
+)
+
+// MTLMathMode.
+const (
+	MTLMathModeSafe    = 0
+	MTLMathModeRelaxed = 1
+	MTLMathModeFast    = 2
 )

@@ -437,6 +437,14 @@ static int dispatch(Op *o) {
 }
 @end
 
+// MTLCompileOptions has the defaults of Apple's: a compiler that is told nothing is fast.
+@interface MTLCompileOptions : DblObject { @public NSInteger mode; } @end
+@implementation MTLCompileOptions
+- (id)init { if (enter("MTLCompileOptions init")) { [self release]; return nil; } if ((self = [super init])) mode = 2; return self; }
+- (void)setFastMathEnabled:(BOOL)b { enter("setFastMathEnabled:"); mode = b ? 2 : 0; }
+- (void)setMathMode:(NSInteger)m { enter("setMathMode:"); mode = m; }
+@end
+
 @implementation DblDevice
 - (NSString *)name { if (enter("name")) return nil; return @"Double M0"; }
 - (BOOL)hasUnifiedMemory { enter("hasUnifiedMemory"); return YES; }
@@ -466,8 +474,9 @@ static int dispatch(Op *o) {
   if (b) memcpy(b->p, p, n);
   return b;
 }
-- (id)newLibraryWithSource:(NSString *)text options:(id)o error:(NSError **)e {
+- (id)newLibraryWithSource:(NSString *)text options:(MTLCompileOptions *)o error:(NSError **)e {
   int f = enter("newLibraryWithSource:options:error:");
+  if (!o || o->mode) misuse("source compiled with fast math, which leaves NaN and infinities undefined");
   Source *s = 0;
   if (!f) { pthread_mutex_lock(&mu); for (s = sources; s && strcmp(s->text, [text UTF8String]); s = s->next) {} pthread_mutex_unlock(&mu); }
   if (!s) {
