@@ -15,6 +15,18 @@ type mpsKernel interface{ Close() error }
 
 // make makes the kernel object of a configuration.
 func (d *device) make(p *gpu.Pool, c config) (mpsKernel, error) {
+	k, err := d.kernelOf(p, c)
+	if s, ok := k.(interface {
+		SetBatch(p *gpu.Pool, start, count int) error
+	}); ok && c.count > 1 {
+		if err := s.SetBatch(p, 0, c.count); err != nil {
+			return nil, errors.Join(err, k.Close())
+		}
+	}
+	return k, err
+}
+
+func (d *device) kernelOf(p *gpu.Pool, c config) (mpsKernel, error) {
 	f, n := c.flags, c.sizes
 	switch c.class {
 	case multiplication:
@@ -199,13 +211,17 @@ var dataTypes = map[dtype.Type]uint32{
 	dtype.F32: gpu.MPSDataTypeFloat32, dtype.F16: gpu.MPSDataTypeFloat16, dtype.U32: gpu.MPSDataTypeUInt32,
 }
 
-// matrix is one matrix as MPS sees it.
+// matrix is matrices as MPS sees it.
 func (r *run) matrix(p *gpu.Pool, m op.Matrix) (*gpu.Matrix, error) {
 	s, err := r.memory(p, m.Storage)
 	if err != nil {
 		return nil, err
 	}
-	d, err := r.d.system.NewMatrixDescriptor(p, m.Rows, m.Columns, 1, m.RowBytes, m.Rows*m.RowBytes, dataTypes[m.Type])
+	apart := m.Rows * m.RowBytes
+	if m.Count > 1 {
+		apart = m.MatrixBytes
+	}
+	d, err := r.d.system.NewMatrixDescriptor(p, m.Rows, m.Columns, m.Count, m.RowBytes, apart, dataTypes[m.Type])
 	if err != nil {
 		return nil, err
 	}
@@ -213,13 +229,13 @@ func (r *run) matrix(p *gpu.Pool, m op.Matrix) (*gpu.Matrix, error) {
 	return x, errors.Join(err, closed(d))
 }
 
-// vector is one vector as MPS sees it.
+// vector is vectors as MPS sees it.
 func (r *run) vector(p *gpu.Pool, v op.Vector) (*gpu.Vector, error) {
 	s, err := r.memory(p, v.Storage)
 	if err != nil {
 		return nil, err
 	}
-	d, err := r.d.system.NewVectorDescriptor(p, v.Length, 1, max(v.VectorBytes, v.Length*v.Type.Size()), dataTypes[v.Type])
+	d, err := r.d.system.NewVectorDescriptor(p, v.Length, v.Count, max(v.VectorBytes, v.Length*v.Type.Size()), dataTypes[v.Type])
 	if err != nil {
 		return nil, err
 	}

@@ -247,6 +247,43 @@ func TestFactorisationsThatFail(t *testing.T) {
 	s.end()
 }
 
+// TestStacksAreOneCall: a class works on five matrices by as many messages as on one, once its object is made. Where an operand is one
+// for all it cannot, but rows below each other are one product.
+func TestStacksAreOneCall(t *testing.T) {
+	d := open(t)
+	dev := d.device(t)
+	s := &set{t: t, dev: dev}
+	square := func(n int) op.Matrix { return s.matrix(dtype.F32, n, 3, 3) }
+	calls := func(o op.Op) int {
+		for range 2 {
+			d.Arm(objcdouble.None, 0, 0)
+			if err := do(dev, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return d.Calls()
+	}
+	for name, of := range map[string]func(n int) op.Op{
+		"matmul":      func(n int) op.Op { return op.MatMul{Left: square(n), Right: square(n), Result: square(n), Alpha: 1} },
+		"one right":   func(n int) op.Op { return op.MatMul{Left: square(n), Right: square(1), Result: square(n), Alpha: 1} },
+		"softmax":     func(n int) op.Op { return op.Softmax{Source: square(n), Result: square(n)} },
+		"log softmax": func(n int) op.Op { return op.Softmax{Source: square(n), Result: square(n), Log: true} },
+		"solve triangular": func(n int) op.Op {
+			return op.SolveTriangular{Source: square(n), Right: square(n), Result: square(n), Alpha: 1}
+		},
+		"solve cholesky": func(n int) op.Op { return op.SolveCholesky{Source: square(n), Right: square(n), Result: square(n)} },
+	} {
+		if one, five := calls(of(1)), calls(of(5)); one != five || one == 0 {
+			t.Errorf("%s: %d calls for a matrix, %d for five", name, one, five)
+		}
+	}
+	left := op.MatMul{Left: square(1), Right: square(5), Result: square(5), Alpha: 1}
+	if one, five := calls(op.MatMul{Left: square(1), Right: square(1), Result: square(1), Alpha: 1}), calls(left); five <= one {
+		t.Errorf("one left: %d calls for a matrix, %d for five", one, five)
+	}
+	s.end()
+}
+
 // TestM02OutOfOrder has a batch complete after the one behind it.
 func TestM02OutOfOrder(t *testing.T) {
 	d := open(t)

@@ -53,6 +53,7 @@ type config struct {
 	class       class
 	flags       [4]bool
 	sizes       [3]int
+	count       int // matrices of a stack, 0 is one
 	alpha, beta float64
 }
 
@@ -255,9 +256,68 @@ func (p *planner) matmul(o op.MatMul) {
 		class: multiplication, flags: [4]bool{o.TransposeLeft, o.TransposeRight}, alpha: o.Alpha, beta: o.Beta,
 		sizes: [3]int{o.Result.Rows, o.Result.Columns, inner},
 	}
-	for i := range o.Result.Count {
-		p.steps = append(p.steps, encode{config: c, operands: []any{one(o.Left, i), one(o.Right, i), one(o.Result, i)}})
+	if n := o.Result.Count; n > 1 && o.Right.Count == 1 && !o.TransposeLeft && packed(o.Left, n) && packed(o.Result, n) {
+		o.Left, o.Result = flat(o.Left), flat(o.Result) // rows of one product
+		c.sizes[0] = o.Result.Rows
 	}
+	p.stack(c, o.Result.Count, o.Left, o.Right, o.Result)
+}
+
+// packed says that n matrices are one below the other, as one matrix of as many rows as are counted.
+func packed(m op.Matrix, n int) bool {
+	return m.Count == n && m.MatrixBytes == m.Rows*m.RowBytes && n <= maxSize/m.Rows
+}
+
+func flat(m op.Matrix) op.Matrix {
+	m.Rows *= m.Count
+	m.MatrixBytes *= m.Count
+	m.Count = 1
+	return m
+}
+
+// stack has a class work on n matrices of each operand: in one go, or one after the other where some operand is one for all.
+func (p *planner) stack(c config, n int, operands ...any) {
+	for _, o := range operands {
+		if count(o) != n {
+			p.each(c, n, operands...)
+			return
+		}
+	}
+	if n > 1 {
+		c.count = n
+	}
+	p.steps = append(p.steps, encode{config: c, operands: operands})
+}
+
+// each is stack, one after the other.
+func (p *planner) each(c config, n int, operands ...any) {
+	for i := range n {
+		single := make([]any, len(operands))
+		for j, o := range operands {
+			switch o := o.(type) {
+			case op.Matrix:
+				single[j] = one(o, i)
+			case op.Vector:
+				if o.Count > 1 {
+					o.Offset += i * o.VectorBytes
+				}
+				o.Count = 1
+				single[j] = o
+			}
+		}
+		p.steps = append(p.steps, encode{config: c, operands: single})
+	}
+}
+
+// count is how many matrices or vectors an operand is.
+func count(operand any) int {
+	switch o := operand.(type) {
+	case op.Matrix:
+		return o.Count
+	case op.Vector:
+		return o.Count
+	}
+	return 0
 }
 
 func (p *planner) gemm(l, r, y op.Matrix, tl, tr bool, inner int, alpha, beta float64) {
@@ -285,15 +345,7 @@ func (p *planner) matvec(o op.MatVec) {
 		return
 	}
 	c := config{class: vectorMultiplication, flags: [4]bool{o.Transpose}, alpha: o.Alpha, beta: o.Beta, sizes: [3]int{rows, inner}}
-	for i := range o.Result.Count {
-		v, y := o.Vector, o.Result
-		if v.Count > 1 {
-			v.Offset += i * v.VectorBytes
-		}
-		y.Offset += i * y.VectorBytes
-		v.Count, y.Count = 1, 1
-		p.steps = append(p.steps, encode{config: c, operands: []any{one(o.Matrix, i), v, y}})
-	}
+	p.stack(c, o.Result.Count, o.Matrix, o.Vector, o.Result)
 }
 
 func (p *planner) softmax(o op.Softmax) {
@@ -302,9 +354,7 @@ func (p *planner) softmax(o op.Softmax) {
 		c.class = logSoftMax
 	}
 	if p.mps(c.class, o.Source.Type, o.Result.Type) && !same(o.Source, o.Result) {
-		for i := range o.Result.Count {
-			p.steps = append(p.steps, encode{config: c, operands: []any{one(o.Source, i), one(o.Result, i)}})
-		}
+		p.stack(c, o.Result.Count, o.Source, o.Result)
 		return
 	}
 	var a args

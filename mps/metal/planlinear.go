@@ -7,6 +7,9 @@ func (p *planner) status(kind op.Kind, i int) *temp {
 	return &temp{size: 4, status: &check{p.index, i, kind}}
 }
 
+// The factorisations go matrix by matrix: a status says of one alone how it ended. So do solves with pivots, whose headers do not say how
+// the pivots of several matrices lie.
+
 // cholesky factors in temporary memory: what the class writes into the other triangle is not documented, and ours is kept.
 func (p *planner) cholesky(o op.Cholesky) {
 	part := upper
@@ -36,7 +39,7 @@ func (p *planner) lu(o op.LU) {
 	}
 }
 
-// solve solves for each matrix. Where the solution goes to where the right side is, that is copied first: the headers do not say
+// solve solves. Where the solution goes to where the right side is, that is copied first: the headers do not say
 // whether they may be one.
 func (p *planner) solve(c config, a op.Matrix, pivots *op.Matrix, right, x op.Matrix) {
 	if same(right, x) {
@@ -44,11 +47,9 @@ func (p *planner) solve(c config, a op.Matrix, pivots *op.Matrix, right, x op.Ma
 		p.copy(right, work, false, whole)
 		right = work
 	}
-	for i := range x.Count {
-		operands := []any{one(a, i), one(right, i)}
-		if pivots != nil {
-			operands = append(operands, one(*pivots, i))
-		}
-		p.steps = append(p.steps, encode{config: c, operands: append(operands, one(x, i))})
+	if pivots != nil {
+		p.each(c, x.Count, a, right, *pivots, x)
+		return
 	}
+	p.stack(c, x.Count, a, right, x)
 }

@@ -229,7 +229,7 @@ static void store(void *p, unsigned t, double v) {
 - (NSUInteger)length { return columns; }
 @end
 static void *at(DblArray *m, NSUInteger b, NSUInteger i, NSUInteger j) {
-  if (b >= m->count) b = 0; // one for all
+  if (b >= m->count) { misuse("a batch that goes on after the last matrix of an operand"); b = 0; }
   if (i >= m->rows || j >= m->columns) { misuse("a kernel reads outside its matrix"); i = j = 0; }
   return m->buf->p + m->off + b * m->bytes + i * m->rowBytes + j * ((m->type & 0xffff) / 8);
 }
