@@ -195,7 +195,7 @@ func TestScopeModel(t *testing.T) {
 		for i := range events {
 			events[i].Complete(nil)
 		}
-		for end := time.Now().Add(10 * time.Second); ffi.Lent() > 0; time.Sleep(time.Microsecond) {
+		for end := time.Now().Add(time.Minute); ffi.Lent() > 0; time.Sleep(time.Microsecond) {
 			if time.Now().After(end) {
 				t.Fatal("not all came back when the work ended")
 			}

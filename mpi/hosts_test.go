@@ -121,7 +121,7 @@ func TestCutLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer verdicts.Close()
-		ctx, stop := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer stop()
 		defer context.AfterFunc(ctx, func() { verdicts.Close() })()
 		job := make(chan string, 1)

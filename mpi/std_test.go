@@ -377,7 +377,7 @@ func joined(ctx context.Context, w *mpi.World) error {
 	if _, err := w.Join(ctx, nil); !errors.Is(err, isthmus.ErrInvalid) {
 		return fmt.Errorf("no connection: %v", err)
 	}
-	limit, stop := context.WithTimeout(ctx, 20*time.Second)
+	limit, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	other, err := w.Join(limit, conn.(*net.TCPConn))
 	if err != nil {

@@ -47,7 +47,7 @@ func survivors(ctx context.Context) error {
 		time.AfterFunc(20*time.Millisecond, killSelf)
 	}
 	// Who takes part in an operation with the dead learns of it; who waits for another survivor does by the revocation.
-	short, stop := context.WithTimeout(ctx, 30*time.Second)
+	short, stop := context.WithTimeout(ctx, 4*time.Minute)
 	defer stop()
 	in := make([]int64, 1000)
 	for round := 0; err == nil; round++ {
@@ -146,7 +146,7 @@ func mortal(ctx context.Context, w *mpi.World) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	_, revoked := c.Revoked()
 	dead, failed := c.Failed()

@@ -189,7 +189,7 @@ func throwing(t *testing.T, w thrower, j func(*world) error, s pjrtc.Slot, kind 
 			err = errors.Join(err, c()) // what an exception left half done may stay busy for ever
 		}
 		// A function that is called in the background may throw after the journey's end.
-		for end := time.Now().Add(5 * time.Second); w.thrown() > before && !errors.Is(err, isthmus.ErrException) && len(log.All()) == 0 && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); w.thrown() > before && !errors.Is(err, isthmus.ErrException) && len(log.All()) == 0 && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 	})

@@ -80,7 +80,7 @@ func (w *world) client() *pjrt.Client {
 	w.must(err)
 	w.c = c
 	w.later(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		return c.CloseWait(ctx)
 	})

@@ -208,12 +208,10 @@ func TestP11LeaksAreReported(t *testing.T) {
 		runtime.KeepAlive(x)
 		runtime.KeepAlive(b)
 	}()
-	for range 200 {
+	log.Wait(t, 3)
+	for end := time.Now().Add(time.Minute); len(f.Alive()) > 0 && time.Now().Before(end); {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
-		if len(f.Alive()) == 0 {
-			break
-		}
 	}
 	if n := f.Alive(); len(n) != 0 {
 		t.Errorf("still alive: %v", n)

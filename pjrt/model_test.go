@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtc"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
@@ -213,11 +214,12 @@ func (m *model) abandon(t *rapid.T) {
 		t.Skip("this would not run")
 	}
 	m.fake.Hold()
-	before := m.fake.Alive()["event"]
+	begun := func() int { return m.fake.Calls(pjrtc.SlotLoadedExecutableExecute.String()) } // events of earlier work may end meanwhile
+	before := begun()
 	ctx, cancel := context.WithCancel(m.ctx)
 	defer cancel()
 	go func() {
-		for m.fake.Alive()["event"] == before {
+		for begun() == before {
 			time.Sleep(10 * time.Microsecond)
 		}
 		cancel()

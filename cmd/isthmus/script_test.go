@@ -58,7 +58,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	errs, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	timer := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	var said []string
 	var sent time.Time
@@ -257,7 +257,7 @@ func mutants(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // signalled SIGNAL CODE COMMAND ARGS...: the command says "ready PID" for each of two processes; then the signal ends
-// it with the exit code (-1: the signal itself does), and the processes are gone within 30 seconds.
+// it with the exit code (-1: the signal itself does), and the processes are gone within two minutes.
 func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	if neg || len(args) < 3 || signals[args[0]] == 0 {
@@ -275,7 +275,7 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Stdout = write
 	ts.Check(cmd.Start())
 	write.Close()
-	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill(); read.Close() })
+	timer := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill(); read.Close() })
 	defer timer.Stop()
 	var pids []int
 	for lines := bufio.NewScanner(read); len(pids) < 2 && lines.Scan(); {
@@ -293,7 +293,7 @@ func signalled(ts *testscript.TestScript, neg bool, args []string) {
 	if cmd.ProcessState.ExitCode() != want {
 		ts.Fatalf("end %v, want exit code %d", err, want)
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		pids = slices.DeleteFunc(pids, func(pid int) bool { return !alive(pid) })
 		if len(pids) == 0 {
 			return

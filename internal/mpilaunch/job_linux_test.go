@@ -20,7 +20,7 @@ import (
 // TestKilledLauncher kills the launcher by what it cannot hear: its ranks, which listen to nothing, are gone when Run returns.
 func TestKilledLauncher(t *testing.T) {
 	mpitest.Each(t, func(t *testing.T, lib mpitest.Library) {
-		ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer stop()
 		l, err := mpilaunch.Identify(ctx, lib.Exec)
 		if err != nil {

@@ -61,7 +61,7 @@ func EachOnHosts(t *testing.T, f func(t *testing.T, l Library, h *Hosts)) {
 
 // Start runs the scenario with n ranks, the first half of them on the first machine.
 func (h *Hosts) Start(ctx context.Context, l Library, n int, scenario string, env ...string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	defer stop()
 	env = append(env, append(l.Env(), ScenarioEnv+"="+scenario, "UCX_TLS=tcp,self", "UCX_NET_DEVICES="+cable)...)
 	args, more := l.overHosts(h.agent(), n)

@@ -58,7 +58,7 @@ func Main(m *testing.M, scenarios map[string]Scenario, raw map[string]func(ctx c
 		os.Exit(2)
 	}
 	isthmus.SetCheck(check)
-	ctx, stop := context.WithTimeout(context.Background(), 100*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer stop()
 	err = run(ctx, name, scenarios, raw)
 	if err != nil {
@@ -223,7 +223,7 @@ func (l Library) StartWith(ctx context.Context, n int, scenario string, args []s
 
 // Launch runs a program and returns what its ranks wrote.
 func (l Library) Launch(ctx context.Context, n int, args, env []string, program ...string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	defer stop()
 	// What a launcher that was killed leaves in its folder is in the way of the next with the same process number.
 	scratch, err := os.MkdirTemp("", "mpi")

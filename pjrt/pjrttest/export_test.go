@@ -10,9 +10,9 @@ import (
 // AddProgram is the program that adds two vectors.
 const AddProgram = addProgram
 
-// RunTable makes the checks that match on a table of this process.
-func RunTable(t *pjrtc.Table, match string) []Outcome {
-	p := &plugin{table: t, patient: 2 * time.Second, executable: map[string]loaded{}}
+// RunTable makes the checks that match on a table of this process, whose events may take as long as patient.
+func RunTable(t *pjrtc.Table, match string, patient time.Duration) []Outcome {
+	p := &plugin{table: t, patient: patient, executable: map[string]loaded{}}
 	p.chain, p.broken = t.Chain()
 	defer p.close()
 	var out []Outcome

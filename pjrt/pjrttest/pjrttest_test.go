@@ -158,7 +158,11 @@ func TestFaultsAreFound(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				out := pjrttest.RunTable(table, match)
+				patient := time.Minute
+				if spoilt {
+					patient = 2 * time.Second // what never comes is waited for
+				}
+				out := pjrttest.RunTable(table, match, patient)
 				f.Close()
 				if len(out) != 1 {
 					t.Fatalf("%d checks match %s", len(out), match)
@@ -183,7 +187,7 @@ func TestMissingIsUnsupported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range pjrttest.RunTable(table, `^(device\.memory-stats|buffer\.bitcast|abi\.no-null-function|layouts\.default)$`) {
+	for _, o := range pjrttest.RunTable(table, `^(device\.memory-stats|buffer\.bitcast|abi\.no-null-function|layouts\.default)$`, time.Minute) {
 		if o.Result != pjrttest.Unsupported {
 			t.Errorf("%s: %s: %s", o.ID, o.Result, o.Detail)
 		}
@@ -194,9 +198,10 @@ func TestMissingIsUnsupported(t *testing.T) {
 func TestCrashAndHang(t *testing.T) {
 	for as, says := range map[string]string{"die": "Check failed: 1 == 2", "hang": "no answer"} {
 		t.Run(as, func(t *testing.T) {
+			t.Parallel()
 			first := true
 			r, err := pjrttest.Run(t.Context(), pjrttest.Options{
-				Plugin: "embedded", Match: `^abi\.(version|extension-chain)$`, Timeout: time.Second,
+				Plugin: "embedded", Match: `^abi\.(version|extension-chain)$`, Timeout: 10 * time.Second, // a process has to start in it
 				Child: func() *exec.Cmd {
 					if first {
 						first = false

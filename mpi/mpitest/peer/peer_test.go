@@ -63,7 +63,7 @@ func peers(t *testing.T, what string, each, cases int) {
 			{"python first", slices.Concat(theirs, []string{":", "-n", n}, ours)},
 		} {
 			t.Run(order.name, func(t *testing.T) {
-				ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+				ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 				defer stop()
 				env := append(theirLibrary(t, l), mpitest.ScenarioEnv+"="+what)
 				out, err := l.Launch(ctx, each, nil, env, order.program...)
@@ -137,7 +137,7 @@ func play(ctx context.Context, cases []step) (err error) {
 		}
 		err = w.Close(ctx)
 	}()
-	ctx, stop := context.WithTimeout(ctx, 45*time.Second)
+	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
 	defer stop()
 	world := w.Comm()
 	mine := make([]bool, world.Size())
