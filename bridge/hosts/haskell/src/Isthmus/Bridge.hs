@@ -42,6 +42,7 @@ import Control.Exception
 import Control.Monad
 import qualified Data.ByteString as B
 import qualified Data.ByteString.Unsafe as B
+import Data.IORef
 import Data.Int
 import qualified Data.Map.Strict as Map
 import qualified Data.Sequence as Seq
@@ -52,11 +53,13 @@ import qualified Data.Text.Encoding.Error as T
 import Data.Unique (Unique, newUnique)
 import Data.Word
 import Foreign hiding (void)
+import Foreign.C.Types (CSize)
 import GHC.Clock (getMonotonicTimeNSec)
 import GHC.Conc (PrimMVar, newStablePtrPrimMVar)
+import Isthmus.Bridge.Codec
+import Isthmus.Bridge.Counter
 import Isthmus.Bridge.FFI
 import Isthmus.Bridge.Method
-import Isthmus.Bridge.Wire
 import System.Timeout (timeout)
 
 -- | What a call ended with: br_status.
@@ -106,9 +109,11 @@ data Bridge = Bridge
   , outer :: [TVar Bool]    -- ^ and so must be those around it
   , gates :: [Gate]         -- ^ of this scope and those around it, but not the whole bridge's: there the generation is that
   , runtime :: !(ForeignPtr ()) -- ^ while it lives Go may call this runtime
-  , credits :: !(TVar Int)  -- ^ calls that may begin; 0 while anybody is in line
+  , credits :: !Counter     -- ^ calls that may begin, less those that wait to: below 0 the ones that end look at the line
+  , passed :: !(TVar Int)   -- ^ credits for the line while nobody is in it
   , line :: !(TVar (Seq.Seq (TVar Turn))) -- ^ who waits for one, in turn
-  , freed :: !(TVar Word64) -- ^ counted up when a call has ended: bytes may have become free
+  , hungry :: !Counter      -- ^ who waits for bytes
+  , freed :: !(TVar Word64) -- ^ counted up for them when a call has ended: bytes may have become free
   , children :: !(TVar (Set.Set ThreadId))
   }
 
@@ -159,7 +164,8 @@ open c s =
     most <- statsField 24
     -- A finalizer in C: the runtime runs it before its memory goes, also when it ends without closing the bridge.
     alive <- newForeignPtr brMute (nullPtr `plusPtr` fromIntegral gen)
-    Bridge gen c <$> newTVarIO True <*> pure [] <*> pure [] <*> pure alive <*> newTVarIO (fromIntegral (min most 0x3fffffff)) <*> newTVarIO Seq.empty <*> newTVarIO 0 <*> newTVarIO Set.empty
+    Bridge gen c <$> newTVarIO True <*> pure [] <*> pure [] <*> pure alive <*> newCounter (fromIntegral (min most 0x3fffffff)) <*> newTVarIO 0
+      <*> newTVarIO Seq.empty <*> newCounter 0 <*> newTVarIO 0 <*> newTVarIO Set.empty
   where
     initSize = 96
     errSize = 1040
@@ -252,48 +258,63 @@ withScope b = bracket begin (\s -> uninterruptibleMask_ (revoke (take 1 (gates s
       g <- Gate <$> newTVarIO 0 <*> newTVarIO 0 <*> newTVarIO Map.empty
       pure b { mine = m, outer = mine b : outer b, gates = g : gates b, children = kids }
 
--- | Room for a call, waited for in STM, first come first served: who ends a call wakes one that waits, not all.
-withCredit :: Bridge -> IO a -> IO a
-withCredit b = bracket_ begin (atomically end)
-  where
-    begin = do
-      turn <- atomically $ do
-        isOpen b
-        n <- readTVar (credits b)
-        if n > 0 then Nothing <$ (writeTVar (credits b) $! n - 1) else do
-          w <- newTVar Waiting
-          modifyTVar' (line b) (Seq.|> w)
-          pure (Just w)
-      forM_ turn $ \w ->
-        atomically (isOpen b >> readTVar w >>= \s -> when (s /= Granted) retry) `onException` atomically (swapTVar w Away >>= \s -> when (s == Granted) end)
-    end = do
-      modifyTVar' (freed b) (+ 1)
+-- | As 'isOpen', without a transaction: what was closed stays so, and whoever hands something to Go looks again ('hand').
+checkOpen :: Bridge -> IO ()
+checkOpen b = go (mine b : outer b)
+  where go [] = pure ()
+        go (t : ts) = readTVarIO t >>= \ok -> if ok then go ts else atomically (isOpen b)
+
+-- | Room for a call: waited for in STM, first come first served; who ends a call wakes one that waits, not all. Who comes
+-- when there is room, and ends when nobody waits, adds to a number. One that waits, and is cancelled, leaves its place, and what
+-- it has taken of that number, to whoever ends a call and finds it 'Away'.
+takeCredit :: Bridge -> IO ()
+takeCredit b = do
+  checkOpen b
+  n <- add (credits b) (-1)
+  when (n <= 0) $ do
+    turn <- atomically $ do
+      k <- readTVar (passed b)
+      if k > 0 then Nothing <$ (writeTVar (passed b) $! k - 1) else do
+        w <- newTVar Waiting
+        modifyTVar' (line b) (Seq.|> w)
+        pure (Just w)
+    forM_ turn $ \w ->
+      atomically (isOpen b >> readTVar w >>= \s -> when (s /= Granted) retry) `onException` (atomically (swapTVar w Away) >>= \s -> when (s == Granted) (giveCredit b))
+
+giveCredit :: Bridge -> IO ()
+giveCredit b = do
+  n <- add (credits b) 1
+  when (n < 0) $ do
+    gone <- atomically $ do
       q <- readTVar (line b)
       case Seq.viewl q of
-        Seq.EmptyL -> modifyTVar' (credits b) (+ 1)
-        w Seq.:< rest -> do
-          writeTVar (line b) rest
-          s <- swapTVar w Granted
-          when (s == Away) end -- it has gone: the next
+        Seq.EmptyL -> False <$ modifyTVar' (passed b) (+ 1) -- it is on its way there
+        w Seq.:< rest -> writeTVar (line b) rest >> (== Away) <$> swapTVar w Granted
+    when gone (giveCredit b) -- the next
+  h <- add (hungry b) 0
+  when (h > 0) (atomically (modifyTVar' (freed b) (+ 1)))
 
 -- | Tries until there is room: bytes become free when a call ends, or, with casts, without notice.
 withRoom :: Bridge -> IO Int32 -> IO ()
-withRoom b attempt = do
-  seen <- readTVarIO (freed b)
-  rc <- attempt
-  if rc /= 1 then check rc else do
-    tick <- registerDelay 1000
-    atomically $ do
-      isOpen b
-      now <- readTVar (freed b)
-      t <- readTVar tick
-      when (now == seen && not t) retry
-    withRoom b attempt
+withRoom b attempt = attempt >>= \rc -> if rc == 1 then bracket_ (add (hungry b) 1) (add (hungry b) (-1)) again else check rc
+  where
+    again = do
+      seen <- readTVarIO (freed b)
+      rc <- attempt
+      if rc /= 1 then check rc else do
+        tick <- registerDelay 1000
+        atomically $ do
+          isOpen b
+          now <- readTVar (freed b)
+          t <- readTVar tick
+          when (now == seen && not t) retry
+        again
 
-encoded :: Wire i => i -> (Ptr Word8 -> Int -> IO a) -> IO a
-encoded i k = case encode i of
-  Left e -> throwIO e
-  Right m -> B.unsafeUseAsCStringLen m (\(p, n) -> k (castPtr p) n)
+-- | A value's message: its length, and what writes it.
+message :: Wire i => i -> (Int -> (Ptr Word8 -> IO ()) -> IO a) -> IO a
+message i k = case sized i of
+  TooDeep -> throwIO tooDeep
+  Sized n f -> k n (void . f)
 
 -- | Calls, and waits for the reply. Failures are 'BridgeError' and 'WireError'.
 call :: (Wire i, Wire o) => Bridge -> Call i o -> i -> IO o
@@ -315,53 +336,66 @@ callTimeout b us m i
 
 callUntil :: (Wire i, Wire o) => Bridge -> Call i o -> Word64 -> i -> IO o
 callUntil b m deadline i
-  | callInline m = encoded i $ \p n -> allocaBytes room $ \out -> alloca $ \len -> do
-      atomically (isOpen b)
-      poke len 0
-      rc <- hand inlines b (brCallInline (generation b) (callNumber m) p (fromIntegral n) out (fromIntegral room) len deadline)
-      k <- fromIntegral <$> peek len
-      if rc == 16 && k > room then slotCall b (callNumber m) deadline p n -- the way that takes any length
-      else B.packCStringLen (castPtr out, min room k) >>= result rc
-  | otherwise = encoded i (slotCall b (callNumber m) deadline)
-  where room = 3072 -- GHC has a slower way for 3.2 KiB and more
+  | callInline m = message i $ \n write -> scratch (8 + n + room) $ \len -> do
+      let request = len `plusPtr` 8
+          out = request `plusPtr` n
+      write request
+      checkOpen b
+      poke (castPtr len) (0 :: CSize)
+      rc <- hand inlines b (brCallInline (generation b) (callNumber m) request (fromIntegral n) out (fromIntegral room) (castPtr len) deadline)
+      k <- fromIntegral <$> peek (castPtr len :: Ptr CSize)
+      if rc == 16 && k > room then slotCall b (callNumber m) deadline n (\p -> copyBytes p request n) -- the way that takes any length
+      else result rc out (min room k)
+  | otherwise = message i (slotCall b (callNumber m) deadline)
+  where room = 2048
 
-result :: Wire o => Int32 -> B.ByteString -> IO o
-result 0 m = either throwIO pure (decode m)
-result rc m = throwIO (BridgeError (toStatus rc) (lenient m))
+result :: Wire o => Int32 -> Ptr Word8 -> Int -> IO o
+result 0 p n = decodeFrom p n >>= either throwIO pure
+result rc p n = B.packCStringLen (castPtr p, n) >>= throwIO . BridgeError (toStatus rc) . lenient
 
 -- SAFETY of the slot: it is ours until br_submit, Go's until the waker, ours again then. An exception while we wait abandons
--- it: then either it is gone for us, or it was done and we free it.
+-- it: then either it is gone for us, or it was done and we free it. The request is written, and the reply read, in its memory.
 -- SAFETY of the token, a StablePtr: hs_try_putmvar frees it. The library gives each token of a slot that was submitted to the
 -- waker exactly once, also of one that was abandoned; of one that was not submitted we free it.
-slotCall :: Wire o => Bridge -> Word32 -> Word64 -> Ptr Word8 -> Int -> IO o
-slotCall b method deadline p n = withCredit b $ mask $ \restore -> do
-  s <- alloca $ \out -> do
-    withRoom b (brSlotNew (generation b) method (fromIntegral n) out)
-    peek out
-  request <- peekByteOff s 24
-  copyBytes request p n
-  done <- newEmptyMVar :: IO (MVar ())
-  token <- newStablePtrPrimMVar done :: IO (StablePtr PrimMVar)
-  (capability, _) <- threadCapability =<< myThreadId
-  pokeByteOff s 0 (castStablePtrToPtr token)
-  pokeByteOff s 8 (fromIntegral capability :: Int32)
-  pokeByteOff s 16 deadline
-  let kept = freeStablePtr token >> brSlotFree s
-  rc <- hand handing b (brSubmit s) `onException` kept
-  when (rc /= 0) $ kept >> failure rc
-  restore (await b done) `onException` (do { gone <- brAbandon s; when (gone /= 0) (void (brSlotFree s)) })
-  status <- peekByteOff s 56 :: IO Int32
-  reply <- peekByteOff s 40 :: IO (Ptr Word8)
-  len <- peekByteOff s 48 :: IO Word64
-  m <- B.packCStringLen (castPtr reply, if reply == nullPtr then 0 else fromIntegral len)
-  _ <- brSlotFree s
-  result status m
+slotCall :: Wire o => Bridge -> Word32 -> Word64 -> Int -> (Ptr Word8 -> IO ()) -> IO o
+slotCall b method deadline n write = mask $ \restore -> do
+  takeCredit b
+  o <- exchange restore `onException` giveCredit b
+  giveCredit b
+  pure o
+  where
+    exchange restore = do
+      s <- withSlot
+      let end = void (brSlotFree s)
+      done <- (do { request <- peekByteOff s 24; write request; newEmptyMVar }) `onException` end :: IO (MVar ())
+      token <- newStablePtrPrimMVar done :: IO (StablePtr PrimMVar)
+      (capability, _) <- threadCapability =<< myThreadId
+      pokeByteOff s 0 (castStablePtrToPtr token)
+      pokeByteOff s 8 (fromIntegral capability :: Int32)
+      pokeByteOff s 16 deadline
+      let kept = freeStablePtr token >> end
+      rc <- hand handing b (brSubmit s) `onException` kept
+      when (rc /= 0) $ kept >> failure rc
+      () <- restore (await b done) `onException` (do { gone <- brAbandon s; when (gone /= 0) end })
+      status <- peekByteOff s 56
+      reply <- peekByteOff s 40
+      len <- peekByteOff s 48 :: IO Word64
+      o <- result status reply (if reply == nullPtr then 0 else fromIntegral len) `onException` end
+      o <$ end
+    withSlot = do
+      (rc, s) <- brSlotNew (generation b) method (fromIntegral n)
+      if rc /= 1 then check rc >> pure s else do
+        out <- newIORef s
+        withRoom b (brSlotNew (generation b) method (fromIntegral n) >>= \(again, t) -> again <$ writeIORef out t)
+        readIORef out
 
 -- | Tells. It waits only for room.
 cast :: Wire i => Bridge -> Cast i -> i -> IO ()
 cast b (Cast method) i = do
-  atomically (isOpen b)
-  encoded i $ \p n -> withRoom b (hand handing b (brCast (generation b) method p (fromIntegral n)))
+  checkOpen b
+  message i $ \n write -> scratch n $ \p -> do
+    write p
+    withRoom b (hand handing b (brCast (generation b) method p (fromIntegral n)))
 
 -- | Hears an event for as long as the inner action runs. Its argument gives the next event, with how many were lost before
 -- it because the queue was full; it can be cancelled.
@@ -381,8 +415,7 @@ withSubscription b (Event method) capacity act = do
       p <- peekByteOff e 0 :: IO (Ptr Word8)
       n <- peekByteOff e 8 :: IO Word64
       lost <- peekByteOff e 16
-      m <- B.packCStringLen (castPtr p, fromIntegral n)
-      v <- either throwIO pure (decode m)
+      v <- result 0 p (fromIntegral n)
       pure (v, lost)) `finally` brEventFree e
     -- The token is the library's when br_event_wake is BR_OK, until br_event_unwake takes it back.
     hear sub = mask $ \restore -> do
