@@ -92,3 +92,43 @@ func TestVettool(t *testing.T) {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 }
+
+// TestVettoolAcrossPackages checks that what is known of a function in one package is used where another one calls it.
+func TestVettoolAcrossPackages(t *testing.T) {
+	for _, tool := range []string{"go", "gcc"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("there is no " + tool)
+		}
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":      "module example.com/m\n\ngo 1.26\n",
+		"clib/x.go":   "package clib\n\n// #include <stdlib.h>\nimport \"C\"\n\nimport \"unsafe\"\n\nfunc New(n int) unsafe.Pointer { return C.malloc(C.size_t(n)) }\n\nfunc Free(p unsafe.Pointer) { C.free(p) }\n",
+		"middle/x.go": "package middle\n\nimport (\n\t\"unsafe\"\n\n\t\"example.com/m/clib\"\n)\n\nfunc Done(p unsafe.Pointer) { clib.Free(p) }\n",
+		"use/x.go":    "package use\n\nimport (\n\t\"example.com/m/clib\"\n\t\"example.com/m/middle\"\n)\n\nfunc Leak() bool { return clib.New(1) == nil }\n\nfunc Good() { middle.Done(clib.New(1)) }\n\nfunc Bad() byte {\n\tp := clib.New(1)\n\tmiddle.Done(p)\n\treturn *(*byte)(p)\n}\n",
+	} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "vet", "-vettool="+tool, "-json", "./use")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), asTool+"=1", "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"what clib.New gives is never freed; it wants clib.Free", "used after middle.Done freed it at line 14"} {
+		if strings.Count(string(out), want) != 1 {
+			t.Errorf("%q is not there once:\n%s", want, out)
+		}
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/internal/cgofile"
 	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
 	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+	"github.com/isthmus-ffi/isthmus/audit/internal/spec"
 )
 
 // Config says what to load.
@@ -60,7 +61,7 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 	}
 	l := &loader{
 		c: c, ctx: ctx, fset: token.NewFileSet(), byPath: map[string]*listed{}, source: map[string]bool{}, pkgs: map[string]*types.Package{"unsafe": types.Unsafe},
-		exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
+		book: book, facts: map[string]*native.Facts{}, exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
 	}
 	l.gc = importer.ForCompiler(l.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(l.exports[path]) })
 	if l.sizes == nil {
@@ -110,7 +111,7 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 			return nil, nil, err
 		}
 		if p.DepOnly {
-			l.types(p)
+			l.dependency(p)
 			continue
 		}
 		pkg := &Package{Path: p.ImportPath, Dir: p.Dir}
@@ -121,9 +122,9 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 			pkg.Skipped = append(pkg.Skipped, "the go command says: "+strings.TrimSpace(p.Error.Err))
 		}
 		in := l.input(p, pkg)
-		in.Book = book
 		if len(in.Files) > 0 {
 			pkg.Unit = native.Check(in)
+			l.facts[p.ImportPath] = pkg.Unit.Facts()
 			pkg.Skipped = append(pkg.Skipped, pkg.Unit.Skipped...)
 			if pkg.Unit.Pkg != nil {
 				l.pkgs[p.ImportPath] = pkg.Unit.Pkg
@@ -162,6 +163,8 @@ type loader struct {
 	source  map[string]bool // packages whose types come from source
 	pkgs    map[string]*types.Package
 	exports map[string]string
+	book    *spec.Book
+	facts   map[string]*native.Facts // of packages that have any
 	sizes   types.Sizes
 	gc      types.Importer // of export data
 }
@@ -188,19 +191,55 @@ func (l *loader) load(path string) (*types.Package, error) {
 	file := l.exports[path]
 	if file == "" {
 		if p := l.byPath[path]; p != nil && !p.Standard {
-			return l.types(p), nil
+			return l.types(p, l.input(p, &Package{})), nil
 		}
 		return nil, fmt.Errorf("package %s is not here", path)
 	}
 	return l.gc.Import(path)
 }
 
-// types checks only the declarations of a dependency.
-func (l *loader) types(p *listed) *types.Package {
-	if pkg := l.pkgs[p.ImportPath]; pkg != nil {
-		return pkg
-	}
+// dependency brings in a package that was not asked for: its types, and what is known of its functions where it calls C or
+// functions of which something is known.
+func (l *loader) dependency(p *listed) {
 	in := l.input(p, &Package{})
+	if len(p.CgoFiles) == 0 && len(in.Imported) == 0 || len(in.Files) == 0 {
+		l.types(p, in)
+		return
+	}
+	u := native.Check(in)
+	if u.Pkg == nil {
+		l.types(p, l.input(p, &Package{})) // its syntax has been changed
+		return
+	}
+	l.pkgs[p.ImportPath], l.facts[p.ImportPath] = u.Pkg, u.Facts()
+}
+
+// imported is what is known of the functions of the packages below p.
+func (l *loader) imported(p *listed) map[string]native.Func {
+	out := map[string]native.Func{}
+	seen := map[string]bool{}
+	var add func(p *listed)
+	add = func(p *listed) {
+		for _, path := range p.Imports {
+			if real, ok := p.ImportMap[path]; ok {
+				path = real
+			}
+			if seen[path] || !l.source[path] {
+				continue
+			}
+			seen[path] = true
+			if f := l.facts[path]; f != nil {
+				maps.Copy(out, f.Funcs)
+			}
+			add(l.byPath[path])
+		}
+	}
+	add(p)
+	return out
+}
+
+// types checks only the declarations of a dependency.
+func (l *loader) types(p *listed, in native.Input) *types.Package {
 	files := in.Files
 	if in.CgoTypes != nil {
 		names := cgofile.Declared(in.CgoTypes)
@@ -246,7 +285,7 @@ func short(err error) string {
 }
 
 func (l *loader) input(p *listed, pkg *Package) native.Input {
-	in := native.Input{Path: p.ImportPath, Fset: l.fset, Importer: l.importer(p), Sizes: l.sizes, GOOS: l.c.GOOS, GOARCH: l.c.GOARCH}
+	in := native.Input{Path: p.ImportPath, Fset: l.fset, Importer: l.importer(p), Sizes: l.sizes, Book: l.book, Imported: l.imported(p), GOOS: l.c.GOOS, GOARCH: l.c.GOARCH}
 	if p.Module != nil && p.Module.GoVersion != "" {
 		in.GoVersion = "go" + p.Module.GoVersion
 	}

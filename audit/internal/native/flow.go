@@ -84,7 +84,7 @@ type Escape struct {
 // CArg is an argument of a C call.
 type CArg struct {
 	At   ssa.CallInstruction
-	Name string
+	Name string // as [Unit.Callee] gives it
 	Arg  int
 	Role ctext.Role
 }
@@ -361,10 +361,20 @@ func (t *tracker) call(i ssa.CallInstruction, v ssa.Value) {
 		t.escape(i, Passed)
 		return
 	}
-	name := CName(i)
+	name := t.u.Callee(i)
 	for n, a := range c.Args {
 		if a != v {
 			continue
+		}
+		if fn, ok := t.u.Imported[name]; ok {
+			switch p := fn.role(n); {
+			case p.Back && i.Value() != nil:
+				t.value(i.Value())
+				continue
+			case p.Role == ctext.Unknown:
+				t.escape(i, Passed)
+				continue
+			}
 		}
 		if name != "" {
 			role := t.u.Role(name, n)
@@ -443,6 +453,9 @@ func (u *Unit) param(fn *ssa.Function, n, depth int) *Flow {
 // Role says what C function name does with its argument i: as a spec file says, as its body shows, as its type says, or
 // as the callers here treat it.
 func (u *Unit) Role(name string, i int) ctext.Role {
+	if fn, ok := u.Imported[name]; ok {
+		return fn.role(i).Role
+	}
 	if r := u.Book.Role(name, i); r != ctext.Unknown {
 		return r
 	}
@@ -463,6 +476,9 @@ func (u *Unit) Role(name string, i int) ctext.Role {
 
 // Frees reports whether the name of a C function says that it frees its first argument, or a spec file does.
 func (u *Unit) Frees(name string) bool {
+	if fn, ok := u.Imported[name]; ok {
+		return fn.role(0).Role == ctext.Frees
+	}
 	if u.Book.Free[name] {
 		return true
 	}

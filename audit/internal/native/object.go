@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"go/types"
 	"slices"
 
@@ -12,10 +13,14 @@ import (
 // Object is what a C call gives and somebody has to free.
 type Object struct {
 	Call ssa.CallInstruction
-	Name string // of the C function
-	Free string // what a spec file says frees it, or "" where other calls of the package tell that something does
+	Name string // of the C function, or of the Go function of another package
+	Free string // what a spec file or a fact says frees it, or "" where other calls of the package tell that something does
+	By   string // the Go function of another package that does that, or ""
 	Flow *Flow
 }
+
+// Wants is the name of what frees the object, as users write it.
+func (o Object) Wants() string { return Show(cmp.Or(o.By, o.Free)) }
 
 // Objects are the objects that the C calls of the unit give: those that a spec file names, and results that the package
 // frees somewhere.
@@ -26,14 +31,18 @@ func (u *Unit) Objects() []Object {
 	u.objects = []Object{}
 	freed, kept := map[any]int{}, map[any]int{}
 	var guessed []Object
-	for call, name := range u.Calls() {
+	for call, name := range u.Natives() {
+		if fn, ok := u.Imported[name]; ok {
+			u.owned(call, name, fn)
+			continue
+		}
 		if free := u.Book.New[name]; free != "" && call.Value() != nil {
-			u.objects = append(u.objects, Object{call, name, free, u.Track(call.Value())})
+			u.objects = append(u.objects, Object{Call: call, Name: name, Free: free, Flow: u.Track(call.Value())})
 			continue
 		}
 		if out, ok := u.Book.Out[name]; ok && out.Arg < len(call.Common().Args) {
 			if a, ok := Root(call.Common().Args[out.Arg]).(*ssa.Alloc); ok {
-				u.objects = append(u.objects, Object{call, name, out.Free, u.trackOut(a)})
+				u.objects = append(u.objects, Object{Call: call, Name: name, Free: out.Free, Flow: u.trackOut(a)})
 			}
 			continue
 		}
@@ -45,7 +54,7 @@ func (u *Unit) Objects() []Object {
 		if slices.ContainsFunc(f.CArgs, func(a CArg) bool { return a.Role != ctext.Frees && !u.Known(a.Name, a.Arg) }) {
 			continue // that function may take it
 		}
-		guessed = append(guessed, Object{call, name, "", f})
+		guessed = append(guessed, Object{Call: call, Name: name, Flow: f})
 		if k := kind(name, v.Type()); len(f.Frees) > 0 {
 			freed[k]++
 		} else if len(f.Escapes) == 0 {
@@ -58,6 +67,27 @@ func (u *Unit) Objects() []Object {
 		}
 	}
 	return u.objects
+}
+
+// owned adds what a Go function of another package gives.
+func (u *Unit) owned(call ssa.CallInstruction, name string, fn Func) {
+	v := call.Value()
+	if v == nil {
+		return
+	}
+	for _, o := range fn.Owned {
+		if _, tuple := v.Type().(*types.Tuple); !tuple {
+			u.objects = append(u.objects, Object{call, name, o.Free, o.By, u.Track(v)})
+			continue
+		}
+		flow := &Flow{}
+		for _, r := range *v.Referrers() {
+			if e, ok := r.(*ssa.Extract); ok && e.Index == o.Result {
+				flow = u.Track(e)
+			}
+		}
+		u.objects = append(u.objects, Object{call, name, o.Free, o.By, flow})
+	}
 }
 
 // lent reports whether a C function's text or name says that what it gives belongs to somebody else.
@@ -109,11 +139,8 @@ func (u *Unit) trackOut(a *ssa.Alloc) *Flow {
 // that does so. It is -1 where none is.
 func (u *Unit) FreesArg(call ssa.CallInstruction) (name string, arg int) {
 	args := call.Common().Args
-	if name := CName(call); name != "" {
-		if len(args) > 0 && u.Frees(name) {
-			return "C." + name, 0
-		}
-		return "", -1
+	if u.Callee(call) != "" {
+		return u.Released(call)
 	}
 	fn := call.Common().StaticCallee()
 	if fn == nil || fn.Blocks == nil || fn.Signature.Recv() != nil {

@@ -16,12 +16,22 @@ type Leak struct {
 // Unfreed searches for a way from the allocation to a return on which stop is met nowhere. A way on which the pointer is
 // known to be nil, or its errno or error known to be set, is none.
 func (u *Unit) Unfreed(alloc ssa.Instruction, flow *Flow, stop func(ssa.Instruction) bool) *Leak {
+	for n, i := range alloc.Block().Instrs {
+		if i == alloc {
+			return u.unfreed(alloc.Block(), n+1, alloc, flow, stop)
+		}
+	}
+	return nil
+}
+
+// unfreed is [Unit.Unfreed] from instruction n of a block on; alloc is nil where the pointer came from a caller.
+func (u *Unit) unfreed(start *ssa.BasicBlock, n int, alloc ssa.Instruction, flow *Flow, stop func(ssa.Instruction) bool) *Leak {
 	seen := map[*ssa.BasicBlock]bool{}
 	var walk func(b *ssa.BasicBlock, from int) *Leak
 	walk = func(b *ssa.BasicBlock, from int) *Leak {
 		for n := from; n < len(b.Instrs); n++ {
 			i := b.Instrs[n]
-			if i == alloc && !(b == alloc.Block() && n < from) {
+			if i == alloc && alloc != nil && !(b == alloc.Block() && n < from) {
 				return &Leak{At: i, Loop: true}
 			}
 			if stop(i) {
@@ -49,12 +59,7 @@ func (u *Unit) Unfreed(alloc ssa.Instruction, flow *Flow, stop func(ssa.Instruct
 		}
 		return nil
 	}
-	for n, i := range alloc.Block().Instrs {
-		if i == alloc {
-			return walk(alloc.Block(), n+1)
-		}
-	}
-	return nil
+	return walk(start, n)
 }
 
 func exits(name string) bool {
@@ -88,6 +93,9 @@ func (u *Unit) impossible(b *ssa.BasicBlock, n int, flow *Flow) bool {
 
 // failed reports whether branch n of b means that a call has failed, by its status, and so has given nothing.
 func failed(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
+	if call == nil {
+		return false
+	}
 	cond, ok := b.Instrs[len(b.Instrs)-1].(*ssa.If)
 	if !ok {
 		return false
@@ -109,6 +117,9 @@ func failed(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
 		of, ok := err.(*ssa.Call)
 		if !ok {
 			return false
+		}
+		if of == call && CName(of) == "" { // a function of another package that gives an error too
+			return taken == (cmp.Op == token.NEQ)
 		}
 		for _, a := range of.Call.Args {
 			if status(a) == call {

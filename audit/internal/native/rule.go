@@ -3,9 +3,11 @@ package native
 import (
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +18,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 
 	"github.com/isthmus-ffi/isthmus/audit/internal/cgofile"
+	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
 	"github.com/isthmus-ffi/isthmus/audit/internal/policy"
 	"github.com/isthmus-ffi/isthmus/audit/internal/spec"
 	"github.com/isthmus-ffi/isthmus/docs/checks"
@@ -87,7 +90,9 @@ func Rule(name string, run func(*Pass)) *analysis.Analyzer {
 			}
 			u.turn.Lock() // drivers of others run rules beside each other, and a unit remembers what it was asked
 			defer u.turn.Unlock()
-			run(&Pass{pass, u})
+			if len(u.Files) > 0 {
+				run(&Pass{pass, u})
+			}
 			return nil, nil
 		},
 	}
@@ -105,6 +110,7 @@ var Analyzer = &analysis.Analyzer{
 	Doc:        "bring a package into the form that the rules of the auditor read",
 	Run:        fromPass,
 	ResultType: reflect.TypeFor[*Unit](),
+	FactTypes:  []analysis.Fact{new(Facts)},
 }
 
 func fromPass(pass *analysis.Pass) (any, error) {
@@ -112,7 +118,17 @@ func fromPass(pass *analysis.Pass) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := Input{Path: pass.Pkg.Path(), Fset: pass.Fset, Sizes: pass.TypesSizes, Book: book, Importer: imported(pass.Pkg.Imports())}
+	in := Input{Path: pass.Pkg.Path(), Fset: pass.Fset, Sizes: pass.TypesSizes, Book: book, Importer: imported(pass.Pkg.Imports()), Imported: map[string]Func{}}
+	if pass.AllPackageFacts != nil {
+		for _, f := range pass.AllPackageFacts() {
+			if f, ok := f.Fact.(*Facts); ok {
+				maps.Copy(in.Imported, f.Funcs)
+			}
+		}
+	}
+	if foreign(pass, in.Imported) {
+		return &Unit{Path: in.Path, Fset: pass.Fset, Sizes: in.Sizes, Info: new(types.Info), C: ctext.Parse(), Book: book, vet: true}, nil
+	}
 	if pass.Module != nil && pass.Module.GoVersion != "" {
 		in.GoVersion = "go" + pass.Module.GoVersion
 	}
@@ -148,7 +164,27 @@ func fromPass(pass *analysis.Pass) (any, error) {
 			return nil, err
 		}
 	}
+	if f := u.Facts(); f != nil && pass.ExportPackageFact != nil {
+		pass.ExportPackageFact(f)
+	}
 	return u, nil
+}
+
+// foreign reports whether a package is somebody else's, looked at only for what is known of its functions, and has nothing
+// native: drivers ask about every dependency.
+func foreign(pass *analysis.Pass, known map[string]Func) bool {
+	if m := pass.Module; m == nil || m.Path == "" { // of the standard library, or of none
+		return len(pass.Files) > 0 && build.Default.GOROOT != "" && strings.HasPrefix(pass.Fset.PositionFor(pass.Files[0].Package, false).Filename, filepath.Join(build.Default.GOROOT, "src")+string(filepath.Separator))
+	} else if m.Version == "" {
+		return false
+	}
+	return len(known) == 0 && !slices.ContainsFunc(pass.Pkg.Imports(), func(p *types.Package) bool {
+		switch p.Path() {
+		case "unsafe", "runtime/cgo", "syscall", "reflect", "golang.org/x/sys/windows", "golang.org/x/sys/unix":
+			return true
+		}
+		return strings.HasPrefix(p.Path(), "github.com/ebitengine/purego")
+	})
 }
 
 // imported finds packages among those that a package imports, however far.

@@ -35,6 +35,7 @@ type Input struct {
 	Sizes     types.Sizes
 	GoVersion string
 	Book      *spec.Book
+	Imported  map[string]Func // what is known of functions of other packages, as in [Facts]
 
 	GOOS, GOARCH string // the go command's, if empty
 }
@@ -52,6 +53,7 @@ type Unit struct {
 	C         *ctext.File
 	Book      *spec.Book
 	Params    map[string][]string // the C types of the parameters of C functions, where cgo told
+	Imported  map[string]Func     // what is known of functions of other packages
 
 	GOOS, GOARCH string // what it is for; the go command's, if empty
 
@@ -87,7 +89,7 @@ func Once[T any](u *Unit, key string, f func() T) T {
 // Check type-checks a package and builds its SSA form. It takes packages with errors: a function that does not type-check
 // is left out and named in Skipped.
 func Check(in Input) *Unit {
-	u := &Unit{Path: in.Path, Fset: in.Fset, Files: in.Files, Sizes: in.Sizes, Book: in.Book, Params: in.Params, Exported: map[string]token.Pos{}, GOOS: in.GOOS, GOARCH: in.GOARCH}
+	u := &Unit{Path: in.Path, Fset: in.Fset, Files: in.Files, Sizes: in.Sizes, Book: in.Book, Params: in.Params, Imported: in.Imported, Exported: map[string]token.Pos{}, GOOS: in.GOOS, GOARCH: in.GOARCH}
 	texts := slices.Clone(in.CText)
 	for _, f := range in.Files {
 		for _, g := range f.Comments {

@@ -28,14 +28,14 @@ func run(p *native.Pass) {
 			}
 		}
 		if o.Free == "" {
-			p.Report(native.Warning, o.Call.Pos(), "what C.%s gives is not freed here, and is where else it is got", o.Name)
+			p.Report(native.Warning, o.Call.Pos(), "what %s gives is not freed here, and is where else it is got", native.Show(o.Name))
 			continue
 		}
 		if i := slices.IndexFunc(args, func(a native.CArg) bool { return !p.Known(a.Name, a.Arg) }); i >= 0 {
-			p.Report(native.Note, o.Call.Pos(), "what C.%s gives is not freed here; that is right only if C.%s takes it", o.Name, args[i].Name)
+			p.Report(native.Note, o.Call.Pos(), "what %s gives is not freed here; that is right only if %s takes it", native.Show(o.Name), native.Show(args[i].Name))
 			continue
 		}
-		p.ReportPath(native.Error, o.Call.Pos(), nil, fix(p, o.Call, o.Free), "what C.%s gives is never freed; it wants C.%s", o.Name, o.Free)
+		p.ReportPath(native.Error, o.Call.Pos(), nil, fix(p, o.Call, o.Free), "what %s gives is never freed; it wants %s", native.Show(o.Name), o.Wants())
 	}
 }
 
@@ -100,7 +100,7 @@ func fix(p *native.Pass, call ssa.CallInstruction, free string) []analysis.Sugge
 		}
 		_, body := stack[len(stack)-1].(*ast.BlockStmt)
 		_, fn := stack[len(stack)-2].(*ast.FuncDecl)
-		if id, ok := s.Lhs[0].(*ast.Ident); ok && body && fn && free == "free" {
+		if id, ok := s.Lhs[0].(*ast.Ident); ok && body && fn && free == "free" && native.CName(call) != "" {
 			out = []analysis.SuggestedFix{{
 				Message:   "free it when the function returns",
 				TextEdits: []analysis.TextEdit{{Pos: s.End(), End: s.End(), NewText: []byte("\n\tdefer C.free(unsafe.Pointer(" + id.Name + "))")}},

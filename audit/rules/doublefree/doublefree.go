@@ -52,27 +52,19 @@ func taken(p *native.Pass, o native.Object) {
 			_, deferred := f.(*ssa.Defer)
 			if by := e.At.(ssa.CallInstruction); native.Reaches(e.At, f, nil) || deferred && native.Reaches(f, e.At, nil) {
 				p.ReportPath(native.Error, f.Pos(), []analysis.RelatedInformation{{Pos: e.At.Pos(), Message: "taken here"}}, nil,
-					"this frees what C.%s takes and frees itself", native.CName(by))
+					"this frees what %s takes and frees itself", native.Show(p.Callee(by)))
 				return
 			}
 		}
 	}
 }
 
-// freed is what a call frees: C.free(p), or a function of the package that does nothing else with p.
+// freed is what a call frees: C.free(p), or a function of another package that is known to.
 func freed(p *native.Pass, call ssa.CallInstruction) (string, ssa.Value) {
-	args := call.Common().Args
-	if name := native.CName(call); name != "" && len(args) > 0 && p.Frees(name) && !counted(name) {
-		return name, args[0]
+	if name, n := p.Released(call); n >= 0 && !native.Counted(native.CName(call)) {
+		return name, call.Common().Args[n]
 	}
 	return "", nil
-}
-
-// counted reports whether a function gives back one of several references, so that it may be called more than once.
-func counted(name string) bool {
-	words := native.Words(name)
-	last := words[len(words)-1]
-	return last == "unref" || last == "release" || name == "dlclose"
 }
 
 func pairs(p *native.Pass, frees []free) {
@@ -100,7 +92,7 @@ func pairs(p *native.Pass, frees []free) {
 			if twice {
 				told[a.at], told[b.at] = true, true
 				related := []analysis.RelatedInformation{{Pos: b.at.Pos(), Message: "and here"}}
-				p.ReportPath(native.Error, a.at.Pos(), related, nil, "C.%s frees here what line %d frees too", a.name, p.Position(b.at.Pos()).Line)
+				p.ReportPath(native.Error, a.at.Pos(), related, nil, "%s frees here what line %d frees too", a.name, p.Position(b.at.Pos()).Line)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var Analyzer = native.Rule("go-pointer-retained", run)
 
 func run(p *native.Pass) {
-	for call, name := range p.Calls() {
+	for call, name := range p.Natives() {
 		for n, a := range call.Common().Args {
 			if !native.GoMemory(a) || p.Role(name, n) != ctext.Retains {
 				continue
@@ -23,7 +23,7 @@ func run(p *native.Pass) {
 			if native.Pins(call.Parent()) {
 				continue
 			}
-			p.Report(native.Warning, call.Pos(), "C.%s keeps its argument %d after it has returned, and is given Go memory that nothing pins; use C memory, or a runtime.Pinner until C is done", name, n+1)
+			p.Report(native.Warning, call.Pos(), "%s keeps its argument %d after it has returned, and is given Go memory that nothing pins; use C memory, or a runtime.Pinner until C is done", native.Show(name), n+1)
 			break
 		}
 	}

@@ -15,7 +15,7 @@ var Analyzer = native.Rule("leak-on-path", run)
 
 func run(p *native.Pass) {
 	for _, o := range p.Objects() {
-		call, name, flow, severity := o.Call, o.Name, o.Flow, native.Error
+		call, name, flow, severity := o.Call, native.Show(o.Name), o.Flow, native.Error
 		if o.Free == "" {
 			severity = native.Warning
 			if slices.ContainsFunc(flow.Frees, counted) {
@@ -34,15 +34,15 @@ func run(p *native.Pass) {
 		}
 		related := []analysis.RelatedInformation{{Pos: flow.Frees[0].Pos(), Message: "freed here"}}
 		if leak.Loop {
-			p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on a way on which the loop goes on", name)
+			p.ReportPath(severity, call.Pos(), related, nil, "what %s gives is not freed on a way on which the loop goes on", name)
 			continue
 		}
 		if leak.At.Pos().IsValid() {
 			related = append(related, analysis.RelatedInformation{Pos: leak.At.Pos(), Message: "returns without freeing"})
-			p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on the way to the return at line %d", name, p.Position(leak.At.Pos()).Line)
+			p.ReportPath(severity, call.Pos(), related, nil, "what %s gives is not freed on the way to the return at line %d", name, p.Position(leak.At.Pos()).Line)
 			continue
 		}
-		p.ReportPath(severity, call.Pos(), related, nil, "what C.%s gives is not freed on every way to the end of the function", name)
+		p.ReportPath(severity, call.Pos(), related, nil, "what %s gives is not freed on every way to the end of the function", name)
 	}
 }
 

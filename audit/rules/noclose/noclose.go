@@ -63,7 +63,7 @@ func run(p *native.Pass) {
 			at = t
 		}
 		if at != nil {
-			p.Report(native.Warning, o.Call.Pos(), "%s keeps what C.%s gives, and nothing in this package frees it: give it a Close that calls C.%s", at.Obj().Name(), o.Name, o.Free)
+			p.Report(native.Warning, o.Call.Pos(), "%s keeps what %s gives, and nothing in this package frees it: give it a Close that calls %s", at.Obj().Name(), native.Show(o.Name), o.Wants())
 		}
 	}
 }

@@ -2,6 +2,8 @@
 package statusdropped
 
 import (
+	"go/ast"
+	"go/token"
 	"go/types"
 
 	"golang.org/x/tools/go/ssa"
@@ -17,9 +19,26 @@ func run(p *native.Pass) {
 	looked := map[string]int{}
 	var dropped []*ssa.Call
 	count := map[string]int{}
-	for call, name := range p.Calls() {
+	statements := map[token.Pos]bool{} // calls that are statements: who writes _ = means it
+	p.Inspect(func(n ast.Node, _ []ast.Node) {
+		if s, ok := n.(*ast.ExprStmt); ok {
+			if call, ok := ast.Unparen(s.X).(*ast.CallExpr); ok {
+				statements[call.Lparen] = true
+			}
+		}
+	})
+	for call, name := range p.Natives() {
 		c, ok := call.(*ssa.Call)
-		if !ok || !status(c.Type()) {
+		if !ok {
+			continue
+		}
+		if native.CName(c) == "" { // a function of another package
+			if of := p.StatusOf(name); of != "" && statements[c.Pos()] {
+				p.Report(native.Warning, c.Pos(), "the result of %s is dropped here, which says whether C.%s has worked", native.Show(name), of)
+			}
+			continue
+		}
+		if !status(c.Type()) {
 			continue
 		}
 		if used(c) {

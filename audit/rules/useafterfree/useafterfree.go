@@ -20,11 +20,11 @@ func run(p *native.Pass) {
 		if !ok || len(call.Common().Args) == 0 {
 			return
 		}
-		name := native.CName(call)
-		if name == "" || !p.Frees(name) || name == "realloc" {
+		name, n := p.Released(call)
+		if n < 0 || name == "C.realloc" {
 			return
 		}
-		root := native.Root(call.Common().Args[0])
+		root := native.Root(call.Common().Args[n])
 		if done[root] {
 			return
 		}
@@ -52,7 +52,7 @@ func run(p *native.Pass) {
 				continue
 			}
 			related := []analysis.RelatedInformation{{Pos: call.Pos(), Message: "freed here"}}
-			p.ReportPath(native.Error, place(use, call), related, nil, "used after C.%s freed it at line %d", name, p.Position(call.Pos()).Line)
+			p.ReportPath(native.Error, place(use, call), related, nil, "used after %s freed it at line %d", name, p.Position(call.Pos()).Line)
 			return
 		}
 	})
@@ -95,7 +95,7 @@ func returned(p *native.Pass, d *ssa.Defer, flow *native.Flow, name string) {
 		for _, e := range p.Track(view).Escapes {
 			if e.Kind == native.Returned && e.At.Pos().IsValid() { // the other return is that of a panic
 				p.ReportPath(native.Error, e.At.Pos(), []analysis.RelatedInformation{{Pos: d.Pos(), Message: "freed when the function returns"}}, nil,
-					"returns a view of memory that C.%s frees when the function returns", name)
+					"returns a view of memory that %s frees when the function returns", name)
 			}
 		}
 	}

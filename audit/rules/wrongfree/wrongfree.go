@@ -3,6 +3,7 @@ package wrongfree
 
 import (
 	"go/token"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -15,24 +16,30 @@ var Analyzer = native.Rule("wrong-free", run)
 
 func run(p *native.Pass) {
 	for call, name := range p.Calls() {
-		right := p.Book.New[name]
-		if right == "" || call.Value() == nil {
+		if right := p.Book.New[name]; right != "" && call.Value() != nil {
+			check(p, call, name, right, p.Track(call.Value()))
+		}
+	}
+	for _, o := range p.Objects() {
+		if native.CName(o.Call) == "" { // made by a function of another package
+			check(p, o.Call, o.Name, o.Free, o.Flow)
+		}
+	}
+}
+
+func check(p *native.Pass, call ssa.CallInstruction, name, right string, flow *native.Flow) {
+	if name = native.Show(name); right == "free" && !slices.Contains([]string{"C.strdup", "C.malloc", "C.calloc", "C.CString", "C.CBytes"}, name) {
+		return
+	}
+	for _, a := range flow.CArgs {
+		if a.Arg != 0 || !p.Book.Free[a.Name] || a.Name == right || a.Name == "realloc" || phi(a.At) {
 			continue
 		}
-		flow := p.Track(call.Value())
-		for _, a := range flow.CArgs {
-			if a.Arg != 0 || !p.Book.Free[a.Name] || a.Name == right || a.Name == "realloc" || right == "free" && name != "strdup" && name != "malloc" && name != "calloc" && name != "CString" && name != "CBytes" {
-				continue
-			}
-			if phi(a.At) {
-				continue
-			}
-			pos := a.At.Pos()
-			if pos == token.NoPos {
-				pos = call.Pos()
-			}
-			p.ReportPath(native.Error, pos, []analysis.RelatedInformation{{Pos: call.Pos(), Message: "made by C." + name}}, nil, "what C.%s gives is freed by C.%s, not by C.%s", name, right, a.Name)
+		pos := a.At.Pos()
+		if pos == token.NoPos {
+			pos = call.Pos()
 		}
+		p.ReportPath(native.Error, pos, []analysis.RelatedInformation{{Pos: call.Pos(), Message: "made by " + name}}, nil, "what %s gives is freed by C.%s, not by C.%s", name, right, a.Name)
 	}
 }
 
