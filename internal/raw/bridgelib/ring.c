@@ -39,20 +39,70 @@ void bri_wake(void) {
 
 void bri_bell_wait(uint32_t bell) { futex_wait(&bri_state.ring->bell, bell, NULL); }
 
-// bri_linger looks a few microseconds for what is published next. A sender of casts has it sooner than a bell would ring; one
-// who waits for a reply has not.
+static void breathe(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  __asm__ volatile("yield");
+#endif
+}
+
+// A thread that sleeps costs a system call of whoever wakes it, and two switches: more than most calls take. So who waits
+// looks for a moment first, then lets others run a few times, and sleeps then. hope is how much the looking has helped of
+// late. crowded counts down the waits in which nobody yields, since a yield took so long that other programs want the
+// processor: one who sleeps has it back sooner than one who yields.
+#define LOOKS 100
+#define YIELDS 4
+#define HOPEFUL 16
+#define LONG_NS 200000
+#define CROWDED 64
+typedef struct patience {
+  uint32_t hope, tries;
+} patience;
+static patience of_hosts = {.hope = HOPEFUL}, of_workers = {.hope = HOPEFUL};
+static uint32_t crowded;
+
+static uint32_t get(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static void set(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+
+static inline __attribute__((always_inline)) bool soon(patience *p, bool (*there)(const void *, uint64_t), const void *at, uint64_t want) {
+  uint32_t hope = get(&p->hope), tries = get(&p->tries);
+  set(&p->tries, tries + 1);
+  if (hope > 0 || tries % HOPEFUL == 0) {
+    for (int i = 0; i < LOOKS; i++) {
+      if (there(at, want)) {
+        if (hope < HOPEFUL) set(&p->hope, 2 * hope + 1);
+        return true;
+      }
+      breathe();
+    }
+    if (hope > 0) set(&p->hope, hope - 1);
+  }
+  uint32_t busy = get(&crowded);
+  if (busy > 0) {
+    set(&crowded, busy - 1);
+    return false;
+  }
+  uint64_t began = bri_now();
+  for (int i = 0; i < YIELDS && !there(at, want); i++) {
+    sched_yield();
+    uint64_t now = bri_now();
+    if (now - began > LONG_NS) {
+      set(&crowded, CROWDED);
+      break;
+    }
+    began = now;
+  }
+  return there(at, want);
+}
+
+static bool is_published(const void *seq, uint64_t want) { return load64(seq) == want; }
+static bool is_done(const void *state, uint64_t want) { return load32(state) == want; }
+
+// bri_linger says whether what is published next comes soon.
 bool bri_linger(uint64_t tail) {
   ring *r = bri_state.ring;
-  uint64_t *seq = &r->cells[tail & r->mask].seq;
-  for (int i = 0; i < 100; i++) {
-    if (load64(seq) == tail + 1) return true;
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#else
-    __asm__ volatile("yield");
-#endif
-  }
-  return false;
+  return soon(&of_workers, is_published, &r->cells[tail & r->mask].seq, tail + 1);
 }
 
 void bri_bell_all(void) {
@@ -233,6 +283,7 @@ int32_t br_wait(br_slot *p, uint64_t deadline_ns) {
   if (bri_forked()) return BR_E_FORKED;
   slot *s = (slot *)p;
   struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
+  if (load32(&s->state) == PENDING && (deadline_ns == 0 || bri_now() < deadline_ns)) soon(&of_hosts, is_done, &s->state, DONE);
   for (;;) {
     uint32_t now = load32(&s->state);
     switch (now) {

@@ -153,14 +153,13 @@ func (w *worker) run(watching, ran bool) {
 	}
 }
 
-// yield gives the watch up when there is nothing to take, and waits until it has it again. False: as for wait.
+// yield gives the watch up when there is nothing to take, nor is soon, and waits until it has it again. False: as for wait.
 func (w *worker) yield() bool {
 	s := w.s
 	w.settle()
-	if w.isCast && bool(C.bri_linger(C.uint64_t(tail.Load()))) {
+	if bool(C.bri_linger(C.uint64_t(tail.Load()))) {
 		return true
 	}
-	w.isCast = false
 	s.parked.Add(1) // before the watch is free: it is never so while nobody waits for the bell
 	atomic.StoreUint64(s.watch, watchNone)
 	if s.pending() && w.claim() {
