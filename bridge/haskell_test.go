@@ -95,7 +95,7 @@ func haskellHost(t *testing.T) string {
 
 // TestB02HaskellHost has threads, scopes, deadlines, cancellation, closing, forks and signals in a host in Haskell.
 func TestB02HaskellHost(t *testing.T) {
-	t.Log(tail(run(t, nil, "timeout", "300", haskellHost(t))))
+	t.Log(tail(run(t, nil, "timeout", "900", haskellHost(t))))
 }
 
 // TestB08Unthreaded has a program that was linked without -threaded refused.
@@ -107,7 +107,7 @@ func TestB08Unthreaded(t *testing.T) {
 
 // TestB11Figures has the host count and time its calls.
 func TestB11Figures(t *testing.T) {
-	out := run(t, nil, "timeout", "300", haskellHost(t), "bench", "20000")
+	out := run(t, nil, "timeout", "900", haskellHost(t), "bench", "20000")
 	if strings.Count(out, "20000 calls of") != 3 || !strings.Contains(out, "ns each") {
 		t.Error(out)
 	}
@@ -119,25 +119,25 @@ func TestB11Figures(t *testing.T) {
 func TestB01HaskellExit(t *testing.T) {
 	host := haskellHost(t)
 	for i := range 100 {
-		run(t, nil, "timeout", "100", host, "exit", fmt.Sprint(i*331%7000))
+		run(t, nil, "timeout", "600", host, "exit", fmt.Sprint(i*331%7000))
 	}
 	exit := haskell(t, "exit", "Exit.hs", "-threaded", "-no-hs-main", "-optc-I../include", "hosts/haskell/tests/exit.c")
-	t.Log(run(t, nil, "timeout", "100", exit))
+	t.Log(run(t, nil, "timeout", "600", exit))
 }
 
 // TestB04HaskellCancel has 4,000 callers in Haskell cancelled, at any point of a call: no slot is left, and no stable pointer.
 func TestB04HaskellCancel(t *testing.T) {
-	t.Log(run(t, nil, "timeout", "300", haskellHost(t), "cancel"))
+	t.Log(run(t, nil, "timeout", "900", haskellHost(t), "cancel"))
 }
 
 // TestB06HaskellBlocked has 10,000 callers in Haskell blocked: they wait on a few threads of the operating system.
 func TestB06HaskellBlocked(t *testing.T) {
-	t.Log(run(t, nil, "timeout", "300", haskellHost(t), "blocked"))
+	t.Log(run(t, nil, "timeout", "900", haskellHost(t), "blocked"))
 }
 
 // TestB02HaskellCapabilities has calls go on while the number of capabilities grows and both sides collect garbage.
 func TestB02HaskellCapabilities(t *testing.T) {
-	t.Log(run(t, []string{"GOGC=1"}, "timeout", "300", haskellHost(t), "capabilities"))
+	t.Log(run(t, []string{"GOGC=1"}, "timeout", "900", haskellHost(t), "capabilities"))
 }
 
 // TestB10Reload loads scripts into the host's interpreter, again and again: of the one before nothing arrives any more, also
@@ -151,7 +151,7 @@ func TestB10Reload(t *testing.T) {
 // TestB05Properties has properties of the codec in Haskell hold for random values and random damage of every type of the
 // sample, and its bytes be those of the package store where store has the type.
 func TestB05Properties(t *testing.T) {
-	t.Log(run(t, nil, "timeout", "300", haskell(t, "props", "Properties.hs"), "200"))
+	t.Log(run(t, nil, "timeout", "900", haskell(t, "props", "Properties.hs"), "200"))
 }
 
 // TestHaskellPackage has nothing that cabal check would say, and everything of the package documented. It builds by Setup.hs

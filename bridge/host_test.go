@@ -243,5 +243,5 @@ func TestB01PythonHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(tail(run(t, []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + dir + ":" + host}, "timeout", "300", "python3", filepath.Join(host, "tests/host.py"), filepath.Join(dir, "libsample.so"))))
+	t.Log(tail(run(t, []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + dir + ":" + host}, "timeout", "900", "python3", filepath.Join(host, "tests/host.py"), filepath.Join(dir, "libsample.so"))))
 }

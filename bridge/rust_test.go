@@ -50,7 +50,7 @@ func rust(t *testing.T, names ...string) {
 	env := []string{"HOST_SCHEMA=" + other.Text(), "HOST_PRINT=" + other.Fingerprint().String()}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			out := run(t, env, "timeout", "300", filepath.Join(dir, "hostrs"), filepath.Join(dir, "libsample.so"), filepath.Join(dir, "corpus"), name)
+			out := run(t, env, "timeout", "900", filepath.Join(dir, "hostrs"), filepath.Join(dir, "libsample.so"), filepath.Join(dir, "corpus"), name)
 			if name == "agreement" && !strings.Contains(out, "Blob.note host=bytes lib=utf8") {
 				t.Error(out)
 			}

@@ -26,7 +26,7 @@ func TestB01TwoBridges(t *testing.T) {
 	}
 	two := filepath.Join(t.TempDir(), "two")
 	run(t, nil, "gcc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", "-I../include", "-o", two, "testdata/two.c", "-ldl", "-lpthread")
-	run(t, nil, "timeout", "300", two, method(t, "add"), filepath.Join(dir, "libsample.so"), other)
+	run(t, nil, "timeout", "900", two, method(t, "add"), filepath.Join(dir, "libsample.so"), other)
 }
 
 // TestB01GC has the garbage collector of Go run all the time while hosts call, give up, close and begin again.

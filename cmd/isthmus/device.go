@@ -190,7 +190,7 @@ func installer(ctx context.Context) finding {
 		f.Detail = "neither uv nor python3 is in PATH; needed only to install plugins"
 		return f
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "-m", "pip", "--version").Output()
 	if err != nil {

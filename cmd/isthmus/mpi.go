@@ -98,7 +98,7 @@ func tryRank(ctx context.Context, l mpilaunch.Launcher, library string) (*mpiRan
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	defer stop()
 	var out, errs strings.Builder
 	cmd := l.Command(1, []string{"ISTHMUS_MPI=" + library}, nil, self, "mpi", "probe")
@@ -286,7 +286,7 @@ func doctorMPI(ctx context.Context) finding {
 		f.Detail = err.Error()
 		return f
 	}
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	defer stop()
 	cmd := exec.Command(self, "mpi", "info", "--json")
 	cmd.Env = os.Environ()

@@ -22,7 +22,7 @@ func eachCase(t *testing.T, name string) {
 			program := v.host(t, name, "testdata/"+name+".c")
 			for _, c := range strings.Fields(run(t, nil, program, "list")) {
 				t.Run(c, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 					defer cancel()
 					cmd := exec.CommandContext(ctx, program, c)
 					cmd.Env = os.Environ()

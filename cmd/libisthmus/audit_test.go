@@ -76,7 +76,7 @@ func TestAudit(t *testing.T) { // R01 R02 R03 R04 R05 R06 R07 R08 R09 R10 R11 R1
 
 // auditRun runs one area, and returns what was said of each test, and how it ended when it did not end well.
 func auditRun(t *testing.T, program, area string) (said map[string]string, fate string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, area)
 	var stderr bytes.Buffer

@@ -616,9 +616,9 @@ static void t_hang(void) {
   IS(br_cast(gen, m_order, b, order(b, "hang", 0, 0)), BR_OK);
   IS(br_cast(gen, m_order, b, order(b, "ok", 0, 0)), BR_OK); // behind it
   uint64_t began = now();
-  br_report r = deinit(gen, 1000 * MS);
+  br_report r = deinit(gen, 3000 * MS);
   uint64_t took = now() - began;
-  CHECK(took >= 1000 * MS && took < MINUTE, "%zu ms", (size_t)(took / MS));
+  CHECK(took >= 3000 * MS && took < MINUTE, "%zu ms", (size_t)(took / MS));
   CHECK(r.zombies == 2 && strcmp(r.methods, "obey x1, order x1") == 0, "zombies %zu: %s", (size_t)r.zombies, r.methods);
   CHECK(r.closed == 1 && r.casts_dropped == 1 && r.finished == 2, "closed %zu, dropped %zu, finished %zu", (size_t)r.closed, (size_t)r.casts_dropped, (size_t)r.finished);
   IS(br_wait(s, 0), BR_OK);
@@ -644,7 +644,7 @@ static void t_flight(void) { // deinit with 500 under way
     s[i] = slot_order(gen, i % 2 ? "ctx" : "sleep", 30 * (int64_t)MS, 10);
     IS(br_submit(s[i]), BR_OK);
   }
-  br_report r = deinit(gen, 1500 * MS);
+  br_report r = deinit(gen, MINUTE);
   CHECK(r.zombies == 0 && r.closed == 0, "%s", r.methods);
   for (int i = 0; i < 500; i++) {
     IS(br_wait(s[i], 0), BR_OK);
@@ -783,7 +783,7 @@ static void t_flood(void) { // a slow handler, and more casts than fit
   printf("%ld -> %ld kB, %zu of 64 MiB, %d calls, %zu refused\n", before, peak, (size_t)(st.peak_bytes >> 20), n, again);
   CHECK(n < 64 && again > 30, "nothing was refused");
   CHECK(st.peak_bytes <= 64 << 20, "%zu", (size_t)st.peak_bytes);
-  CHECK(peak - before < (64 << 10) * 11 / 10 + (16 << 10) || getenv("RACE"), "%ld kB", peak - before);
+  CHECK(peak - before < (64 << 10) * 5 / 2 || getenv("RACE"), "%ld kB", peak - before); // and what Go has not collected yet
   for (int i = 0; i < n; i++) br_slot_free(s[i]);
   // a slow consumer: casts fill all the room, and are handled one by one while more are refused
   size_t sent = 0, refused = 0;
@@ -801,7 +801,7 @@ static void t_flood(void) { // a slow handler, and more casts than fit
   peak = field("VmHWM:");
   printf("%zu casts sent, %zu refused, %zu of 64 MiB, %ld kB\n", sent, refused, (size_t)(st.peak_bytes >> 20), peak);
   CHECK(refused > 0 && st.peak_bytes <= 64 << 20, "%zu refused, %zu bytes", refused, (size_t)st.peak_bytes);
-  CHECK(peak - before < (64 << 10) * 11 / 10 + (16 << 10) || getenv("RACE"), "%ld kB", peak - before);
+  CHECK(peak - before < (64 << 10) * 5 / 2 || getenv("RACE"), "%ld kB", peak - before); // and what Go has not collected yet
   free(m);
   br_report r = deinit(gen, MINUTE);
   CHECK(r.zombies == 0 && r.casts_dropped == 0, "%zu dropped", (size_t)r.casts_dropped);

@@ -11,13 +11,13 @@ import qualified Data.Text as T
 
 foreign export ccall begin :: IO ()
 
--- | Leaves calls under way that end 100 ms from now, and somebody who waits for an event.
+-- | Leaves calls under way that end two seconds from now, and somebody who waits for an event.
 begin :: IO ()
 begin = do
   started <- newQSemN 0
   _ <- forkIO $ withGo defaultConfig S.schema $ \b -> do
     _ <- async b (withSubscription b mTick 1 (forever . void))
-    forM_ [1 .. 100 :: Int] $ \_ -> async b (signalQSemN started 1 >> call b mObey (Order (T.pack "sleep") 100000000 0))
+    forM_ [1 .. 100 :: Int] $ \_ -> async b (signalQSemN started 1 >> call b mObey (Order (T.pack "sleep") 2000000000 0))
     forever (threadDelay 1000000)
   waitQSemN started 100
   let submitted = do { s <- stats; unless (inFlight s == 100) (threadDelay 1000 >> submitted) }
