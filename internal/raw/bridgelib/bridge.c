@@ -172,14 +172,20 @@ void br_mute(void *generation) {
   quiet(); // a waker is called by threads that are inside
 }
 
-int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap, size_t *out_len,
-                       uint64_t deadline_ns) {
+int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
+                            size_t *out_len, uint64_t deadline_ns, br_slot **more) {
+  if (more != NULL) *more = NULL;
   if (bri_forked()) return BR_E_FORKED;
   if ((request == NULL && n != 0) || (out == NULL && cap != 0) || out_len == NULL) return BR_E_ARGUMENT;
   if (!bri_open(generation)) return BR_E_CLOSED;
   if (n > load64(&bri_state.max_request)) return BR_E_TOO_BIG;
   if (cap > (size_t)1 << 40) cap = (size_t)1 << 40;
-  return brgo_inline(generation, method, (uint8_t *)request, n, out, cap, out_len, deadline_ns);
+  return brgo_inline(generation, method, (uint8_t *)request, n, out, cap, out_len, deadline_ns, (slot **)more);
+}
+
+int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap, size_t *out_len,
+                       uint64_t deadline_ns) {
+  return br_call_inline_more(generation, method, request, n, out, cap, out_len, deadline_ns, NULL);
 }
 
 int br_doorbell_fd(uint64_t generation) {

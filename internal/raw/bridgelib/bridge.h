@@ -72,6 +72,7 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n);
 void bri_reap(slot *s);
 void bri_reap_all(void);
 void bri_cast_done(slot *s);
+slot *bri_keep(uint64_t generation, uint32_t method, int32_t status, const uint8_t *data, uint64_t n);
 int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data, uint64_t n, int32_t drop);
 uint32_t bri_emitter_waits(void);
 void bri_emitter_wait(uint32_t was);
@@ -83,5 +84,5 @@ extern int32_t brgo_ready(void);
 extern int32_t brgo_open(uint64_t generation, br_init_args *args, br_error *err);
 extern void brgo_close(uint64_t generation, uint64_t drain_ns, br_report *report);
 extern int32_t brgo_inline(uint64_t generation, uint32_t method, uint8_t *request, size_t n, uint8_t *out, size_t cap,
-                           size_t *out_len, uint64_t deadline_ns);
+                           size_t *out_len, uint64_t deadline_ns, slot **more);
 #endif

@@ -5,6 +5,8 @@ package bridgelib
 // #cgo CFLAGS: -O2
 // #cgo noescape bri_complete
 // #cgo noescape bri_event_push
+// #cgo noescape bri_keep
+// #cgo nocallback bri_keep
 // #cgo nocallback bri_now
 // #cgo nocallback bri_wake
 // #cgo nocallback bri_emitter_waits
@@ -168,7 +170,7 @@ func brgo_close(_, drain C.uint64_t, report *C.br_report) {
 // against the limits and NULL by br_call_inline; alignment: bytes; thread: the caller's.
 //
 //export brgo_inline
-func brgo_inline(generation C.uint64_t, method C.uint32_t, request *C.uint8_t, n C.size_t, out *C.uint8_t, capacity C.size_t, length *C.size_t, deadline C.uint64_t) C.int32_t {
+func brgo_inline(generation C.uint64_t, method C.uint32_t, request *C.uint8_t, n C.size_t, out *C.uint8_t, capacity C.size_t, length *C.size_t, deadline C.uint64_t, more **C.slot) C.int32_t {
 	s := current.Load()
 	if s == nil || s.generation != uint64(generation) {
 		return C.BR_E_CLOSED
@@ -176,11 +178,16 @@ func brgo_inline(generation C.uint64_t, method C.uint32_t, request *C.uint8_t, n
 	to := unsafe.Slice((*byte)(unsafe.Pointer(out)), int(capacity))
 	reply, status := s.program.Inline(uint32(method), s.generation, unsafe.Slice((*byte)(unsafe.Pointer(request)), int(n)), to, s.when(uint64(deadline)))
 	*length = C.size_t(len(reply))
-	switch {
-	case len(reply) > len(to) && status == OK:
-		return C.BR_E_REPLY_TOO_BIG
-	case len(reply) > len(to):
-		*length = capacity
+	if len(reply) > len(to) {
+		if more != nil {
+			if *more = C.bri_keep(generation, method, C.int32_t(status), first(reply), *length); *more != nil {
+				return C.int32_t(status)
+			}
+			reply, status = []byte("there is no memory for the reply, or it is over the limits of what is under way"), Memory
+		} else if status == OK {
+			return C.BR_E_REPLY_TOO_BIG
+		}
+		*length = C.size_t(min(len(reply), len(to)))
 	}
 	if len(reply) > 0 && len(to) > 0 && &reply[0] != &to[0] {
 		copy(to, reply)

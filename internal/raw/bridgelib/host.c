@@ -537,6 +537,43 @@ static void t_inline(void) {
   IS(br_call_inline(gen, m_add, xy, 16, &sum, 7, &n, 0), BR_E_REPLY_TOO_BIG);
   CHECK(n == 8, "%zu", n);
   uint8_t b[64], out[256];
+  // a reply, or a text, that is longer than the buffer is kept, and the handler has run once
+  for (int i = 0; i < 4; i++) {
+    br_stats_t was = stats();
+    size_t len = order(b, i < 2 ? "ok" : "error", 0, 100000);
+    br_slot *more = (br_slot *)b;
+    IS(br_call_inline_more(gen, m_obeyInline, b, len, out, (size_t)(i % 2 * 8), &n, 0, &more), i < 2 ? BR_OK : BR_E_HANDLER);
+    CHECK(more != NULL && more->reply_len == n && more->status == (i < 2 ? BR_OK : BR_E_HANDLER), "%zu bytes", n);
+    CHECK(i < 2 ? n > 100000 && more->reply[0] == 100000 % 256 : has(more, "the handler says no"), "%.*s", (int)n, more->reply);
+    br_stats_t is = stats();
+    CHECK(is.inline_calls == was.inline_calls + 1, "it ran %zu times", (size_t)(is.inline_calls - was.inline_calls));
+    CHECK(is.bytes >= was.bytes + n && is.in_flight == was.in_flight + 1 && is.slots == was.slots + 1, "it is not counted");
+    IS(br_submit(more), BR_E_ARGUMENT);
+    IS(br_abandon(more), BR_E_NONE);
+    IS(br_wait(more, 0), BR_OK);
+    IS(br_slot_free(more), BR_OK);
+    IS(br_call_inline_more(gen, m_add, xy, 16, &sum, 8, &n, 0, &more), BR_OK);
+    CHECK(more == NULL && n == 8, "it was kept");
+    none_left();
+  }
+  // with all the room taken nothing is kept, and the status says so
+  br_slot *full[1024], *more = NULL;
+  for (int i = 0; i < 1024; i++) full[i] = slot_order(gen, "ok", 0, 0);
+  IS(br_call_inline_more(gen, m_add, xy, 16, out, 7, &n, 0, &more), BR_E_MEMORY);
+  CHECK(more == NULL && n == 7, "%zu", n);
+  IS(br_call_inline_more(gen, m_add, xy, 16, NULL, 0, &n, 0, &more), BR_E_MEMORY);
+  CHECK(more == NULL && n == 0, "%zu", n);
+  for (int i = 0; i < 1024; i++) br_slot_free(full[i]);
+  // what was kept is the host's also when the bridge is closed
+  IS(br_call_inline_more(gen, m_add, xy, 16, out, 7, &n, 0, &more), BR_OK);
+  deinit(gen, 0);
+  br_slot *kept = more;
+  CHECK(stats().slots == 1 && kept->reply_len == 8 && kept->reply[0] == 42, "%zu", (size_t)kept->reply_len);
+  IS(br_call_inline_more(gen, m_add, xy, 16, out, 7, &n, 0, &more), BR_E_CLOSED);
+  CHECK(more == NULL, "a slot came");
+  IS(br_slot_free(kept), BR_OK);
+  none_left();
+  gen = init();
   n = order(b, "ctx", 0, 0);
   uint64_t began = now();
   IS(br_call_inline(gen, m_obeyInline, b, n, out, sizeof out, &n, began + 20 * MS), BR_E_DEADLINE);

@@ -17,8 +17,8 @@
  * STRUCTS begin with their size and version, which the caller sets: BR_SET(x). A smaller one than this header's first
  * version is BR_E_ARGUMENT; of a larger one what this library does not know must be zero.
  *
- * THREADS. Every function may be called from any thread. ENTERS GO: br_describe, br_init, br_deinit, br_call_inline; all
- * others are C, and none but br_wait blocks. A host may import those with its cheapest call.
+ * THREADS. Every function may be called from any thread. ENTERS GO: br_describe, br_init, br_deinit, br_call_inline,
+ * br_call_inline_more; all others are C, and none but br_wait blocks. A host may import those with its cheapest call.
  *
  * FORK. The child of a fork has no Go: all functions give BR_E_FORKED at once.
  *
@@ -179,7 +179,13 @@ BR_API int32_t br_abandon(br_slot *slot);
 BR_API int32_t br_slot_free(br_slot *slot);
 
 /* ENTERS GO. Runs the handler of an inline method on this thread. *out_len is the length of the reply, or of the text when
- * the status is one with a text; of those, what does not fit is cut off. deadline_ns as in a slot. */
+ * the status is one with a text. What does not fit in out is kept: *more is a slot that is done, with the status and all of
+ * it, which counts for the limits until the host ends it with br_slot_free; else NULL. With more NULL a text is cut off and a
+ * longer reply is lost, BR_E_REPLY_TOO_BIG, though the handler has run. deadline_ns as in a slot. */
+BR_API int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
+                                   size_t *out_len, uint64_t deadline_ns, br_slot **more);
+
+/* br_call_inline_more with more NULL. */
 BR_API int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
                               size_t *out_len, uint64_t deadline_ns);
 

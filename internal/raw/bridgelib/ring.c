@@ -143,10 +143,8 @@ void bri_dismiss(uint64_t bytes) {
   __atomic_sub_fetch(&bri_state.in_flight, 1, __ATOMIC_SEQ_CST);
 }
 
-static int32_t make(uint64_t generation, uint32_t method, uint64_t n, slot **out) {
-  if (bri_forked()) return BR_E_FORKED;
-  if (!bri_open(generation)) return BR_E_CLOSED;
-  if (n > load64(&bri_state.max_request)) return BR_E_TOO_BIG;
+// fresh makes a slot, if the limits let it.
+static int32_t fresh(uint64_t generation, uint32_t method, uint64_t n, slot **out) {
   uint64_t room = n < MIN_ROOM ? MIN_ROOM : n, charge = sizeof(slot) + room;
   if (!bri_admit(charge)) return BR_E_AGAIN;
   slot *s = malloc(sizeof *s + room);
@@ -164,6 +162,26 @@ static int32_t make(uint64_t generation, uint32_t method, uint64_t n, slot **out
   count(&bri_stats.slots);
   *out = s;
   return BR_OK;
+}
+
+static int32_t make(uint64_t generation, uint32_t method, uint64_t n, slot **out) {
+  if (bri_forked()) return BR_E_FORKED;
+  if (!bri_open(generation)) return BR_E_CLOSED;
+  if (n > load64(&bri_state.max_request)) return BR_E_TOO_BIG;
+  return fresh(generation, method, n, out);
+}
+
+// bri_keep puts what did not fit into a host's buffer into a slot that is done; NULL: there is no memory, or no room.
+slot *bri_keep(uint64_t generation, uint32_t method, int32_t status, const uint8_t *data, uint64_t n) {
+  slot *s = NULL;
+  if (fresh(generation, method, n, &s) != BR_OK) return NULL;
+  memcpy(s->buf, data, n);
+  s->pub.request_len = 0;
+  s->pub.reply = s->buf;
+  s->pub.reply_len = n;
+  s->pub.status = status;
+  store32(&s->state, DONE);
+  return s;
 }
 
 static void destroy(slot *s) {

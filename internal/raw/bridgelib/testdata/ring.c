@@ -27,8 +27,8 @@ static uint64_t closed_; // the last generation whose br_deinit has returned
 static uint64_t left_; // calls that nobody has completed
 
 int32_t brgo_ready(void) { return 1; }
-int32_t brgo_inline(uint64_t g, uint32_t m, uint8_t *r, size_t n, uint8_t *o, size_t c, size_t *l, uint64_t d) {
-  (void)g, (void)m, (void)r, (void)n, (void)o, (void)c, (void)d;
+int32_t brgo_inline(uint64_t g, uint32_t m, uint8_t *r, size_t n, uint8_t *o, size_t c, size_t *l, uint64_t d, slot **more) {
+  (void)more, (void)g, (void)m, (void)r, (void)n, (void)o, (void)c, (void)d;
   *l = 0;
   return BR_OK;
 }
