@@ -359,7 +359,7 @@ _STATUS = C.c_int32
 _u64, _u32, _p = C.c_uint64, C.c_uint32, C.c_void_p
 _FUNCTIONS = {  # those of C alone keep the interpreter's lock: they are shorter than giving it away
     "br_init": (True, [_p, _p, _p]), "br_deinit": (True, [_u64, _u64, _p]), "br_wait": (True, [_p, _u64]),
-    "br_call_inline": (True, [_u64, _u32, _p, C.c_size_t, _p, C.c_size_t, _p, _u64]),
+    "br_call_inline_more": (True, [_u64, _u32, _p, C.c_size_t, _p, C.c_size_t, _p, _u64, _p]),
     "br_slot_new": (False, [_u64, _u32, _u64, _p]), "br_submit": (False, [_p]), "br_abandon": (False, [_p]),
     "br_slot_free": (False, [_p]), "br_cast": (False, [_u64, _u32, _p, C.c_size_t]), "br_done_next": (False, [_u64]),
     "br_doorbell_fd": (False, [_u64]), "br_subscribe": (False, [_u64, _u32, _u32, _p]), "br_unsubscribe": (False, [_u64, _u64]),
@@ -567,10 +567,10 @@ class Bridge:
         _, _, in_, out = self._codec.methods[name]
         body, room = self._codec.encode(in_, message), 256
         deadline = 0 if timeout is None else time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(timeout * 1e9)
-        buf, n = C.create_string_buffer(room), C.c_size_t()
-        status = self._lib.call_inline(self._generation, method_id(name), body, len(body), buf, room, C.byref(n), deadline)
-        if status == 16 and n.value > room:  # once more the other way: it takes any length
-            return self.call(name, message, timeout)
+        buf, n, more = C.create_string_buffer(room), C.c_size_t(), C.POINTER(_Slot)()
+        status = self._lib.call_inline_more(self._generation, method_id(name), body, len(body), buf, room, C.byref(n), deadline, C.byref(more))
+        if more:  # what is longer than the buffer
+            return self._result(name, more)
         reply = buf.raw[:n.value]
         self._lib.check(status, reply.decode(errors="replace"))
         return self._codec.decode(out, reply)

@@ -38,7 +38,10 @@ with sb.Bridge(library) as b:
     raises(ib.TooBig, lambda: b.echo(sb.Text("x" * (3 << 20))))
     raises(ib.WireError, lambda: b.echo(7))
     raises(ib.WireError, lambda: b.echo(sb.Text("\ud800")))
-    assert len(b.obey_inline(order("ok", size=5000)).data) == 5000  # longer than the first buffer
+    before = b.stats()["inline_calls"]
+    assert len(b.obey_inline(order("ok", size=5000)).data) == 5000  # longer than the buffer: it is kept, and the handler has run once
+    raises(ib.ReplyTooBig, lambda: b.obey_inline(order("ok", size=3 << 20)))
+    assert b.stats()["inline_calls"] == before + 2
     # deadlines
     began = time.monotonic()
     raises(ib.DeadlinePassed, lambda: b.obey(order("sleep", nanos=10**9), timeout=0.02))

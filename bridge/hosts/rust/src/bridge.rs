@@ -211,10 +211,8 @@ impl Handle {
         let message = wire::encode(message);
         if m.inline {
             let (core, request) = (self.core(), message.as_ref().map_err(|e| e.clone())?);
-            let (status, reply, n) = self.within(|| core.api.call_inline(core.generation, m.id, request, until))?;
-            if status != ffi::REPLY_TOO_BIG || n <= reply.len() {
-                return Ok(wire::decode(&core.result(status, reply)?)?);
-            } // else once more the other way: it takes any length
+            let (status, reply) = self.within(|| core.api.call_inline(core.generation, m.id, request, until))?;
+            return Ok(wire::decode(&core.result(status, reply)?)?);
         }
         let mut pending = Reply { pending: Pending::new(self, m.id, false, message, until), out: PhantomData };
         block_until(&mut pending, until).unwrap_or(Err(Error::Deadline)) // and then it is given up

@@ -23,7 +23,6 @@ pub(crate) const OK: i32 = 0;
 pub(crate) const AGAIN: i32 = 1;
 pub(crate) const CLOSED: i32 = 2;
 pub(crate) const ARGUMENT: i32 = 14;
-pub(crate) const REPLY_TOO_BIG: i32 = 16;
 pub(crate) const NONE: i32 = 17;
 
 #[repr(C)]
@@ -110,7 +109,7 @@ functions! {
     submit = "br_submit": fn(*mut RawSlot) -> i32;
     abandon = "br_abandon": fn(*mut RawSlot) -> i32;
     slot_free = "br_slot_free": fn(*mut RawSlot) -> i32;
-    call_inline = "br_call_inline": fn(u64, u32, *const u8, usize, *mut u8, usize, *mut usize, u64) -> i32;
+    call_inline = "br_call_inline_more": fn(u64, u32, *const u8, usize, *mut u8, usize, *mut usize, u64, *mut *mut RawSlot) -> i32;
     cast = "br_cast": fn(u64, u32, *const u8, usize) -> i32;
     subscribe = "br_subscribe": fn(u64, u32, u32, *mut u64) -> i32;
     unsubscribe = "br_unsubscribe": fn(u64, u64) -> i32;
@@ -221,15 +220,21 @@ impl Api {
     }
 
     /// Runs an inline method on this thread. A reply that is longer than cap is none, and its length is given.
-    pub(crate) fn call_inline(&self, generation: u64, method: u32, request: &[u8], until: Option<Instant>) -> (i32, Vec<u8>, usize) {
+    pub(crate) fn call_inline(&self, generation: u64, method: u32, request: &[u8], until: Option<Instant>) -> (i32, Vec<u8>) {
         const CAP: usize = 4096;
         let mut out = [MaybeUninit::<u8>::uninit(); CAP];
-        let mut n = 0;
+        let (mut n, mut more) = (0, std::ptr::null_mut::<RawSlot>());
         // SAFETY: the library reads the request's bytes and writes at most CAP bytes, before it returns.
-        let rc = unsafe { (self.call_inline)(generation, method, request.as_ptr(), request.len(), out.as_mut_ptr().cast(), CAP, &mut n, deadline_ns(until)) };
-        // SAFETY: it has written min(n, CAP) bytes; it does not raise n without that.
-        let reply = unsafe { std::slice::from_raw_parts(out.as_ptr().cast::<u8>(), n.min(CAP)) };
-        (rc, reply.to_vec(), n)
+        let rc = unsafe { (self.call_inline)(generation, method, request.as_ptr(), request.len(), out.as_mut_ptr().cast(), CAP, &mut n, deadline_ns(until), &mut more) };
+        if more.is_null() {
+            // SAFETY: it has written min(n, CAP) bytes; it does not raise n without that.
+            let reply = unsafe { std::slice::from_raw_parts(out.as_ptr().cast::<u8>(), n.min(CAP)) };
+            return (rc, reply.to_vec());
+        }
+        // SAFETY: what did not fit is in a slot that is done, which is ours, and is freed here.
+        let reply = unsafe { std::slice::from_raw_parts((*more).reply, (*more).reply_len as usize) }.to_vec();
+        unsafe { (self.slot_free)(more) };
+        (rc, reply)
     }
 
     pub(crate) fn cast(&self, generation: u64, method: u32, message: &[u8]) -> i32 {

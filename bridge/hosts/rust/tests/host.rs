@@ -460,12 +460,15 @@ fn lengths() {
         assert!(matches!(b.call(m, &order("ok", Duration::ZERO, 3 << 20)), Err(Error::ReplyTooBig(t)) if t.contains("2097152")));
     }
     // the edges of what is inside the slot, and of an inline call's buffer
-    for n in [0, 1, 100, 183, 184, 185, 192, 193, 4030, 4031, 4032, 4040, 4096, 5000, 70_000] {
+    let before = b.stats().unwrap().inline_calls;
+    let edges = [0, 1, 100, 183, 184, 185, 192, 193, 4030, 4031, 4032, 4040, 4096, 5000, 70_000];
+    for n in edges {
         for m in [method::OBEY, method::OBEY_INLINE] {
             assert_eq!(b.call(m, &order("ok", Duration::ZERO, n)).unwrap().data.0.len() as u64, n);
         }
         assert_eq!(b.call(method::ECHO, &text(&"y".repeat(n as usize))), Ok(text(&"y".repeat(n as usize))));
     }
+    assert_eq!(b.stats().unwrap().inline_calls - before, edges.len() as u64, "a handler ran twice");
     drop(b);
     let b = sample_bridge::open(library(), Config { max_request: 8, max_reply: u64::MAX, ..Config::default() }).unwrap();
     assert_eq!(b.call(method::ECHO, &text("more than that")), Err(Error::TooBig));
