@@ -290,9 +290,14 @@ func (k *collective) begin(look int64) error {
 // not.
 func (k *collective) enter() bool {
 	if k.err == nil && !k.c.collective.CompareAndSwap(false, true) {
-		k.fail(fmt.Errorf("mpi: %s: %s: another goroutine is in a collective operation on it: %w; call them one after the other, or use a Comm.Dup for each", k.op, k.c, isthmus.ErrBusy))
+		k.fail(k.c.taken(k.op))
 	}
 	return k.err == nil
+}
+
+// taken is the error of who has not got the communicator's turn.
+func (c *Comm) taken(op string) error {
+	return fmt.Errorf("mpi: %s: %s: another goroutine is in a collective operation on it: %w; call them one after the other, or use a Comm.Dup for each", op, c, isthmus.ErrBusy)
 }
 
 // run does the operation and waits for its end.

@@ -36,7 +36,7 @@ type Comm struct {
 	remote     int                    // processes of the other group, of an intercommunicator; else 0
 	predefined bool                   // MPI's own: never freed
 	collective atomic.Bool            // the turn for collective operations
-	direct     *direct                // small reductions; of who has the turn
+	direct     *direct                // small collective operations; of who has the turn
 	beside     atomic.Uint64          // the handle of their communicator
 	poisoned   atomic.Bool            // a collective operation was given up: the processes no longer agree on what comes next
 	topo       *topology              // of the processes; nil: none

@@ -17,6 +17,7 @@ import (
 type datatype struct {
 	h     mpic.Handle
 	size  int  // bytes of a Go value
+	sent  int  // of these, the gaps left out
 	bools bool // the value holds bools, which are validated when they arrive
 	made  bool // by us: freed when MPI ends
 	typ   reflect.Type
@@ -186,7 +187,7 @@ func kindSize(k reflect.Kind) (uintptr, bool) {
 func (w *World) makeType(t reflect.Type) (*datatype, error) {
 	d := &datatype{size: int(t.Size()), typ: t}
 	if h := w.basic(t.Kind()); h != 0 {
-		d.h, d.bools = h, t.Kind() == reflect.Bool
+		d.h, d.bools, d.sent = h, t.Kind() == reflect.Bool, d.size
 		d.bytes = w.asBytes(d.size, d.size)
 		return d, nil
 	}
@@ -197,13 +198,12 @@ func (w *World) makeType(t reflect.Type) (*datatype, error) {
 	if len(runs) == 0 {
 		return nil, fmt.Errorf("mpi: type %s holds nothing: %w", t, isthmus.ErrInvalid)
 	}
-	sent := 0
 	for _, r := range runs {
 		d.bools = d.bools || r.kind == reflect.Bool
 		size, _ := kindSize(r.kind)
-		sent += r.count * int(size)
+		d.sent += r.count * int(size)
 	}
-	d.bytes = w.asBytes(d.size, sent)
+	d.bytes = w.asBytes(d.size, d.sent)
 	h, err := w.structType(t, runs)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/ffi"
@@ -15,168 +14,141 @@ import (
 )
 
 const (
-	directRanks = 8   // how many processes reduce directly at most
-	directBytes = 256 // how much of each
+	directRanks = 8   // how many processes do something directly at most
+	directBytes = 256 // how much one sends another, gaps left out
 )
 
-// direct is how few processes reduce little: each sends what it has to all others, looks for what they have sent, and
-// reduces all of it in the order of ranks, in one crossing. The result is the same everywhere, to the bit. The libraries'
-// collective operations that wait in C take about as long, and keep a thread and a processor until the last process has
-// come; those that are started and tested take twice as long.
+// direct is how few processes do a collective operation of little: each sends what others need of it to each of them, looks
+// for what they have sent, and reduces it in the order of ranks, in one crossing. The result of a reduction is the same
+// everywhere, to the bit. The libraries' collective operations that wait in C take about as long, and keep a thread and a
+// processor until the last process has come; those that are started and tested take up to fifty times as long.
 //
-// Whether a reduction is made so follows from what all processes know alike: the communicator's size, the count, the type
-// and the operation. The messages are copies, so the library has no memory of the caller's, and they go through a
-// communicator of their own, since those of the program may ask for any tag.
+// Whether an operation is done so follows from what all processes know alike: the communicator's size, the count, the bytes
+// of the type, and the reduction. The messages are copies, so the library has no memory of the caller's, and they go through
+// a communicator of their own, since those of the program may ask for any tag; each kind of operation has its tag.
 type direct struct {
 	c     *Comm
-	comm  mpic.Handle // of its own
-	frame *call.Frame
-	x     *directBlock
-	elem  any  // the *elem[T] that the steps were made for
-	op    Op   // and the operation
-	n     int  // and the elements
-	used  bool // has the communicator in use
-	last  *call.Step
-	place int // of the reduction in the communicator's sequence, for the debug layer
+	comm  mpic.Handle        // of its own; 0: the library has none to give
+	plans [directKinds]*plan // the last of each kind
+	used  bool               // has the communicator in use
 }
 
-// directBlock is what the library reads and writes.
-type directBlock struct {
-	data   [directRanks][directBytes]byte
-	starts [2 * (directRanks - 1)]call.Step
-	test   call.Step
-	sums   [directRanks - 1]call.Step
-	reqs   [2 * (directRanks - 1) * 8]byte
-	flag   int32
-}
-
-// reduceDirectly makes an allreduce of few elements between few processes. done is false when it is to be made in another
-// way, which then also says what is wrong with the arguments.
-func reduceDirectly[T any](ctx context.Context, c *Comm, send, recv []T, op Op) (done bool, err error) {
-	if c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || op < Sum || op > BXor ||
-		len(send) != len(recv) || len(send) == 0 || len(send) > directBytes || ctx.Err() != nil || c.poisoned.Load() {
+// directly does a collective operation of few elements between few processes: n in a block. send and recv are those of the
+// public function; a broadcast's are one. done is false when it is to be done in another way, which then also says what is
+// wrong with the arguments.
+func directly[T any](ctx context.Context, c *Comm, what directKind, send, recv []T, n, root int, op Op) (done bool, err error) {
+	if c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || n > directBytes ||
+		n < 1 && what != directBarrier || uint(root) >= uint(c.size) || ctx.Err() != nil || c.poisoned.Load() {
 		return false, nil
 	}
 	if !c.collective.CompareAndSwap(false, true) {
-		return false, nil
+		return true, c.taken(what.String()) // the other way might find the turn free, and the other processes would not take it
 	}
-	d := c.direct
-	ok := false
-	if d != nil {
-		_, ok = d.elem.(*elem[T])
+	done, err = inTurn(ctx, c, what, send, recv, n, root, op)
+	c.collective.Store(false)
+	return done, err
+}
+
+// inTurn is directly for who has the communicator's turn for collective operations.
+func inTurn[T any](ctx context.Context, c *Comm, what directKind, send, recv []T, n, root int, op Op) (done bool, err error) {
+	w := c.world
+	var p *plan
+	if d := c.direct; d != nil && d.used {
+		if p = d.plans[what]; p != nil {
+			if _, ok := p.elem.(*elem[T]); !ok || p.n != n || p.root != root || p.op != op {
+				p = nil
+			}
+		}
 	}
-	first := d == nil
-	if !ok || d.op != op || d.n != len(send) || !d.used {
-		if d, err = prepareDirect[T](ctx, c, op, len(send)); d == nil || err != nil {
-			c.collective.Store(false)
+	seen := false
+	if p == nil {
+		if p, seen, err = prepareDirect[T](ctx, c, what, n, root, op); p == nil {
 			return err != nil, err
 		}
 	}
-	in, out := mem.BytesOfPlain(send), mem.BytesOfPlain(recv)
-	if at, to := mem.AddrOf(in), mem.AddrOf(out); at != to && at < to+mem.Addr(len(out)) && to < at+mem.Addr(len(in)) {
-		c.collective.Store(false)
+	if p.gives && len(send) != p.send || p.takes && len(recv) != p.recv {
 		return false, nil
 	}
-	if ffi.AnyLent() && (ffi.Free(in, ffi.Shared) != nil || ffi.Free(out, ffi.Exclusive) != nil) {
-		c.collective.Store(false)
+	var in, out []byte
+	if p.gives {
+		in = mem.BytesOfPlain(send)
+	}
+	if p.takes {
+		out = mem.BytesOfPlain(recv)
+	}
+	if at, to := mem.AddrOf(in), mem.AddrOf(out); at < to+mem.Addr(len(out)) && to < at+mem.Addr(len(in)) && at-to != mem.Addr(p.apart) {
 		return false, nil
 	}
-	x := d.x
-	if c.watched != nil && !first {
-		d.place = watchDirect[T](c, op, len(send))
+	if ffi.AnyLent() {
+		if err := errors.Join(ffi.Free(in, ffi.Shared), ffi.Free(out, ffi.Exclusive)); err != nil {
+			return true, fmt.Errorf("mpi: %v: %w", what, w.overlap(what.String(), err))
+		}
 	}
-	copy(x.data[c.rank][:], in)
-	x.flag, x.test.Ret, x.test.Spins, d.last.Ret = 0, 0, c.world.spins(), notReached
-	c.world.short(&x.starts[0])
-	if d.last.Failed() != 0 {
-		if err := d.wait(ctx); err != nil {
-			c.collective.Store(false)
+	if c.watched != nil && !seen {
+		p.place = what.see(c, p.key, n)
+	}
+	if p.keep {
+		copy(p.data[p.to:], out)
+	}
+	copy(p.data[p.from:], in)
+	if p.self >= 0 {
+		copy(p.data[p.self:p.self+p.stride], p.data[p.from+c.rank*p.stride:])
+	}
+	*p.flag, p.test.Ret, p.test.Spins, p.last.Ret = 0, 0, w.spins(), notReached
+	w.short(p.first)
+	if *p.flag == 0 || p.last.Failed() != 0 {
+		if err := p.wait(ctx); err != nil {
 			return true, err
 		}
 	}
-	copy(out, x.data[0][:])
-	c.collective.Store(false)
-	return true, nil
+	result := p.data[p.to : p.to+len(out)]
+	if p.takes && p.dt.bools {
+		err = p.dt.validate(what.String(), result)
+	}
+	copy(out, result)
+	return true, err
 }
 
-// watchDirect has the debug layer see a reduction that is about to begin, and gives its place.
-func watchDirect[T any](c *Comm, op Op, n int) int {
-	return c.watched.call(sigKey{op: "allreduce", red: op.String(), typ: reflect.TypeFor[T]()}, n)
-}
-
-// notReached is the result of a step that has not run.
-const notReached = 1<<32 - 1
-
-// prepareDirect makes the steps for n elements of T. It gives nil for what is not reduced directly. The communicator's turn
-// for collective operations is the caller's.
-func prepareDirect[T any](ctx context.Context, c *Comm, op Op, n int) (*direct, error) {
+// prepareDirect makes the plan for n elements of T, nil for what is not done directly. seen says that the debug layer has
+// seen the operation.
+func prepareDirect[T any](ctx context.Context, c *Comm, what directKind, n, root int, op Op) (p *plan, seen bool, err error) {
 	w := c.world
 	dt, err := datatypeOf[T](w)
-	if err != nil || dt.bools || n*dt.size > directBytes || !w.lib.Has(mpic.FnReduceLocal) || !w.lib.Has(mpic.FnCommIdup) {
-		return nil, nil
+	if err != nil || n*dt.sent > directBytes || !w.lib.Has(mpic.FnCommIdup) || c.direct != nil && c.direct.comm == 0 {
+		return nil, false, nil
 	}
-	r, err := op.bind(w, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, nil
-	}
-	if c.direct == nil {
-		place := 0
-		if c.watched != nil {
-			place = watchDirect[T](c, op, n)
+	var r reduction
+	if what.reduces() {
+		if r, err = op.bind(w, dt.typ); err != nil || op > BXor || dt.bools || !w.lib.Has(mpic.FnReduceLocal) {
+			return nil, false, nil
 		}
-		if err := c.openDirect(ctx, place); err != nil {
-			return nil, err
+	}
+	place := 0
+	if c.direct == nil {
+		if c.watched != nil {
+			place, seen = what.see(c, what.key(dt.typ, root, op), n), true
+		}
+		if err := c.openDirect(ctx, what.String(), place); err != nil {
+			return nil, seen, err
 		}
 	}
 	d := c.direct
 	if !d.used {
-		if _, err := c.use("allreduce"); err != nil {
-			return nil, err
+		if _, err := c.use(what.String()); err != nil {
+			return nil, seen, err
 		}
 		d.used = true
 	}
-	x := d.x
-	count, h := cint(n*r.per), uintptr(r.dt)
-	req := func(i int) uintptr { return uintptr(mem.AddrOf(x.reqs[:])) + uintptr(i)*w.lib.ABI.HandleSize }
-	i, steps := 0, make([]*call.Step, 0, len(x.starts)+1+len(x.sums))
-	add := func(s *call.Step, fn mpic.Func, args ...uintptr) {
-		if err == nil {
-			err = w.step(s, fn, args...)
-		}
-		steps = append(steps, s)
+	if p, err = d.makePlan(dt, r, what, n, root, op); p != nil {
+		p.place = place
 	}
-	for _, fn := range []mpic.Func{mpic.FnIrecv, mpic.FnIsend} {
-		for p := range c.size {
-			if p == c.rank {
-				continue
-			}
-			data := p
-			if fn == mpic.FnIsend {
-				data = c.rank
-			}
-			add(&x.starts[i], fn, uintptr(mem.AddrOf(x.data[data][:])), count, h, cint(p), 0, uintptr(d.comm), req(i))
-			i++
-		}
-	}
-	add(&x.test, mpic.FnTestall, cint(i), req(0), uintptr(mem.AddrOfPtr(&x.flag)), uintptr(w.lib.ABI.StatusesIgnore))
-	x.test.Flag = mem.AddrOfPtr(&x.flag)
-	for p := range c.size - 1 {
-		add(&x.sums[p], mpic.FnReduceLocal, uintptr(mem.AddrOf(x.data[p+1][:])), uintptr(mem.AddrOf(x.data[0][:])), count, h, uintptr(r.op))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("mpi: allreduce: %w", err)
-	}
-	for j, s := range steps[1:] {
-		steps[j].Next = mem.AddrOfPtr(s)
-	}
-	d.elem, d.op, d.n, d.last = dt.elem, op, n, steps[len(steps)-1]
-	return d, nil
+	return p, seen, err
 }
 
-// openDirect makes the communicator for direct reductions: all processes do, since all make the reduction, which has that
-// place for the debug layer.
-func (c *Comm) openDirect(ctx context.Context, place int) error {
-	const op = "allreduce"
+// openDirect makes the communicator for direct operations: all processes do, since all make the operation, which has that
+// place for the debug layer. Where the library has no communicator to give, which it tells all processes, nothing is done
+// directly.
+func (c *Comm) openDirect(ctx context.Context, op string, place int) error {
 	h, err := c.use(op)
 	if err != nil {
 		return err
@@ -187,17 +159,12 @@ func (c *Comm) openDirect(ctx context.Context, place int) error {
 		return err
 	}
 	o.fixed = true
-	d := &direct{c: c, frame: call.Get(), place: place}
+	d := &direct{c: c}
 	if c.watched != nil {
 		o.place, o.env.dir, o.site = place, mpiwatch.Collectives, isthmus.Here()
 	}
 	b := o.block
 	o.ended = func(err error) error { d.comm = mpic.Handle(b.handle); return err }
-	if d.x, err = call.New[directBlock](d.frame); err != nil {
-		o.drop()
-		d.frame.Put()
-		return err
-	}
 	if err = o.begin(mpic.FnCommIdup, spins, uintptr(h), uintptr(mem.AddrOfPtr(&b.handle)), o.request()); err == nil {
 		_, err = complete(ctx, o, false)
 	}
@@ -205,7 +172,6 @@ func (c *Comm) openDirect(ctx context.Context, place int) error {
 		if !o.isOver() {
 			c.poisoned.Store(true)
 		}
-		d.frame.Put()
 		return err
 	}
 	c.direct = d
@@ -213,87 +179,89 @@ func (c *Comm) openDirect(ctx context.Context, place int) error {
 	return nil
 }
 
-// wait goes on with a reduction that was not over in its first crossing. When it cannot be brought to an end, the processes
+// wait goes on with an operation that was not over in its first crossing. When it cannot be brought to an end, the processes
 // no longer agree on what comes next.
-func (d *direct) wait(ctx context.Context) error {
-	const op = "allreduce"
-	w := d.c.world
-	p := w.patienceFor(d)
+func (p *plan) wait(ctx context.Context) error {
+	c, w, op := p.of.c, p.of.c.world, p.what.String()
+	t := w.patienceFor(p)
 	for {
-		done, err := d.look()
+		done, err := p.look()
 		if done {
 			return nil
 		}
 		if err == nil {
-			if err = p.pause(ctx); err != nil {
+			if err = t.pause(ctx); err != nil {
 				err = w.late(op, err)
 			}
 		}
 		if err != nil {
-			d.c.poisoned.Store(true)
-			d.c.direct = nil
+			c.poisoned.Store(true)
+			c.direct = nil
 			if errors.Is(err, isthmus.ErrException) {
-				d.c.distrust() // and stays in use
+				c.distrust() // and stays in use
 			} else {
-				go d.rest()
+				go p.rest()
 			}
-			d.c.tell(err)
+			c.tell(err)
 			return err
 		}
-		d.x.test.Spins = p.looks()
-		w.short(&d.x.test)
+		p.test.Spins = t.looks()
+		w.short(p.test)
 	}
 }
 
 // needs says who is waited for.
-func (d *direct) needs(w *mpiwatch.Wait) {
-	w.Call = "allreduce"
-	if x := d.c.watched; x != nil && x.t.client != nil {
-		w.Needs = append(w.Needs, mpiwatch.Need{Dir: mpiwatch.Collectives, Comm: x.id, At: d.place, Call: w.Call})
+func (p *plan) needs(w *mpiwatch.Wait) {
+	w.Call = p.what.String()
+	if x := p.of.c.watched; x != nil && x.t.client != nil {
+		w.Needs = append(w.Needs, mpiwatch.Need{Dir: mpiwatch.Collectives, Comm: x.id, At: p.place, Call: w.Call})
 	}
 }
 
-// look tells how far the reduction is.
-func (d *direct) look() (done bool, err error) {
-	const op = "allreduce"
-	x, w := d.x, d.c.world
-	if d.last.Failed() == 0 {
+// look tells how far the operation is.
+func (p *plan) look() (done bool, err error) {
+	w, op := p.of.c.world, p.what.String()
+	if *p.flag != 0 && p.last.Failed() == 0 {
 		return true, nil
 	}
-	if e := x.starts[0].Thrown(); e != nil {
+	if e := p.first.Thrown(); e != nil {
 		return false, w.threw(op, e)
 	}
-	for s := &x.starts[0]; s != nil && s != d.last; s = mem.At[call.Step](s.Next) {
+	for s := p.first; s != p.last; s = mem.At[call.Step](s.Next) {
 		if code := s.Failed(); code != 0 {
 			return false, w.failure(op, code)
 		}
-		if s == &x.test && x.flag == 0 {
+		if s == p.test && *p.flag == 0 {
 			return false, nil
 		}
 	}
-	return false, w.failure(op, d.last.Failed())
+	if code := p.last.Failed(); code != 0 {
+		return false, w.failure(op, code)
+	}
+	return false, nil
 }
 
-// rest waits for the messages of a reduction that was given up. The memory and the communicator stay the library's until it
+// rest waits for the messages of an operation that was given up. The memory and the communicator stay the library's until it
 // is done with them, and for ever where it says that it failed.
-func (d *direct) rest() {
-	if d.x.test.Failed() != 0 {
-		d.c.owned.Done()
+func (p *plan) rest() {
+	c := p.of.c
+	if p.test.Failed() != 0 {
+		c.owned.Done()
 		return
 	}
-	p := d.c.world.patience()
-	for d.x.flag == 0 && d.x.test.Failed() == 0 && p.pause(context.Background()) == nil {
-		d.x.test.Spins = 1
-		d.c.world.go1(&d.x.test)
+	t := c.world.patience()
+	for *p.flag == 0 && p.test.Failed() == 0 && t.pause(context.Background()) == nil {
+		p.test.Spins = 1
+		c.world.go1(p.test)
 	}
-	if d.x.test.Thrown() != nil {
-		d.c.distrust()
+	if p.test.Thrown() != nil {
+		c.distrust()
 		return
 	}
-	d.c.owned.Done()
+	c.owned.Done()
 }
 
-// leaveDirect gives up the use of c that direct reductions have, so that it can be closed.
+// leaveDirect gives up the use of c that direct operations have, so that it can be closed.
 func (c *Comm) leaveDirect() {
 	if !c.collective.CompareAndSwap(false, true) {
 		return // one is under way, and Close will say so
@@ -305,13 +273,17 @@ func (c *Comm) leaveDirect() {
 	c.collective.Store(false)
 }
 
-// closeDirect frees the communicator of direct reductions, after c: all processes close c.
+// closeDirect frees the communicator of direct operations, after c: all processes close c.
 func (c *Comm) closeDirect() error {
 	d := c.direct
 	if d == nil {
 		return nil
 	}
 	c.direct = nil
-	d.frame.Put()
+	for _, p := range d.plans {
+		if p != nil {
+			p.frame.Put()
+		}
+	}
 	return c.world.free("close a communicator", mpic.FnCommFree, d.comm)
 }
