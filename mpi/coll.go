@@ -49,7 +49,8 @@ type collective struct {
 	root      int
 	each      int // elements, where all processes give as many
 	reduction Reduction
-	counts    []int // of the blocks
+	counts    []int  // of the blocks
+	verb      string // before the name of the operation, of what blocking ones do not match
 
 	err error
 }
@@ -281,7 +282,7 @@ func (k *collective) begin(look int64) error {
 	k.args[k.n-1] = k.o.request()
 	k.o.watch(k.user)
 	if k.c.watched != nil {
-		k.watchCall("")
+		k.watchCall(k.verb)
 	}
 	return k.o.begin(k.now, look, k.args[:k.n]...)
 }
@@ -335,6 +336,7 @@ func request[T any](k *collective, b []T) (*Request[T], error) {
 	}
 	defer k.c.collective.Store(false)
 	o := k.o
+	k.verb = "immediate "
 	if k.err == nil {
 		o.entry.Enter("mpi.Request(" + k.op + ")")
 	}

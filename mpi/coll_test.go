@@ -452,11 +452,15 @@ func collWrong(ctx context.Context, w *mpi.World) error {
 		if _, err := mpi.Recv(ctx, c, more, 0, 1); err != nil {
 			return err
 		}
-		if err := mpi.Barrier(ctx, c); err != nil {
+		if more[0] == 0 {
+			return mpi.Barrier(ctx, c)
+		}
+		r, err := mpi.Ibarrier(c)
+		if err != nil {
 			return err
 		}
-		if more[0] == 0 {
-			return nil
+		if _, _, err := r.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }

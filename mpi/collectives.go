@@ -7,6 +7,11 @@ import "context"
 // longer agree on what comes next then, so every later use of the communicator is an error; close it. The buffers stay
 // lent until the library is done with them.
 //
+// Of at most 256 bytes in a block, and between at most 8 processes of one group, those that are not of blocks or neighbours
+// are made of MPI_Irecv, MPI_Isend and MPI_Testall on copies of the buffers, and reductions of the standard of
+// MPI_Reduce_local, on a communicator of their own that the first of them makes; unless [Options] say that others take part.
+// Blocking and immediate forms do not match one another.
+//
 // A process that passes one slice as what it sends and what it receives into (or, where it receives parts of all
 // processes, the part that is its own) does the operation in place, as MPI_IN_PLACE does; all processes have to do so
 // then, where they all receive. Slices that overlap otherwise are [isthmus.ErrBorrowed].
@@ -46,9 +51,7 @@ func Reduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction, r
 	return k.run(ctx)
 }
 
-// Allreduce combines the i-th elements of send of all processes to recv[i] of every process. Calls MPI_Iallreduce; for at
-// most 256 bytes, 8 processes and a reduction of the standard, MPI_Irecv, MPI_Isend, MPI_Testall and MPI_Reduce_local, unless
-// [Options] say that others take part.
+// Allreduce combines the i-th elements of send of all processes to recv[i] of every process. Calls MPI_Iallreduce.
 func Allreduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
 	if o, ok := op.(Op); ok {
 		if done, err := directly(ctx, c, directAllreduce, send, recv, len(send), 0, o); done {

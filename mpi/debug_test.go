@@ -51,8 +51,9 @@ var debugCases = map[string]debugCase{
 	"leaktype":     {2, mpi.Checks{}, debugLeakOthers, true, []string{"mpi/leak", "mpi.Layout", "made at mpi/debug_test.go"}, ""},
 	"leakop":       {2, mpi.Checks{}, debugLeakOthers, true, []string{"mpi/leak", "mpi.UserOp", "made at mpi/debug_test.go"}, ""},
 	"leakwin":      {2, mpi.Checks{}, debugLeakOthers, true, []string{"mpi/leak", "mpi.Win", "made at mpi/debug_test.go"}, ""},
-	"order":        {3, mpi.Checks{}, debugOrder, false, []string{"mpi/collective-order", "different operations at place 1 of the collective operations of MPI_COMM_WORLD: ranks 0-1: broadcast root 0 of 4 float64 at mpi/debug_test.go", "rank 2: allreduce MPI_SUM of 4 float64 at mpi/debug_test.go"}, ""},
-	"root":         {3, mpi.Checks{}, debugRoot, false, []string{"mpi/collective-arguments", "different roots", "rank 0: broadcast root 0 of 4 int32", "ranks 1-2: broadcast root 1 of 4 int32"}, ""},
+	"order":        {3, mpi.Checks{}, debugOrder, false, []string{"mpi/collective-order", "different operations at place 1 of the collective operations of MPI_COMM_WORLD: ranks 0-1: immediate broadcast root 0 of 4 float64 at mpi/debug_test.go", "rank 2: immediate allreduce MPI_SUM of 4 float64 at mpi/debug_test.go"}, ""},
+	"root":         {3, mpi.Checks{}, debugRoot, false, []string{"mpi/collective-arguments", "different roots", "rank 0: immediate broadcast root 0 of 4 int32", "ranks 1-2: immediate broadcast root 1 of 4 int32"}, ""},
+	"forms":        {2, mpi.Checks{}, debugForms, false, []string{"mpi/collective-order", "rank 0: barrier at mpi/debug_test.go", "rank 1: immediate barrier at mpi/debug_test.go"}, ""},
 	"op":           {2, mpi.Checks{}, debugOp, true, []string{"mpi/collective-arguments", "different reductions", "allreduce MPI_SUM", "allreduce MPI_MAX"}, ""},
 	"count":        {2, mpi.Checks{}, debugCount, false, []string{"mpi/collective-arguments", "different counts", "rank 0: broadcast root 0 of 4 int32", "rank 1: broadcast root 0 of 3 int32"}, ""},
 	"colltype":     {2, mpi.Checks{}, debugCollType, true, []string{"mpi/collective-arguments", "different types", "4 int32", "4 float32"}, ""},
@@ -481,6 +482,21 @@ func debugRoot(ctx context.Context, w *mpi.World) error {
 	if _, err := mpi.Ibcast(w.Comm(), make([]int32, 4), min(1, w.Comm().Rank())); err != nil {
 		return err
 	}
+	return hang(ctx)
+}
+
+// debugForms has one rank make the blocking form and another the immediate one, which do not match.
+func debugForms(ctx context.Context, w *mpi.World) error {
+	ctx, stop := bounded(ctx)
+	defer stop()
+	if w.Comm().Rank() == 0 {
+		return mpi.Barrier(ctx, w.Comm())
+	}
+	r, err := mpi.Ibarrier(w.Comm())
+	if err != nil {
+		return err
+	}
+	defer r.Cancel()
 	return hang(ctx)
 }
 

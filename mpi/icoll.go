@@ -2,7 +2,8 @@ package mpi
 
 // The immediate forms start a collective operation and return at once. The request gives what is received into back; the
 // slice that is sent stays lent until then. Several may be under way on one communicator, as long as all processes start
-// them in the same order. A collective operation cannot be cancelled. Errors are those of the blocking forms.
+// them in the same order. They do not match blocking forms (MPI-4.1, 6.12): all processes use the one or the other. A
+// collective operation cannot be cancelled. Errors are those of the blocking forms.
 
 // Ibarrier is an immediate [Barrier]. Calls MPI_Ibarrier.
 func Ibarrier(c *Comm) (*Request[byte], error) {
