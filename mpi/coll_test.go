@@ -475,7 +475,7 @@ func collEnded(ctx context.Context, w *mpi.World) error {
 	defer late.Close()
 	sum, b := make([]float64, 1000), make([]float64, 1000)
 	if c.Rank() == 0 {
-		soon, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+		soon, stop := context.WithTimeout(ctx, time.Second) // it has to begin before that
 		defer stop()
 		if err := mpi.Allreduce(soon, late, b, sum, mpi.Sum); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Options.Foreign") {
 			return fmt.Errorf("an operation that nobody joins: %v", err)

@@ -84,7 +84,7 @@ func unmet(ctx context.Context) error {
 		fmt.Println("unmet: in time: there are no ports:", err)
 		return w.Close(ctx)
 	}
-	short, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+	short, stop := context.WithTimeout(ctx, time.Second) // it has to begin before that
 	defer stop()
 	meet := w.Self().Accept
 	if os.Getenv("UNMET") == "connect" {

@@ -192,7 +192,7 @@ func cutOff(ctx context.Context, w *mpi.World) (said string, err error) {
 		return "", err
 	}
 	within := func(what string, f func(ctx context.Context) error) error {
-		short, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+		short, stop := context.WithTimeout(ctx, time.Second) // it has to begin before that
 		defer stop()
 		begun := time.Now()
 		err := f(short)

@@ -498,7 +498,7 @@ func fails(ctx context.Context, w *mpi.World) error {
 		}
 		defer func() { err = errors.Join(err, shut(x)) }()
 		if rank == 1 {
-			short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+			short, stop := context.WithTimeout(ctx, 2*time.Second) // it has to begin before that
 			defer stop()
 			_, err := p.run(short, c, x, number(1))
 			return says(err, context.DeadlineExceeded)
@@ -547,7 +547,7 @@ func deadline(ctx context.Context, w *mpi.World) error {
 		}
 		p := branches(n, "reduce", "reduce")
 		p.args = [][]byte{number(1), number(1)}
-		short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+		short, stop := context.WithTimeout(ctx, 2*time.Second) // it has to begin before that
 		defer stop()
 		_, err = p.mine(short, c, rank)
 		return errors.Join(says(err, context.DeadlineExceeded), mpi.Send(ctx, w.Comm(), []byte{1}, 1, 5))
