@@ -29,6 +29,20 @@ func TestB01TwoBridges(t *testing.T) {
 	run(t, nil, "timeout", "900", two, method(t, "add"), filepath.Join(dir, "libsample.so"), other)
 }
 
+// TestHostAddresses has a host that is no position-independent code, as GHC's are, take the addresses that hosts take.
+func TestHostAddresses(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector does not work in a library")
+	}
+	dir := library(t)
+	program := filepath.Join(t.TempDir(), "address")
+	for _, pic := range [][]string{{"-no-pie", "-fno-pic"}, {"-pie", "-fPIC"}} {
+		args := append(pic, "-Wall", "-Werror", "-Wl,--fatal-warnings", "-I../include", "-o", program, "testdata/address.c", "-L"+dir, "-lsample", "-Wl,-rpath,"+dir)
+		run(t, nil, "gcc", args...)
+		run(t, nil, program)
+	}
+}
+
 // TestB01GC has the garbage collector of Go run all the time while hosts call, give up, close and begin again.
 func TestB01GC(t *testing.T) {
 	if raceEnabled {

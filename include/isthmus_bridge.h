@@ -35,6 +35,7 @@ extern "C" {
 
 #ifndef BR_API
 #define BR_API extern
+#define BR_API_ADDRESS extern /* of a function whose address hosts take */
 #endif
 
 #define BR_ABI_VERSION 1u
@@ -70,7 +71,7 @@ BR_API const char *br_status_text(int32_t status);
 typedef void (*br_waker)(int32_t capability, void *token);
 
 /* A waker for hosts that wait for file descriptors: adds 1 to the eventfd whose number is the capability. */
-BR_API void br_waker_eventfd(int32_t capability, void *token);
+BR_API_ADDRESS void br_waker_eventfd(int32_t capability, void *token);
 
 typedef struct br_error {
   uint32_t size, version;
@@ -160,7 +161,7 @@ BR_API int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *repo
 
 /* For a host whose runtime ends while the bridge is open, as a finalizer of that runtime: the waker of that generation is not
  * called any more when this has returned. generation is the number, not a pointer. */
-BR_API void br_mute(void *generation);
+BR_API_ADDRESS void br_mute(void *generation);
 
 /* A slot with room for a request of that length. */
 BR_API int32_t br_slot_new(uint64_t generation, uint32_t method, uint64_t request_len, br_slot **out);

@@ -2,8 +2,10 @@
 #ifndef ISTHMUS_BRIDGE_INTERNAL_H
 #define ISTHMUS_BRIDGE_INTERNAL_H
 
-// A program may have two such libraries: neither's calls of its own functions may end in the other's.
+// A program may have two such libraries: neither's calls of its own functions may end in the other's. Those whose addresses
+// hosts take are called by no function here: the address of a protected one is not the same in a program and in the library.
 #define BR_API __attribute__((visibility("protected")))
+#define BR_API_ADDRESS __attribute__((visibility("default")))
 #include "isthmus_bridge.h"
 
 #include <stdbool.h>
