@@ -3,6 +3,7 @@ package isthmus
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,17 @@ const (
 type Site struct {
 	n  int
 	pc [siteDepth]uintptr
+	at *[]runtime.Frame // in place of pc, for code that is not Go
+}
+
+// SiteOf is a place whose frames are known otherwise, innermost first: that of a call in C, by its file and line, and above
+// it the Go code that has called C. Sites that SiteOf makes are equal only to their copies.
+func SiteOf(frames []runtime.Frame) Site {
+	if len(frames) == 0 {
+		return Site{}
+	}
+	frames = slices.Clone(frames)
+	return Site{at: &frames}
 }
 
 // record fills s with the calling stack.
@@ -41,11 +53,14 @@ func HereAbove(skip int) Site {
 }
 
 // Known reports whether the place was recorded.
-func (s Site) Known() bool { return s.n > 0 }
+func (s Site) Known() bool { return s.n > 0 || s.at != nil }
 
 // Frames returns the recorded frames, innermost first.
 func (s Site) Frames() []runtime.Frame {
 	var out []runtime.Frame
+	if s.at != nil {
+		return slices.Clone(*s.at)
+	}
 	if s.n == 0 {
 		return nil
 	}

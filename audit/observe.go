@@ -43,7 +43,9 @@ var related = map[string][]string{
 	"destroyed-early":     {"use-after-free", "free-before-set", "missing-keepalive"},
 	"destroy-of-lent":     {"wrong-free", "free-go-memory"},
 	"struct-size":         {"struct-size", "mirror-layout"},
-	"wrong-thread":        {"last-error-thread"},
+	"unknown-handle":      {"uintptr-kept", "handle-pointer"},
+	"wrong-kind":          {"larger-cast"},
+	"wrong-thread":        {"last-error-thread", "affine-thread"},
 	"host-memory-changed": {"go-pointer-retained", "missing-unpin", "string-write"},
 	"send-buffer-changed": {"go-pointer-retained", "missing-unpin"},
 	"unfinished-request":  {"go-pointer-retained", "leak-on-path", "handle-leak"},
@@ -99,6 +101,9 @@ func (r *Report) Observe(name string, in io.Reader) (marked, added int, err erro
 			continue
 		}
 		f := Finding{Rule: o.ID, Tool: ran, Severity: Error, Message: o.said()}
+		if rules := related[path.Base(o.ID)]; len(rules) > 0 {
+			f.Message += " (in source: " + strings.Join(rules, ", ") + ")"
+		}
 		switch path.Base(o.ID) {
 		case "leak", "unreceived", "late", "unfinished-request":
 			f.Severity = Warning

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-//go:embed audit/*.md mpi/*.md pjrt/*.md
+//go:embed audit/*.md mpi/*.md pjrt/*.md rt/*.md
 var pages embed.FS
 
 // Page is the page of a rule such as pjrt/use-after-destroy, in Markdown. ok is false for a rule that there is not.

@@ -9,11 +9,12 @@ import (
 	"github.com/isthmus-ffi/isthmus/docs/checks"
 	"github.com/isthmus-ffi/isthmus/internal/mpiwatch"
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtlayer"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtlayer"
 )
 
 // TestEveryRuleHasAPage, and every page a rule.
 func TestEveryRuleHasAPage(t *testing.T) {
-	rules := append(pjrtlayer.Rules(), mpiwatch.Rules()...)
+	rules := slices.Concat(pjrtlayer.Rules(), mpiwatch.Rules(), rtlayer.Rules())
 	for _, a := range auditrules.All() {
 		rules = append(rules, "audit/"+strings.ReplaceAll(a.Name, "_", "-"))
 	}

@@ -21,6 +21,7 @@ type Object struct {
 	users    atomic.Int32 // calls under way
 	children atomic.Int32 // owned objects that belong to it and are alive
 	lenders  atomic.Int32 // objects that were lent from it
+	counts   atomic.Int32 // in an API that counts: how many the callers have
 	made     isthmus.Site
 	ended    isthmus.Site // under the shard's lock
 	endedBy  string
@@ -95,7 +96,9 @@ type shard struct {
 	m    map[key]*Object
 	dead [remembered]*Object
 	next int
-	_    [40]byte
+	// swept is how many objects there may be before [Engine.sweep] looks through them.
+	swept int
+	_     [32]byte
 }
 
 // book holds the objects, alive and lately ended.

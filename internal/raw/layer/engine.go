@@ -52,7 +52,9 @@ const told = 10
 // Engine watches the calls of one library.
 type Engine struct {
 	Spec *Spec
-	book book
+	// Counted is set for an API whose objects are counted.
+	Counted *Counted
+	book    book
 
 	report func(*isthmus.Finding)
 	adopt  [256]atomic.Bool // kinds that are made where the layer cannot see it

@@ -28,6 +28,8 @@ const (
 	Nested
 	// Seen is left to the functions of the API's own, [Func.Before] and [Func.After].
 	Seen
+	// Retain takes one more count of it, in an API that counts: see [Counted].
+	Retain
 )
 
 // Op is what a function does with one of its arguments.
@@ -54,6 +56,7 @@ type Func struct {
 	Least uintptr // the size that the objects in it need at least
 	Void  bool    // it returns nothing
 	Spent bool    // what it destroys is gone when it fails too
+	Last  bool    // it ends all objects: those that somebody has to end himself are leaks
 	// Records says that the call makes, ends or deletes objects, so that the place that makes it is worth knowing.
 	Records bool
 	Ops     []Op
@@ -146,6 +149,10 @@ func (s *Spec) parse(name string, words []string, layout func(string) (Struct, b
 			f.Void = true
 			continue
 		}
+		if w == "last" {
+			f.Last = true
+			continue
+		}
 		op, more, err := s.op(f, w)
 		if err != nil {
 			return nil, err
@@ -186,7 +193,7 @@ type more struct{ count, kind, deleter string }
 // op reads one word of a line.
 func (s *Spec) op(f *Func, w string) (Op, more, error) {
 	op, m := Op{Act: Use, From: -1}, more{}
-	acts := map[byte]Act{'-': Destroy, '~': Delete, '+': Create, '=': Borrow, '%': Nested, '*': Seen}
+	acts := map[byte]Act{'-': Destroy, '~': Delete, '+': Create, '=': Borrow, '%': Nested, '*': Seen, '&': Retain}
 	if a, ok := acts[w[0]]; ok {
 		op.Act, w = a, w[1:]
 	}

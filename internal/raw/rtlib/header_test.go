@@ -5,28 +5,64 @@ package rtlib_test
 import (
 	"bytes"
 	_ "embed"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
+	"github.com/isthmus-ffi/isthmus/internal/raw/rtlayer"
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtlib"
 )
+
+var update = flag.Bool("update", false, "write isthmus_rt_check.h")
 
 //go:embed isthmus_rt.h
 var header []byte
 
 // The header that programs include is the one that the library is made with.
 func TestHeaderIsPublished(t *testing.T) {
-	published, err := os.ReadFile("../../../include/isthmus_rt.h")
+	for _, name := range []string{"isthmus_rt.h", "isthmus_rt_check.h"} {
+		published, err := os.ReadFile("../../../include/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ours, err := os.ReadFile(name); err != nil || !bytes.Equal(published, ours) {
+			t.Errorf("include/%s is not internal/raw/rtlib/%[1]s: copy it (%v)", name, err)
+		}
+	}
+}
+
+// The header of the validation layer is made from its spec. The spec has every function that the header has, but those that
+// do nothing with an object that could be wrong.
+func TestCheckHeader(t *testing.T) {
+	want, err := rtlayer.Header(string(header))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(published, header) {
-		t.Error("include/isthmus_rt.h is not internal/raw/rtlib/isthmus_rt.h: copy it")
+	if *update {
+		for _, name := range []string{"isthmus_rt_check.h", "../../../include/isthmus_rt_check.h"} {
+			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got, err := os.ReadFile("isthmus_rt_check.h"); err != nil || string(got) != want {
+		t.Errorf("isthmus_rt_check.h is not what the spec says: go test ./internal/raw/rtlib -run TestCheckHeader -update (%v)", err)
+	}
+	spec, err := rtlayer.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range probes {
+		asks := strings.HasPrefix(args.answer, "-") || slices.Contains([]string{"rt_type", "rt_count", "rt_as_float", "rt_made_at", "rt_site"}, name)
+		if spec.Funcs[name] == nil && !asks {
+			t.Errorf("rt.spec lacks %s(%s)", name, args.params)
+		}
 	}
 }
 
@@ -73,7 +109,7 @@ func TestHeaderCompiles(t *testing.T) {
 			default:
 				t.Skip(err)
 			}
-			for _, inline := range []string{"-URT_NO_INLINE", "-DRT_NO_INLINE"} {
+			for _, inline := range []string{"-URT_NO_INLINE", "-DRT_NO_INLINE", "-DRT_CHECK"} {
 				out, err := exec.Command(cc, "-x", c.language, "-std="+c.std, "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
 					inline, "-I.", "-fsyntax-only", path).CombinedOutput()
 				if err != nil {

@@ -19,6 +19,10 @@
  *
  * ERRORS. A function that refuses says why in rt_last_error(), by thread; success does not clear it.
  *
+ * CHECKS. With RT_CHECK defined before this file is included, in all code of a program, a validation layer looks at every
+ * call: what breaks a rule is reported with the lines that called, made and ended, to standard error, or to the file that
+ * ISTHMUS_REPORT names, for `isthmus audit --with-runtime`. ISTHMUS_CHECK=off in the environment ends that.
+ *
  * C11, C17, C++17. Little-endian machines of 64 bits, GCC or Clang. Define RT_NO_INLINE to have every call made to the
  * library. */
 #ifndef ISTHMUS_RT_H
@@ -552,6 +556,9 @@ RT_API_ bool rt_grow_push_(rt_value a, rt_value v);
 RT_API_ int64_t rt_len_again_(rt_value v, int32_t t);
 RT_API_ rt_value rt_element_again_(rt_value v, int32_t t, int64_t i);
 RT_API_ uint64_t rt_aux_again_(rt_value v, int32_t t, uint64_t none);
+/* The validation layer: n words of a call at a line, before it is made (flags 0), after it (1), and after it has succeeded
+ * (3). */
+RT_API_ void rt_check_(const char *fn, const uint64_t *words, int32_t n, const char *file, int32_t line, int32_t flags);
 
 /* Each executable or shared library has its own copy: an exported variable would be split by copy relocation. Before
  * rt_init it is a table of one slot that nothing lives in. */
@@ -695,7 +702,9 @@ RT_FN_ rt_value rt_unique_get(rt_value u) { return rt_aux_(u, RT_T_UNIQUE, RT_NI
 
 #endif /* RT_NO_INLINE */
 
-#ifdef RT_SITES
+#if defined(RT_CHECK)
+#include "isthmus_rt_check.h"
+#elif defined(RT_SITES)
 #define rt_array_new(...) RT_SITE(rt_array_new(__VA_ARGS__))
 #define rt_tuple_new(...) RT_SITE(rt_tuple_new(__VA_ARGS__))
 #define rt_string_new(...) RT_SITE(rt_string_new(__VA_ARGS__))

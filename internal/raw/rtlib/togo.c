@@ -17,6 +17,7 @@ int64_t rtgo_census(rt_census_line *lines, int64_t n);
 uint32_t rtgo_site(char *file, int32_t line);
 char *rtgo_site_text(uint32_t site);
 void rtgo_wake(uint64_t token, int32_t why);
+void rtgo_check(char *fn, uint64_t *words, int32_t n, char *file, int32_t line, int32_t flags);
 
 typedef struct question {
   int32_t c;
@@ -72,4 +73,22 @@ const char *rti_site_text(uint32_t n) {
   question q = {.n = n};
   answer(site_text, &q);
   return q.text;
+}
+
+typedef struct checked {
+  const char *fn, *file;
+  const uint64_t *words;
+  int32_t n, line, flags;
+} checked;
+
+static void check(void *arg) {
+  checked *q = arg;
+  rtgo_check((char *)(uintptr_t)q->fn, (uint64_t *)(uintptr_t)q->words, q->n, (char *)(uintptr_t)q->file, q->line, q->flags);
+}
+
+// A call that is checked keeps the error of the one before it.
+void rt_check_(const char *fn, const uint64_t *words, int32_t n, const char *file, int32_t line, int32_t flags) {
+  if (off_now() == RT_E_FORKED) return;
+  flags |= (me()->depth > 0 ? 4 : 0) | (off_now() != RT_OK ? 8 : 0);
+  rti_on_thread_stack(check, &(checked){fn, file, words, n, line, flags});
 }

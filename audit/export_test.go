@@ -1,0 +1,4 @@
+package audit
+
+// Related is related, for tests.
+var Related = related
