@@ -17,6 +17,9 @@
 --   operating system thread. A call that is cancelled cancels the context of its handler in Go.
 -- * A message that is none is a 'WireError', on either side.
 --
+-- A bound thread, as @main@ is one, costs a change of the system's thread whenever it waits: a program whose main thread itself
+-- calls much, or begins many threads that do, is twice as fast in 'Control.Concurrent.runInUnboundThread'.
+--
 -- The program must be linked with @-threaded@; anything else is refused ('NonThreadedRts'): Go completes calls from threads
 -- of its own.
 module Isthmus.Bridge
@@ -267,8 +270,8 @@ checkOpen b = go (mine b : outer b)
 -- | Room for a call: waited for in STM, first come first served; who ends a call wakes one that waits, not all. Who comes
 -- when there is room, and ends when nobody waits, adds to a number. One that waits, and is cancelled, leaves its place, and what
 -- it has taken of that number, to whoever ends a call and finds it 'Away'.
-takeCredit :: Bridge -> IO ()
-takeCredit b = do
+takeCredit :: Bridge -> Word64 -> IO ()
+takeCredit b deadline = do
   checkOpen b
   n <- add (credits b) (-1)
   when (n <= 0) $ do
@@ -278,8 +281,11 @@ takeCredit b = do
         w <- newTVar Waiting
         modifyTVar' (line b) (Seq.|> w)
         pure (Just w)
-    forM_ turn $ \w ->
-      atomically (isOpen b >> readTVar w >>= \s -> when (s /= Granted) retry) `onException` (atomically (swapTVar w Away) >>= \s -> when (s == Granted) (giveCredit b))
+    forM_ turn $ \w -> (do
+      limit <- maybe (fmap Just) timeout <$> remaining deadline
+      r <- limit (atomically (isOpen b >> readTVar w >>= \s -> when (s /= Granted) retry))
+      when (r == Nothing) (throwIO tooLate))
+      `onException` (atomically (swapTVar w Away) >>= \s -> when (s == Granted) (giveCredit b))
 
 giveCredit :: Bridge -> IO ()
 giveCredit b = do
@@ -295,14 +301,16 @@ giveCredit b = do
   when (h > 0) (atomically (modifyTVar' (freed b) (+ 1)))
 
 -- | Tries until there is room: bytes become free when a call ends, or, with casts, without notice.
-withRoom :: Bridge -> IO Int32 -> IO ()
-withRoom b attempt = attempt >>= \rc -> if rc == 1 then bracket_ (add (hungry b) 1) (add (hungry b) (-1)) again else check rc
+withRoom :: Bridge -> Word64 -> IO Int32 -> IO ()
+withRoom b deadline attempt = attempt >>= \rc -> if rc == 1 then bracket_ (add (hungry b) 1) (add (hungry b) (-1)) again else check rc
   where
     again = do
       seen <- readTVarIO (freed b)
       rc <- attempt
       if rc /= 1 then check rc else do
-        tick <- registerDelay 1000
+        most <- remaining deadline
+        when (most == Just 0) (throwIO tooLate)
+        tick <- registerDelay (maybe 1000 (min 1000) most)
         atomically $ do
           isOpen b
           now <- readTVar (freed b)
@@ -321,18 +329,27 @@ call :: (Wire i, Wire o) => Bridge -> Call i o -> i -> IO o
 call b m = callUntil b m 0
 
 -- | 'call' with a deadline in microseconds, which covers the wait for room, the way there, the handler, whose context has it
--- too, and the way back. Nothing: it passed.
+-- too, and the way back. Go keeps it; an inline call that is late has run to its end all the same. Nothing: it passed.
 callTimeout :: (Wire i, Wire o) => Bridge -> Int -> Call i o -> i -> IO (Maybe o)
 callTimeout b us m i
   | us <= 0 = pure Nothing
   | otherwise = do
       now <- getMonotonicTimeNSec
-      r <- timeout us (try (callUntil b m (now + fromIntegral us * 1000) i))
+      r <- try (callUntil b m (now + fromIntegral (min us (maxBound `div` 1000)) * 1000) i)
       case r of
-        Nothing -> pure Nothing
-        Just (Right o) -> pure (Just o)
-        Just (Left e) | errorStatus e == DeadlinePassed -> pure Nothing
-                      | otherwise -> throwIO e
+        Right o -> pure (Just o)
+        Left e | errorStatus e == DeadlinePassed -> pure Nothing
+               | otherwise -> throwIO e
+
+-- | Microseconds to a deadline, 0 when it has passed; no deadline has Nothing.
+remaining :: Word64 -> IO (Maybe Int)
+remaining 0 = pure Nothing
+remaining deadline = do
+  now <- getMonotonicTimeNSec
+  pure (Just (if now >= deadline then 0 else fromIntegral ((deadline - now + 999) `div` 1000)))
+
+tooLate :: BridgeError
+tooLate = BridgeError DeadlinePassed (T.pack "there was no room in time")
 
 callUntil :: (Wire i, Wire o) => Bridge -> Call i o -> Word64 -> i -> IO o
 callUntil b m deadline i
@@ -344,6 +361,8 @@ callUntil b m deadline i
       poke (castPtr len) (0 :: CSize)
       rc <- hand inlines b (brCallInline (generation b) (callNumber m) request (fromIntegral n) out (fromIntegral room) (castPtr len) deadline)
       k <- fromIntegral <$> peek (castPtr len :: Ptr CSize)
+      late <- remaining deadline
+      when (late == Just 0) (throwIO (BridgeError DeadlinePassed (T.pack "the handler took longer")))
       if rc == 16 && k > room then slotCall b (callNumber m) deadline n (\p -> copyBytes p request n) -- the way that takes any length
       else result rc out (min room k)
   | otherwise = message i (slotCall b (callNumber m) deadline)
@@ -359,7 +378,7 @@ result rc p n = B.packCStringLen (castPtr p, n) >>= throwIO . BridgeError (toSta
 -- waker exactly once, also of one that was abandoned; of one that was not submitted we free it.
 slotCall :: Wire o => Bridge -> Word32 -> Word64 -> Int -> (Ptr Word8 -> IO ()) -> IO o
 slotCall b method deadline n write = mask $ \restore -> do
-  takeCredit b
+  takeCredit b deadline
   o <- exchange restore `onException` giveCredit b
   giveCredit b
   pure o
@@ -386,7 +405,7 @@ slotCall b method deadline n write = mask $ \restore -> do
       (rc, s) <- brSlotNew (generation b) method (fromIntegral n)
       if rc /= 1 then check rc >> pure s else do
         out <- newIORef s
-        withRoom b (brSlotNew (generation b) method (fromIntegral n) >>= \(again, t) -> again <$ writeIORef out t)
+        withRoom b deadline (brSlotNew (generation b) method (fromIntegral n) >>= \(again, t) -> again <$ writeIORef out t)
         readIORef out
 
 -- | Tells. It waits only for room.
@@ -395,7 +414,7 @@ cast b (Cast method) i = do
   checkOpen b
   message i $ \n write -> scratch n $ \p -> do
     write p
-    withRoom b (hand handing b (brCast (generation b) method p (fromIntegral n)))
+    withRoom b 0 (hand handing b (brCast (generation b) method p (fromIntegral n)))
 
 -- | Hears an event for as long as the inner action runs. Its argument gives the next event, with how many were lost before
 -- it because the queue was full; it can be cancelled.
