@@ -1,16 +1,27 @@
 """Hosts of a bridge into Go, in Python: the wire, and the functions of isthmus_bridge.h through ctypes.
 
 What isthmus bridge gen writes builds on this. Standard library only, Python 3.10, Linux.
+
+A Bridge is closed by a with statement or by close(). A call that fails raises a BridgeError, of the class of its status; a value
+that cannot be written, and a message that is none, a WireError.
 """
+from __future__ import annotations
+
 import asyncio
+import collections
 import ctypes as C
+import functools
+import hashlib
 import os
 import select
 import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Generic, Iterator, TypeVar
+
+T = TypeVar("T")
+B = TypeVar("B", bound="Bridge")
 
 MAX_DEPTH = 64
 
@@ -18,26 +29,88 @@ MAX_DEPTH = 64
 class BridgeError(Exception):
     """A call that failed. status is that of the C function, text what the other side says."""
 
-    def __init__(self, status: int, text: str):
+    def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status, self.text = status, text
 
 
-def _kind(name, status):
-    cls = type(name, (BridgeError,), {"__doc__": f"The status {status} of isthmus_bridge.h."})
-    globals()[name] = cls
-    return cls
+class Again(BridgeError):
+    """A limit of calls or bytes under way is reached."""
 
 
-_ERRORS = {n: _kind(name, n) for n, name in enumerate(
-    ("Again Closed TooBig DecodeFailed HandlerPanic DeadlinePassed Cancelled Forked SchemaMismatch VersionMismatch Busy "
-     "HandlerFailed NoMethod BadArgument NoMemory ReplyTooBig Nothing").split(), 1)}
+class Closed(BridgeError):
+    """The bridge has ended."""
+
+
+class TooBig(BridgeError):
+    """The request is longer than the limit."""
+
+
+class DecodeFailed(BridgeError):
+    """The library could not decode the request."""
+
+
+class HandlerPanic(BridgeError):
+    """The handler panicked, or ended its goroutine."""
+
+
+class DeadlinePassed(BridgeError):
+    """The deadline passed."""
+
+
+class Cancelled(BridgeError):
+    """The handler gave up because its context ended."""
+
+
+class Forked(BridgeError):
+    """This process is the child of a fork, which has no Go."""
+
+
+class SchemaMismatch(BridgeError):
+    """Host and library do not agree on the types; the text names what differs."""
+
+
+class VersionMismatch(BridgeError):
+    """Host and library are of other versions."""
+
+
+class Busy(BridgeError):
+    """The bridge is open already, or as many handlers run as may."""
+
+
+class HandlerFailed(BridgeError):
+    """The handler returned an error, whose text this is."""
+
+
+class NoMethod(BridgeError):
+    """There is no such method, or it is used in another way."""
+
+
+class BadArgument(BridgeError):
+    """A mistake of the host's."""
+
+
+class NoMemory(BridgeError):
+    """No memory."""
+
+
+class ReplyTooBig(BridgeError):
+    """The reply is longer than the limit."""
+
+
+class Nothing(BridgeError):
+    """There is none: the library's program serves no bridge."""
+
+
+_ERRORS: dict[int, type[BridgeError]] = dict(enumerate((
+    Again, Closed, TooBig, DecodeFailed, HandlerPanic, DeadlinePassed, Cancelled, Forked, SchemaMismatch,
+    VersionMismatch, Busy, HandlerFailed, NoMethod, BadArgument, NoMemory, ReplyTooBig, Nothing), 1))
 
 
 class WireError(ValueError):
     """A message that is none: the offset of the first wrong byte, and why."""
 
-    def __init__(self, offset, why):
+    def __init__(self, offset: int, why: str) -> None:
         super().__init__(f"wire: byte {offset}: {why}")
         self.offset, self.why = offset, why
 
@@ -53,29 +126,29 @@ class Unknown:
 class _Reader:
     __slots__ = ("b", "at", "end", "depth")
 
-    def __init__(self, b):
+    def __init__(self, b: bytes) -> None:
         self.b, self.at, self.end, self.depth = b, 0, len(b), 0
 
-    def take(self, n):
+    def take(self, n: int) -> bytes:
         if self.end - self.at < n:
             raise WireError(self.at, "the message ends too early")
         self.at += n
         return self.b[self.at - n:self.at]
 
-    def flag(self):
+    def flag(self) -> bool:
         n = self.take(1)[0]
         if n > 1:
             raise WireError(self.at - 1, f"a flag is {n}")
         return n == 1
 
-    def count(self, size):
+    def count(self, size: int) -> int:
         at = self.at
         n = int.from_bytes(self.take(8), "little")
         if n > (self.end - self.at) // max(size, 1):
             raise WireError(at, f"count {n} is more than the bytes that are left")
         return n
 
-    def enter(self):
+    def enter(self) -> None:
         if self.depth == MAX_DEPTH:
             raise WireError(self.at, "nested too deep")
         self.depth += 1
@@ -84,14 +157,16 @@ class _Reader:
 class _Writer:
     __slots__ = ("b", "depth")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.b, self.depth = bytearray(), 0
 
-    def enter(self):
+    def enter(self) -> None:
         if self.depth == MAX_DEPTH:
             raise WireError(len(self.b), "nested too deep")
         self.depth += 1
 
+
+_Codec = tuple[Callable[[_Writer, Any], None], Callable[[_Reader], Any]]  # what writes a type, and what reads it
 
 _SCALARS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "i8": "<b", "i16": "<h", "i32": "<i", "i64": "<q", "f32": "<f", "f64": "<d"}
 
@@ -100,31 +175,31 @@ class _Float(float):
     """A NaN of 4 bytes whose bits a float of 8 would change: those that signal."""
 
     __slots__ = ("bits",)
+    bits: bytes
 
 
-def _get_f32(r):
+def _get_f32(r: _Reader) -> float:
     b = bytes(r.take(4))
-    v = struct.unpack("<f", b)[0]
-    if v != v:
-        v = _Float(v)
-        v.bits = b
-    return v
+    v: float = struct.unpack("<f", b)[0]
+    if v == v:
+        return v
+    nan = _Float(v)
+    nan.bits = b
+    return nan
 
 
-def _put_f32(w, v):
+def _put_f32(w: _Writer, v: float) -> None:
     w.b += v.bits if isinstance(v, _Float) else struct.pack("<f", v)
-
-
-def _snake(s):
-    return "".join("_" + c.lower() if c.isupper() else c for c in s)
 
 
 class Codec:
     """Reads and writes the messages of a schema. types has the classes, by name."""
 
-    def __init__(self, schema: str, types: dict):
+    def __init__(self, schema: str, types: dict[str, Any]) -> None:
         self.schema = schema
-        self.defs, self.methods, self._made = {}, {}, {}
+        self.defs: dict[str, tuple[str, str, Any]] = {}
+        self.methods: dict[str, tuple[str, str, str, str]] = {}
+        self._made: dict[str, _Codec] = {}
         self._types = types
         for line in schema.splitlines()[1:]:
             words = line.split(" ")
@@ -136,7 +211,7 @@ class Codec:
             elif words[0] == "sum":
                 self.defs[words[1]] = ("sum", mark, words[2:])
             else:
-                self.methods[words[1]] = (words[0], mark, words[2], words[3] if words[0] == "call" else None)
+                self.methods[words[1]] = (words[0], mark, words[2], words[3] if words[0] == "call" else "")
 
     def encode(self, type_: str, value: Any) -> bytes:
         """The message of a value."""
@@ -155,7 +230,7 @@ class Codec:
             raise WireError(r.at, f"{r.end - r.at} bytes follow the message")
         return v
 
-    def _min(self, t, under=()):
+    def _min(self, t: str, under: tuple[str, ...] = ()) -> int:
         if t in _SCALARS:
             return struct.calcsize(_SCALARS[t])
         if t == "bool" or t.startswith("opt<"):
@@ -172,33 +247,33 @@ class Codec:
             return 1 + min(self._min(a, under) for a in parts)
         return sum(self._min(f, under) for _, f in parts)
 
-    def _codec(self, t):
+    def _codec(self, t: str) -> _Codec:
         if t not in self._made:
-            box = []
+            box: list[Any] = []
             self._made[t] = (lambda w, v: box[0](w, v), lambda r: box[1](r))  # types that refer to themselves
             box += self._make(t)
-            self._made[t] = tuple(box)
+            self._made[t] = (box[0], box[1])
         return self._made[t]
 
-    def _make(self, t):
+    def _make(self, t: str) -> _Codec:
         if t == "f32":
             return _put_f32, _get_f32
         if t in _SCALARS:
             s = struct.Struct(_SCALARS[t])
 
-            def put(w, v):
+            def put(w: _Writer, v: Any) -> None:
                 w.b += s.pack(v)
             return put, lambda r: s.unpack(r.take(s.size))[0]
         if t == "bool":
-            def put(w, v):
+            def put(w: _Writer, v: Any) -> None:
                 w.b.append(1 if v else 0)
             return put, lambda r: r.flag()
         if t in ("bytes", "utf8"):
-            def put(w, v):
+            def put(w: _Writer, v: Any) -> None:
                 b = v.encode() if t == "utf8" else v
                 w.b += struct.pack("<Q", len(b)) + b
 
-            def get(r):
+            def get(r: _Reader) -> Any:
                 at = r.at
                 b = bytes(r.take(r.count(1)))
                 if t == "bytes":
@@ -212,7 +287,7 @@ class Codec:
             eput, eget = self._codec(t[5:-1])
             size = self._min(t[5:-1])
 
-            def put(w, v):
+            def put(w: _Writer, v: Any) -> None:
                 w.b += struct.pack("<Q", len(v))
                 if v:
                     w.enter()
@@ -220,7 +295,7 @@ class Codec:
                         eput(w, x)
                     w.depth -= 1
 
-            def get(r):
+            def get(r: _Reader) -> Any:
                 n = r.count(size)
                 if n == 0:
                     return []
@@ -232,14 +307,14 @@ class Codec:
         if t.startswith("opt<"):
             eput, eget = self._codec(t[4:-1])
 
-            def put(w, v):
+            def put(w: _Writer, v: Any) -> None:
                 w.b.append(0 if v is None else 1)
                 if v is not None:
                     w.enter()
                     eput(w, v)
                     w.depth -= 1
 
-            def get(r):
+            def get(r: _Reader) -> Any:
                 if not r.flag():
                     return None
                 r.enter()
@@ -250,7 +325,7 @@ class Codec:
         kind, mark, parts = self.defs[t]
         return self._sum(t, mark, parts) if kind == "sum" else self._struct(t, mark, parts)
 
-    def _struct(self, t, mark, parts):
+    def _struct(self, t: str, mark: str, parts: list[tuple[str, str]]) -> _Codec:
         cls = self._types[t]
         names = list(cls.__dataclass_fields__)
         codecs = [self._codec(f) for _, f in parts]
@@ -258,7 +333,7 @@ class Codec:
         while mark and must and parts[must - 1][1].startswith("opt<"):
             must -= 1
 
-        def put(w, v):
+        def put(w: _Writer, v: Any) -> None:
             if not isinstance(v, cls):
                 raise TypeError(f"{type(v).__name__} is not {t}")
             w.enter()
@@ -271,7 +346,7 @@ class Codec:
                 w.b[at:at + 8] = struct.pack("<Q", len(w.b) - at - 8)
             w.depth -= 1
 
-        def get(r):
+        def get(r: _Reader) -> Any:
             r.enter()
             if not mark:
                 v = cls(*[c[1](r) for c in codecs])
@@ -284,11 +359,11 @@ class Codec:
             return v
         return put, get
 
-    def _sum(self, t, mark, alts):
+    def _sum(self, t: str, mark: str, alts: list[str]) -> _Codec:
         classes = [self._types[a] for a in alts]
         codecs = [self._codec(a) for a in alts]
 
-        def put(w, v):
+        def put(w: _Writer, v: Any) -> None:
             if mark and isinstance(v, Unknown):
                 if v.tag < len(alts):
                     raise TypeError(f"alternative {v.tag} of {t} is known")
@@ -305,7 +380,7 @@ class Codec:
             if mark:
                 w.b[at:at + 8] = struct.pack("<Q", len(w.b) - at - 8)
 
-        def get(r):
+        def get(r: _Reader) -> Any:
             tag = r.take(1)[0]
             if tag >= len(alts):
                 if mark:
@@ -369,7 +444,7 @@ _FUNCTIONS = {  # those of C alone keep the interpreter's lock: they are shorter
 
 
 class _Library:
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         slow, fast = C.CDLL(path), C.PyDLL(path)
         for name, (leaves, args) in _FUNCTIONS.items():
             f = getattr(slow if leaves else fast, name)
@@ -377,52 +452,60 @@ class _Library:
             setattr(self, name[3:], f)
         self.waker_eventfd = C.cast(slow.br_waker_eventfd, _p)
 
-    def check(self, status, text=None):
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...
+
+    def check(self, status: int, text: str = "") -> None:
         if status:
-            raise _ERRORS.get(status, BridgeError)(status, text or self.status_text(status).decode()) if status in _ERRORS \
-                else BridgeError(status, text or "")
+            raise _ERRORS.get(status, BridgeError)(status, text or self.status_text(status).decode())
 
 
+@functools.lru_cache(None)
 def method_id(name: str) -> int:
     """The number of a method."""
-    import hashlib
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") | 1
 
 
-class Subscription:
-    """Events that this host hears. Iterate it, or await anext()."""
+class Subscription(Generic[T]):
+    """Events that this host hears. Iterate it, also with async for; end it with close() or a with statement. One thread or task
+    at a time hears them."""
 
-    def __init__(self, bridge, name, capacity):
-        self._bridge, self._type = bridge, bridge._codec.methods[name][2]
-        self.lost, self._fd = 0, os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def __init__(self, bridge: Bridge, name: str, capacity: int) -> None:
+        self._bridge, self._type, self.lost, self._id = bridge, bridge._codec.methods[name][2], 0, 0
+        # The library may write into one of before still, until the bridge is closed: they are used again, and closed then.
+        self._fd = bridge._bells.pop() if bridge._bells else os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         sub = _u64()
-        bridge._lib.check(bridge._lib.subscribe(bridge._generation, method_id(name), capacity, C.byref(sub)))
+        status = bridge._lib.subscribe(bridge._generation, method_id(name), capacity, C.byref(sub))
+        if status:
+            bridge._rest(self._fd)
+        bridge._lib.check(status)
         self._id = sub.value
 
-    def poll(self):
+    def poll(self) -> T | None:
         """The next event, or None. lost counts those that the queue had no place for."""
         lib, e = self._bridge._lib, _p()
         status = lib.event_next(self._bridge._generation, self._id, C.byref(e))
-        if status == 17:
+        if status == 17 or not self._id:
             return None
         lib.check(status)
         ev = C.cast(e, C.POINTER(_Event)).contents
         try:
             self.lost += ev.lost
-            return self._bridge._codec.decode(self._type, C.string_at(ev.data, ev.len) if ev.len else b"")
+            value: T = self._bridge._codec.decode(self._type, C.string_at(ev.data, ev.len) if ev.len else b"")
+            return value
         finally:
             lib.event_free(e)
 
-    def _arm(self):
+    def _arm(self) -> bool:
         """True when an event is there, or the bridge is closed: poll says which."""
         return self._bridge._lib.event_wake(self._bridge._generation, self._id, self._fd, 1) not in (0, 11)
 
-    def next(self, timeout=None):
+    def next(self, timeout: float | None = None) -> T | None:
         """The next event; None when there was none in time."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             v = self.poll()
-            if v is not None:
+            if v is not None or not self._id:
                 return v
             if self._arm():
                 continue
@@ -431,25 +514,28 @@ class Subscription:
                 return self.poll()
             self._drain()
 
-    def _drain(self):
+    def _drain(self) -> None:
         try:
             os.eventfd_read(self._fd)
         except BlockingIOError:
             pass
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[T]:
         return self
 
-    def __next__(self):
+    def __next__(self) -> T:
         try:
-            return self.next()
+            v = self.next()
         except Closed:
             raise StopIteration from None
+        if v is None:
+            raise StopIteration
+        return v
 
-    def __aiter__(self):
+    def __aiter__(self) -> AsyncIterator[T]:
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> T:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -458,6 +544,8 @@ class Subscription:
                 raise StopAsyncIteration from None
             if v is not None:
                 return v
+            if not self._id:
+                raise StopAsyncIteration
             if self._arm():
                 continue
             ready = asyncio.Event()
@@ -468,18 +556,28 @@ class Subscription:
                 loop.remove_reader(self._fd)
             self._drain()
 
-    def close(self):
+    def __enter__(self) -> Subscription[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Ends it. What waits is gone."""
         if self._id:
-            self._bridge._lib.unsubscribe(self._bridge._generation, self._id)
-            self._id = 0
+            sub, self._id = self._id, 0
+            self._bridge._lib.unsubscribe(self._bridge._generation, sub)
+            self._bridge._rest(self._fd)
 
 
 class Bridge:
-    """A bridge that is open. Any thread may use it; call_async is for one event loop at a time."""
+    """A bridge that is open. Any thread may use it; call_async is for one event loop at a time.
 
-    def __init__(self, library, codec: Codec, max_request=0, max_reply=0, max_in_flight=0, max_bytes=0, name="python"):
-        import hashlib
+    The limits can lower the library's, not raise them; 0 leaves them.
+    """
+
+    def __init__(self, library: str | os.PathLike[str], codec: Codec, max_request: int = 0, max_reply: int = 0, max_in_flight: int = 0,
+                 max_bytes: int = 0, name: str = "python") -> None:
         self._lib, self._codec = _Library(os.fspath(library)), codec
         text = codec.schema.encode()
         args = _InitArgs(size=C.sizeof(_InitArgs), version=1, byte_order=0x01020304, schema=text, schema_len=len(text),
@@ -488,154 +586,191 @@ class Bridge:
         args.fingerprint[:] = hashlib.sha256(text).digest()[:16]
         err, gen = _Error(size=C.sizeof(_Error), version=1), _u64()
         self._lib.check(self._lib.init(C.byref(args), C.byref(err), C.byref(gen)), err.text.decode(errors="replace"))
-        self._generation, self.report = gen.value, None
-        self._pending, self._loop, self._lock = {}, None, threading.Lock()
-        self._credits = []  # futures of those who wait for room
+        self._generation: int = gen.value
+        self.report: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending: dict[int, asyncio.Future[None]] = {}
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()  # for room
+        self._bells: list[int] = []  # of subscriptions that have ended
 
-    def __enter__(self):
+    def __enter__(self: B) -> B:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self, drain: float = 0):
-        """Ends the bridge, and returns a report of what it found under way."""
+    def close(self, drain: float = 0) -> dict[str, Any]:
+        """Ends the bridge, and returns a report of what it found under way. drain is how many seconds to wait for that; 0: the
+        library's time. While an event loop has calls under way it is for that loop's thread."""
         with self._lock:
             gen, self._generation = self._generation, 0
         if not gen:
             return self.report
         r = _Report(size=C.sizeof(_Report), version=1)
         self._lib.check(self._lib.deinit(gen, int(drain * 1e9), C.byref(r)))
-        self.report = {n: getattr(r, n) for n, _ in _Report._fields_[2:]}
-        self.report["methods"] = self.report["methods"].decode()
+        self.report.update({f[0]: getattr(r, f[0]) for f in _Report._fields_[2:]}, methods=r.methods.decode())
+        while self._bells:
+            os.close(self._bells.pop())
         if self._loop is not None:
             loop, self._loop = self._loop, None
             if not loop.is_closed():
                 self._bell()
                 loop.remove_reader(self._lib.doorbell_fd(0))
+                while self._waiting:  # they find it closed
+                    self._room()
         return self.report
 
-    def stats(self) -> dict:
+    def stats(self) -> dict[str, int]:
+        """The numbers of br_stats, of the process."""
         s = _Stats(size=C.sizeof(_Stats), version=1)
         self._lib.check(self._lib.stats(C.byref(s)))
-        return {n: getattr(s, n) for n, _ in _Stats._fields_[2:]}
+        return {f[0]: getattr(s, f[0]) for f in _Stats._fields_[2:]}
 
-    def _slot(self, name, message, timeout):
-        kind, _, in_, _ = self._codec.methods[name]
-        body = self._codec.encode(in_, message)
+    def _rest(self, fd: int) -> None:
+        if self._generation:
+            self._bells.append(fd)
+        else:
+            os.close(fd)
+
+    def _slot(self, name: str, body: bytes, deadline: int) -> _Slot:
         out = _p()
         self._lib.check(self._lib.slot_new(self._generation, method_id(name), len(body), C.byref(out)))
-        s = C.cast(out, C.POINTER(_Slot))
+        s = _Slot.from_address(out.value or 0)
         if body:
-            C.memmove(s.contents.request, body, len(body))
-        if timeout is not None:
-            s.contents.deadline_ns = max(1, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(timeout * 1e9))
+            C.memmove(s.request, body, len(body))
+        s.deadline_ns = deadline
         return s
 
-    def _result(self, name, s):
-        c = s.contents
-        reply = C.string_at(c.reply, c.reply_len) if c.reply_len else b""
-        status = c.status
-        self._lib.slot_free(s)
-        self._lib.check(status, reply.decode(errors="replace"))
+    def _result(self, name: str, s: _Slot) -> Any:
+        reply = C.string_at(s.reply, s.reply_len) if s.reply_len else b""
+        status = s.status
+        self._lib.slot_free(C.addressof(s))
+        self._lib.check(status, reply.decode(errors="replace") if status else "")
         return self._codec.decode(self._codec.methods[name][3], reply)
 
-    def _submit(self, s):
-        status = self._lib.submit(s)
+    def _submit(self, s: _Slot) -> None:
+        status = self._lib.submit(C.addressof(s))
         if status:
-            self._lib.slot_free(s)
+            self._lib.slot_free(C.addressof(s))
             self._lib.check(status)
 
-    def call(self, name, message, timeout=None):
-        """Calls, and waits for the reply. Again: too much is under way."""
-        s = self._slot(name, message, timeout)
+    def call(self, name: str, message: Any, timeout: float | None = None) -> Any:
+        """Calls, and waits for the reply, timeout seconds at most. Again: too much is under way."""
+        s = self._slot(name, self._codec.encode(self._codec.methods[name][2], message), _deadline(timeout))
+        at = C.addressof(s)
         self._submit(s)
         try:
             while True:  # in slices, so that signals are handled
-                status = self._lib.wait(s, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 50_000_000)
+                status = self._lib.wait(at, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 50_000_000)
                 if status != 6:
                     break
         except BaseException:
-            if self._lib.abandon(s) != 0:
-                self._lib.slot_free(s)
+            if self._lib.abandon(at) != 0:
+                self._lib.slot_free(at)
             raise
         self._lib.check(status)
         return self._result(name, s)
 
-    def call_inline(self, name, message, timeout=None):
+    def call_inline(self, name: str, message: Any, timeout: float | None = None) -> Any:
         """Calls an inline method, on this thread."""
         _, _, in_, out = self._codec.methods[name]
         body, room = self._codec.encode(in_, message), 256
-        deadline = 0 if timeout is None else time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(timeout * 1e9)
-        buf, n, more = C.create_string_buffer(room), C.c_size_t(), C.POINTER(_Slot)()
-        status = self._lib.call_inline_more(self._generation, method_id(name), body, len(body), buf, room, C.byref(n), deadline, C.byref(more))
-        if more:  # what is longer than the buffer
-            return self._result(name, more)
+        buf, n, more = C.create_string_buffer(room), C.c_size_t(), _p()
+        status = self._lib.call_inline_more(
+            self._generation, method_id(name), body, len(body), buf, room, C.byref(n), _deadline(timeout), C.byref(more))
+        if more.value:  # what is longer than the buffer
+            return self._result(name, _Slot.from_address(more.value))
         reply = buf.raw[:n.value]
-        self._lib.check(status, reply.decode(errors="replace"))
+        self._lib.check(status, reply.decode(errors="replace") if status else "")
         return self._codec.decode(out, reply)
 
-    def cast(self, name, message):
+    def cast(self, name: str, message: Any) -> None:
         """Tells. Again: too much is under way."""
         body = self._codec.encode(self._codec.methods[name][2], message)
         self._lib.check(self._lib.cast(self._generation, method_id(name), body, len(body)))
 
-    def subscribe(self, name, capacity=64) -> Subscription:
+    def subscribe(self, name: str, capacity: int = 64) -> Subscription[Any]:
+        """Hears an event. capacity is how many wait at most."""
         return Subscription(self, name, capacity)
 
-    async def call_async(self, name, message, timeout=None):
-        """Calls without blocking the event loop. Cancelling the task cancels the handler's context. Waits for room."""
-        loop = asyncio.get_running_loop()
+    async def call_async(self, name: str, message: Any, timeout: float | None = None) -> Any:
+        """Calls without blocking the event loop. Cancelling the task cancels the handler's context. Waits for room, first come
+        first served, which the timeout covers too."""
+        loop, deadline = asyncio.get_running_loop(), _deadline(timeout)
         if self._loop is not loop:
             self._loop = loop
             loop.add_reader(self._lib.doorbell_fd(self._generation), self._bell)
+        body, waited = self._codec.encode(self._codec.methods[name][2], message), False
         while True:
             try:
-                s = self._slot(name, message, timeout)
+                s = self._slot(name, body, deadline)
                 break
             except Again:
-                room = loop.create_future()
-                self._credits.append(room)
-                if not self._pending:
-                    loop.call_later(0.001, lambda: room.done() or room.set_result(None))
-                await room
-        s.contents.flags = 1
-        future = loop.create_future()
-        key = C.cast(s, _p).value
-        self._pending[key] = future
+                await self._turn(loop, deadline, waited)
+                waited = True
+        s.flags = 1
+        future: asyncio.Future[None] = loop.create_future()
+        at = C.addressof(s)
+        self._pending[at] = future
         try:
             self._submit(s)
         except BaseException:
-            del self._pending[key]
+            del self._pending[at]
             raise
         try:
             await future
         except asyncio.CancelledError:
-            if self._lib.abandon(s) == 0:
-                self._pending.pop(key, None)
+            if self._lib.abandon(at) == 0:
+                self._pending.pop(at, None)
                 self._room()
-            elif key not in self._pending:  # the bell has given it to us already
-                self._lib.slot_free(s)
+            elif at not in self._pending:  # the bell has given it to us already
+                self._lib.slot_free(at)
             raise
         return self._result(name, s)
 
-    def _room(self):
-        if self._credits:
-            f = self._credits.pop()
-            f.done() or f.set_result(None)
+    async def _turn(self, loop: asyncio.AbstractEventLoop, deadline: int, waited: bool) -> None:
+        """Waits until there may be room; who has waited before is the next."""
+        room: asyncio.Future[None] = loop.create_future()
+        (self._waiting.appendleft if waited else self._waiting.append)(room)
+        if not self._pending:
+            loop.call_later(0.001, self._room)
+        left = (deadline - time.clock_gettime_ns(time.CLOCK_MONOTONIC)) / 1e9 if deadline else None
+        try:
+            await asyncio.wait_for(room, left)
+        except asyncio.TimeoutError:
+            raise DeadlinePassed(6, "there was no room in time") from None
+        except asyncio.CancelledError:
+            if room.done() and not room.cancelled():
+                self._room()  # it was its turn: the next one's
+            raise
 
-    def _bell(self):
+    def _room(self) -> None:
+        while self._waiting:
+            f = self._waiting.popleft()
+            if not f.done():
+                f.set_result(None)
+                return
+
+    def _bell(self) -> None:
         try:
             os.eventfd_read(self._lib.doorbell_fd(0))
         except BlockingIOError:
             pass
         while True:
-            p = self._lib.done_next(0)
-            if not p:
+            at = self._lib.done_next(0)
+            if not at:
                 return
-            future = self._pending.pop(p, None)
+            future = self._pending.pop(at, None)
             if future is None or future.cancelled():
-                self._lib.slot_free(p)
+                self._lib.slot_free(at)
             else:
                 future.set_result(None)
             self._room()
+
+
+def _deadline(timeout: float | None) -> int:
+    """Of CLOCK_MONOTONIC, in nanoseconds; 0 is none."""
+    if timeout is None:
+        return 0
+    return min(max(1, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(min(timeout, 9e9) * 1e9)), 1 << 63)

@@ -353,20 +353,32 @@ tooLate = BridgeError DeadlinePassed (T.pack "there was no room in time")
 
 callUntil :: (Wire i, Wire o) => Bridge -> Call i o -> Word64 -> i -> IO o
 callUntil b m deadline i
-  | callInline m = message i $ \n write -> scratch (8 + n + room) $ \len -> do
-      let request = len `plusPtr` 8
+  | callInline m = message i $ \n write -> scratch (16 + n + room) $ \len -> do
+      let more = len `plusPtr` 8
+          request = len `plusPtr` 16
           out = request `plusPtr` n
       write request
       checkOpen b
       poke (castPtr len) (0 :: CSize)
-      rc <- hand inlines b (brCallInline (generation b) (callNumber m) request (fromIntegral n) out (fromIntegral room) (castPtr len) deadline)
-      k <- fromIntegral <$> peek (castPtr len :: Ptr CSize)
+      poke (castPtr more) nullPtr
+      r <- mask_ $ do -- a slot is ended
+        rc <- hand inlines b (brCallInline (generation b) (callNumber m) request (fromIntegral n) out (fromIntegral room) (castPtr len) deadline (castPtr more))
+        s <- peek (castPtr more)
+        k <- fromIntegral <$> peek (castPtr len :: Ptr CSize)
+        if s == nullPtr then result rc out (min room k) else ended s -- what does not fit
       late <- remaining deadline
       when (late == Just 0) (throwIO (BridgeError DeadlinePassed (T.pack "the handler took longer")))
-      if rc == 16 && k > room then slotCall b (callNumber m) deadline n (\p -> copyBytes p request n) -- the way that takes any length
-      else result rc out (min room k)
+      pure r
   | otherwise = message i (slotCall b (callNumber m) deadline)
-  where room = 2048
+  where room = 512
+
+-- | What a slot that is done ended with. It is freed.
+ended :: Wire o => Ptr Slot -> IO o
+ended s = do
+  status <- peekByteOff s 56
+  reply <- peekByteOff s 40
+  n <- peekByteOff s 48 :: IO Word64
+  result status reply (if reply == nullPtr then 0 else fromIntegral n) `finally` brSlotFree s
 
 result :: Wire o => Int32 -> Ptr Word8 -> Int -> IO o
 result 0 p n = decodeFrom p n >>= either throwIO pure
@@ -396,11 +408,7 @@ slotCall b method deadline n write = mask $ \restore -> do
       rc <- hand handing b (brSubmit s) `onException` kept
       when (rc /= 0) $ kept >> failure rc
       () <- restore (await b done) `onException` (do { gone <- brAbandon s; when (gone /= 0) end })
-      status <- peekByteOff s 56
-      reply <- peekByteOff s 40
-      len <- peekByteOff s 48 :: IO Word64
-      o <- result status reply (if reply == nullPtr then 0 else fromIntegral len) `onException` end
-      o <$ end
+      ended s
     withSlot = do
       (rc, s) <- brSlotNew (generation b) method (fromIntegral n)
       if rc /= 1 then check rc >> pure s else do

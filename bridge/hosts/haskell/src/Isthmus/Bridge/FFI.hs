@@ -19,7 +19,7 @@ data Node
 
 foreign import ccall safe "br_init" brInit :: Ptr () -> Ptr () -> Ptr Word64 -> IO Int32
 foreign import ccall safe "br_deinit" brDeinit :: Word64 -> Word64 -> Ptr () -> IO Int32
-foreign import ccall safe "br_call_inline" brCallInline :: Word64 -> Word32 -> Ptr Word8 -> CSize -> Ptr Word8 -> CSize -> Ptr CSize -> Word64 -> IO Int32
+foreign import ccall safe "br_call_inline_more" brCallInline :: Word64 -> Word32 -> Ptr Word8 -> CSize -> Ptr Word8 -> CSize -> Ptr CSize -> Word64 -> Ptr (Ptr Slot) -> IO Int32
 foreign import ccall unsafe "br_slot_new" slotNew :: Word64 -> Word32 -> Word64 -> MutableByteArray# RealWorld -> IO Int32
 foreign import ccall unsafe "br_submit" brSubmit :: Ptr Slot -> IO Int32
 foreign import ccall unsafe "br_abandon" brAbandon :: Ptr Slot -> IO Int32
