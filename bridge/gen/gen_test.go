@@ -10,6 +10,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/bridge"
 	"github.com/isthmus-ffi/isthmus/bridge/gen"
 	"github.com/isthmus-ffi/isthmus/bridge/internal/sample"
+	"github.com/isthmus-ffi/isthmus/bridge/schema"
 )
 
 // workplace has the corpus and a language's module of the sample.
@@ -100,4 +101,36 @@ func TestB05EveryLanguage(t *testing.T) {
 		run(t, dir, "ghc", "-O0", "-Wall", "-outputdir", dir, "-i"+dir+":"+absolute(t, "../hosts/haskell/src"), "-o", "corpus_hs", absolute(t, "testdata/Corpus.hs"))
 		run(t, dir, filepath.Join(dir, "corpus_hs"), "corpus")
 	})
+}
+
+// TestB09PythonNames has fields and methods whose names Python's classes have too.
+func TestB09PythonNames(t *testing.T) {
+	s, err := schema.Parse(`isthmus-bridge 1
+bridge odd 0
+struct Odd bytes:u64 data:bytes field:utf8 list:list<list<u32>> int:i64 str:opt<utf8> class:bool
+call call Odd Odd
+cast cast Odd
+call close Odd Odd
+call import Odd Odd
+event stats Odd
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gen.Generate("python", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "python3", "-c", `import sys; sys.path[:0] = ['.', '`+absolute(t, "../hosts/python")+`']
+import isthmus_bridge, odd_bridge
+v = odd_bridge.Odd(bytes=3, data=b"x", field="f", list=[[1], [2, 3]], int=-1, str=None, class_=True)
+assert odd_bridge.CODEC.decode("Odd", odd_bridge.CODEC.encode("Odd", v)) == v and odd_bridge.Odd().list == []
+for name in "call call_inline call_async cast close stats subscribe".split():
+    assert getattr(odd_bridge.Bridge, name) is getattr(isthmus_bridge.Bridge, name), name
+for name in "call_ call__async cast_ close_ close_async import_ import_async stats_".split():
+    assert hasattr(odd_bridge.Bridge, name), name`)
 }

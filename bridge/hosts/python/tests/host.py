@@ -119,6 +119,50 @@ for _ in range(2):
         time.sleep(0.01)
     assert s["slots"] == 0 and s["in_flight"] == 0 and s["bytes"] == 0, s
 
+
+
+async def wait_for_room(b):
+    async def full():
+        hog = asyncio.create_task(b.obey_async(order("ctx")))
+        while b.stats()["running"] == 0:
+            await asyncio.sleep(0.001)
+        return hog
+
+    async def fails(error, task):
+        try:
+            await task
+            raise AssertionError(f"no {error.__name__}")
+        except error:
+            pass
+    hog = await full()
+    await fails(ib.DeadlinePassed, b.echo_async(sb.Ping(), timeout=0.02))  # the wait for room counts
+    first, second = [asyncio.create_task(b.echo_async(sb.Ping())) for _ in range(2)]
+    await asyncio.sleep(0)
+    first.cancel()  # who has gone is not woken in place of the next
+    hog.cancel()
+    assert await asyncio.wait_for(second, 60) == sb.Pong(1)
+    hog = await full()
+    waits = asyncio.create_task(b.echo_async(sb.Ping()))
+    await asyncio.sleep(0)
+    b.close(0.001)
+    await fails(ib.Closed, asyncio.wait_for(waits, 60))
+    await fails(ib.BridgeError, asyncio.wait_for(hog, 60))
+
+
+with sb.Bridge(library, max_in_flight=1) as b:
+    asyncio.run(wait_for_room(b))
+    raises(ib.Closed, lambda: b.tick())
+
+files = len(os.listdir("/proc/self/fd"))
+for _ in range(3):
+    with sb.Bridge(library) as b:
+        for _ in range(20):
+            with b.tick() as sub:
+                assert sub.next(timeout=0) is None
+        kept = b.tick()
+    kept.close()
+assert len(os.listdir("/proc/self/fd")) <= files + 10, "descriptors are left"
+
 codec = sb.CODEC
 sb.CODEC = ib.Codec(sb.SCHEMA.replace("note:utf8", "note:bytes"), vars(sb))
 sb.Bridge.__init__.__globals__["CODEC"] = sb.CODEC
