@@ -43,6 +43,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/noclose"
 	"github.com/isthmus-ffi/isthmus/audit/rules/noescape"
 	"github.com/isthmus-ffi/isthmus/audit/rules/pinheader"
+	"github.com/isthmus-ffi/isthmus/audit/rules/puregosignature"
 	"github.com/isthmus-ffi/isthmus/audit/rules/rawpointerapi"
 	"github.com/isthmus-ffi/isthmus/audit/rules/safetycomment"
 	"github.com/isthmus-ffi/isthmus/audit/rules/signedlength"
@@ -84,6 +85,7 @@ func All() []*analysis.Analyzer {
 		structsize.Analyzer,
 		mirrorlayout.Analyzer,
 		mirrorconstant.Analyzer,
+		puregosignature.Analyzer,
 		lennarrowing.Analyzer,
 		signedlength.Analyzer,
 		largercast.Analyzer,

@@ -98,6 +98,40 @@ func TestConstants(t *testing.T) {
 	}
 }
 
+// TestFunctions checks what declarations say that functions take and give.
+func TestFunctions(t *testing.T) {
+	p := read(t, "linux", "amd64", `
+#define API(t) extern t
+typedef struct { int a; } s;
+API(long) plain(s *p, unsigned char c, double d[4], void (*f)(int));
+int *none(void), unknown(), rest(const char *format, ...);
+int broken(int a 3) { return 0; }
+`)
+	for name, want := range map[string]string{
+		"plain": "long(s* unsigned char double* pointer to a function)", "none": "int*()", "rest": "int(char* ...)", "unknown": "?", "broken": "?", "s": "?",
+	} {
+		got := "?"
+		if params, result, variadic, ok := p.Func(name).Signature(); ok {
+			var list []string
+			for _, p := range params {
+				got = p.String()
+				if p.Pointer() && got == "pointer" {
+					e, _ := p.Elem()
+					got = e.String() + "*"
+				}
+				list = append(list, got)
+			}
+			if variadic {
+				list = append(list, "...")
+			}
+			got = result.String() + "(" + strings.Join(list, " ") + ")"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestIncludes(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

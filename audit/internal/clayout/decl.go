@@ -27,6 +27,7 @@ type Program struct {
 
 	tags     map[string]*Type // "struct s"
 	typedefs map[string]*Type
+	funcs    map[string]*Type
 	consts   map[string]int64
 	enums    map[string][]string // the constants of "enum e"
 	packs    []int64
@@ -41,7 +42,7 @@ func New(c Config) (p *Program, ok bool) {
 	}
 	p = &Program{
 		c: c, m: m, macros: map[string]*macro{}, once: map[string]bool{}, tags: map[string]*Type{}, typedefs: map[string]*Type{},
-		consts: map[string]int64{}, enums: map[string][]string{},
+		funcs: map[string]*Type{}, consts: map[string]int64{}, enums: map[string][]string{},
 	}
 	for name, text := range predefined(c, m) {
 		p.macros[name] = &macro{body: lex(text)}
@@ -147,6 +148,9 @@ func (p *Program) Lookup(name string) *Type {
 	}
 	return nil
 }
+
+// Func is the type of a function that is declared or defined, or nil.
+func (p *Program) Func(name string) *Type { return p.funcs[name] }
 
 // Const is the value of a constant: of an enum, or a macro that has one.
 func (p *Program) Const(name string) (int64, bool) {
@@ -365,6 +369,8 @@ func (x *parser) declaration(members *[]member) {
 			if name != "" || bits >= 0 {
 				*members = append(*members, member{name: name, t: t, bits: bits, packed: own.packed, align: own.align})
 			}
+		case !typedef && name != "" && t.kind == function:
+			x.p.funcs[name] = t
 		case typedef && name != "":
 			if own.align > 0 && t.why() == "" {
 				c := *t

@@ -390,6 +390,44 @@ func (x *parser) nested() bool {
 	}
 }
 
+// parameters reads those of a function, which are all the tokens there are.
+func (x *parser) parameters() (list []*Type, variadic, ok bool) {
+	for x.i < len(x.t) {
+		if x.accept("...") {
+			return list, true, x.i == len(x.t)
+		}
+		base, _, _ := x.specifiers()
+		if base == nil {
+			return nil, false, false
+		}
+		_, t := x.declarator(base)
+		for {
+			if _, more := x.attribute(); !more {
+				break
+			}
+		}
+		switch {
+		case t.kind == void && len(list) == 0 && x.i == len(x.t):
+			return nil, false, true
+		case t.kind == array || t.kind == function:
+			t = &Type{kind: pointer, name: "pointer", size: x.p.m.ptr, align: x.p.m.ptr, elem: t.decayed()}
+		}
+		list = append(list, t)
+		if !x.accept(",") && x.i < len(x.t) {
+			return nil, false, false
+		}
+	}
+	return list, false, len(list) > 0 // f() says nothing
+}
+
+// decayed is what a parameter of this type points to.
+func (t *Type) decayed() *Type {
+	if t.kind == array {
+		return t.elem
+	}
+	return t
+}
+
 // suffix reads the brackets behind a name.
 func (x *parser) suffix(base *Type) *Type {
 	x.depth++
@@ -426,9 +464,13 @@ func (x *parser) suffix(base *Type) *Type {
 		}
 		return t
 	case "(":
+		t := &Type{kind: function, name: "function"}
+		start := x.i + 1
 		x.skip()
-		x.suffix(base)
-		return &Type{kind: function, name: "function"}
+		t.result = x.suffix(base)
+		inner := &parser{p: x.p, t: x.t[start:max(x.i-1, start)], depth: x.depth}
+		t.params, t.variadic, t.declared = inner.parameters()
+		return t
 	}
 	return base
 }

@@ -33,7 +33,24 @@ type Type struct {
 	complete    bool
 	union       bool
 	fields      []Field
+
+	params   []*Type // of a function
+	result   *Type
+	variadic bool
+	declared bool // params are known
 }
+
+// Signature is what a function takes and gives, arrays and functions among its parameters being pointers. ok is false where
+// its declaration does not say.
+func (t *Type) Signature() (params []*Type, result *Type, variadic, ok bool) {
+	if t == nil || t.kind != function || !t.declared {
+		return nil, nil, false, false
+	}
+	return t.params, t.result, t.variadic, true
+}
+
+// Void reports whether the type is void.
+func (t *Type) Void() bool { return t != nil && t.kind == void }
 
 // Field is a member of a struct or union.
 type Field struct {

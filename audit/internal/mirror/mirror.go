@@ -132,6 +132,23 @@ func (r *reader) program(dir, header string) (*clayout.Program, error) {
 	return r.read(dir, header, clayout.SystemInclude(goos, goarch))
 }
 
+// Header reads a header that a file in folder dir of the unit names, or C text where the name is empty.
+func Header(u *native.Unit, dir, header string, text ...string) (*clayout.Program, error) {
+	r := &reader{u: u, texts: map[string]*clayout.Program{}}
+	if header != "" {
+		return r.program(dir, header)
+	}
+	goos, goarch := r.platform()
+	p, ok := clayout.New(clayout.Config{GOOS: goos, GOARCH: goarch})
+	if !ok {
+		return nil, fmt.Errorf("the C of %s/%s is not known", goos, goarch)
+	}
+	for _, t := range text {
+		p.Add("", t)
+	}
+	return p, nil
+}
+
 // own reads the C text of the package without what the system's headers say.
 func (r *reader) own(dir string) (*clayout.Program, error) { return r.read(dir, "", nil) }
 

@@ -11,6 +11,8 @@
 //	lasterror dlerror       tells about the last call of the same thread
 //	status MPI_Send         the result says whether the call worked
 //	length sqlite3_value_bytes     the result is signed and never negative
+//
+// Its headers declare functions, for Go that calls them without cgo.
 package spec
 
 import (
@@ -24,7 +26,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/internal/ctext"
 )
 
-//go:embed lib/*.txt
+//go:embed lib/*.txt lib/*.h
 var lib embed.FS
 
 // Book is all that the files say.
@@ -38,6 +40,7 @@ type Book struct {
 	roles     map[string]map[int]ctext.Role
 	text      map[string]map[int]bool
 	Free      map[string]bool // functions that free their first argument
+	Headers   []string        // C text that declares functions
 	affine    []string        // the beginnings of names of functions that want one thread
 }
 
@@ -73,6 +76,17 @@ func read(files fs.FS) (*Book, error) {
 				return nil, fmt.Errorf("spec: %s:%d: not understood: %s", name, n, strings.TrimSpace(line))
 			}
 		}
+	}
+	headers, err := fs.Glob(files, "lib/*.h")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range headers {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		b.Headers = append(b.Headers, string(text))
 	}
 	return b, nil
 }
