@@ -8,11 +8,12 @@ import (
 	"github.com/isthmus-ffi/isthmus/bridge/wire"
 )
 
-// job is one use of a method: decode, run, free, each once. The reply of run, appended to dst where there is room, is good
-// until free, which is not called when the handler has not returned.
+// job is one use of a method: decode, run, encode, free, each once. encode appends the reply to dst where there is room; with
+// reuse it may be in memory of the job's, good until free. free is not called when the handler has not returned.
 type job interface {
 	decode(request []byte) error
-	run(ctx context.Context, dst []byte) ([]byte, error)
+	run(ctx context.Context) error
+	encode(dst []byte, reuse bool) ([]byte, error)
 	free()
 }
 
@@ -77,20 +78,24 @@ type callJob[Req, Resp any] struct {
 	req     Req
 	resp    Resp
 	reply   []byte
+	last    int // length of the reply before
 }
 
 func (j *callJob[Req, Resp]) decode(request []byte) error { return j.in.decode(request, &j.req) }
 
-func (j *callJob[Req, Resp]) run(ctx context.Context, dst []byte) ([]byte, error) {
-	var err error
-	if j.resp, err = j.handler(ctx, j.req); err != nil {
-		return nil, err
-	}
-	own := dst == nil
-	if own {
+func (j *callJob[Req, Resp]) run(ctx context.Context) (err error) {
+	j.resp, err = j.handler(ctx, j.req)
+	return err
+}
+
+func (j *callJob[Req, Resp]) encode(dst []byte, reuse bool) ([]byte, error) {
+	if reuse && cap(dst) < j.last && cap(dst) < cap(j.reply) {
 		dst = j.reply[:0]
 	}
-	if dst, err = j.out.append(dst, &j.resp); own && err == nil {
+	room := cap(dst)
+	dst, err := j.out.append(dst, &j.resp)
+	j.last = len(dst)
+	if reuse && cap(dst) > room { // it is in memory that was made for it
 		j.reply = dst
 	}
 	return dst, err
@@ -102,7 +107,7 @@ func (j *callJob[Req, Resp]) free() {
 	j.req, j.resp = req, resp
 	j.in.d.Reset(nil)
 	j.out.e.Reset(nil)
-	if cap(j.reply) > 64<<10 {
+	if cap(j.reply) > 128<<10 {
 		j.reply = nil
 	}
 	j.pool.Put(j)
@@ -117,9 +122,9 @@ type castJob[Req any] struct {
 
 func (j *castJob[Req]) decode(request []byte) error { return j.in.decode(request, &j.req) }
 
-func (j *castJob[Req]) run(ctx context.Context, _ []byte) ([]byte, error) {
-	return nil, j.handler(ctx, j.req)
-}
+func (j *castJob[Req]) run(ctx context.Context) error { return j.handler(ctx, j.req) }
+
+func (j *castJob[Req]) encode(dst []byte, _ bool) ([]byte, error) { return dst, nil }
 
 func (j *castJob[Req]) free() {
 	var req Req

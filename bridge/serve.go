@@ -140,7 +140,7 @@ func (g *generation) call(m *method, c *bridgelib.Call, deadline time.Time) {
 	ctx, j := &callContext{deadline: deadline}, m.job()
 	defer func() {
 		if lent {
-			c.Decoded()
+			c.Return()
 		}
 		if !returned {
 			reply = []byte(g.panicked(m, recover()))
@@ -162,13 +162,17 @@ func (g *generation) call(m *method, c *bridgelib.Call, deadline time.Time) {
 		ctx.End(context.Canceled)
 	}
 	err := j.decode(request)
-	c.Decoded()
+	c.Return()
 	lent = false
 	if err != nil {
 		stats.DecodeErrors.Add(1)
 		status, reply = bridgelib.Decode, []byte(err.Error())
 	} else {
-		reply, err = j.run(ctx, nil)
+		if err = j.run(ctx); err == nil {
+			if reply, lent = c.Room(); lent { // where the request was
+				reply, err = j.encode(reply, true)
+			}
+		}
 		status, reply = g.outcome(m, reply, err)
 	}
 	returned = true
@@ -252,7 +256,9 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 		stats.DecodeErrors.Add(1)
 		reply, status = []byte(err.Error()), bridgelib.Decode
 	} else {
-		reply, err = j.run(ctx, out[:0:len(out)])
+		if err = j.run(ctx); err == nil {
+			reply, err = j.encode(out[:0:len(out)], false)
+		}
 		status, reply = g.outcome(m, reply, err)
 	}
 	returned = true
@@ -286,7 +292,7 @@ func (p program) Cast(c *bridgelib.Cast) {
 	if err != nil {
 		stats.DecodeErrors.Add(1)
 	} else {
-		_, err = j.run(l.g.ctx, nil)
+		err = j.run(l.g.ctx)
 	}
 	returned = true
 	if err != nil {

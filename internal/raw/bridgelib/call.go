@@ -36,10 +36,10 @@ func (c *Call) set(slot *C.slot, method uint32, deadline uint64) {
 // Deadline is when the host gives up; zero: never.
 func (c *Call) Deadline() time.Time { return c.w.s.when(c.deadline) }
 
-// Begin lends the call's message, in C's memory, until [Call.Decoded]; w is told when the host does not wait any more.
+// Begin lends the call's message, in C's memory, until [Call.Return]; w is told when the host does not wait any more.
 // False: the call is over.
 //
-// SAFETY: owner: the slot, which is Go's while c.slot is set, and mu, which is held until Decoded, keeps it so; bounds: the
+// SAFETY: owner: the slot, which is Go's while c.slot is set, and mu, which is held until Return, keeps it so; bounds: the
 // length is the host's, which may have changed it since br_submit looked, so it is cut to the slot's room; alignment: bytes;
 // thread: mu.
 func (c *Call) Begin(w Watcher) (request []byte, ok bool) {
@@ -53,8 +53,21 @@ func (c *Call) Begin(w Watcher) (request []byte, ok bool) {
 	return unsafe.Slice((*byte)(buf(c.slot)), int(n)), true
 }
 
-// Decoded ends what Begin has lent.
-func (c *Call) Decoded() { c.mu.Unlock() }
+// Room lends the memory of the message, which must have been decoded, until [Call.Return]: a reply that was written there
+// needs no copy. False: the call is over.
+//
+// SAFETY: as Begin; a reply in it is read by Done only while c.slot is set, and until then nobody else writes there.
+func (c *Call) Room() (empty []byte, ok bool) {
+	c.mu.Lock()
+	if c.slot == nil {
+		c.mu.Unlock()
+		return nil, false
+	}
+	return unsafe.Slice((*byte)(buf(c.slot)), int(c.slot.room))[:0], true
+}
+
+// Return ends what Begin or Room has lent.
+func (c *Call) Return() { c.mu.Unlock() }
 
 // buf is where a slot's bytes begin.
 //

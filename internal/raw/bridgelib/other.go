@@ -30,8 +30,11 @@ func (*Call) Deadline() time.Time { return time.Time{} }
 // Begin has nothing.
 func (*Call) Begin(Watcher) ([]byte, bool) { return nil, false }
 
-// Decoded does nothing.
-func (*Call) Decoded() {}
+// Room has none.
+func (*Call) Room() ([]byte, bool) { return nil, false }
+
+// Return does nothing.
+func (*Call) Return() {}
 
 // Done does nothing.
 func (*Call) Done(Status, []byte) bool { return false }
