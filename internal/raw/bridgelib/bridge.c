@@ -15,8 +15,9 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-br_stats_t bri_stats;
-state bri_state = {.doorbell = -1};
+LINE br_stats_t bri_stats;
+LINE br_stats_t bri_stats_go;
+LINE state bri_state = {.doorbell = -1};
 
 static br_desc served;
 static char refusal[900] = "the library's program serves no bridge: var _ = bridge.Serve(b)";
@@ -135,7 +136,7 @@ int32_t br_init(const br_init_args *args, br_error *err, uint64_t *generation) {
 
 // quiet waits until no thread of a host's is between the look at the generation and the end of what it does: that is short.
 static void quiet(void) {
-  for (int i = 0; load64(&bri_state.ring->inside) != 0; i++) {
+  for (int i = 0; (load64(&bri_state.ring->inside) | load64(&bri_state.ring->inside_go)) != 0; i++) {
     if (i < 1000) {
       sched_yield();
     } else {
@@ -207,9 +208,9 @@ int32_t br_stats(br_stats_t *out) {
   int32_t rc = good_struct(out, sizeof *out);
   if (rc != BR_OK) return rc;
   br_stats_t s;
-  const uint64_t *from = (const uint64_t *)&bri_stats;
+  const uint64_t *from = (const uint64_t *)&bri_stats, *go = (const uint64_t *)&bri_stats_go;
   uint64_t *to = (uint64_t *)&s;
-  for (size_t i = 0; i < sizeof s / 8; i++) to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+  for (size_t i = 0; i < sizeof s / 8; i++) to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED) + __atomic_load_n(go + i, __ATOMIC_RELAXED);
   uint64_t word = load64(&bri_state.word);
   s.generation = word % 4 == OPEN ? word / 4 : 0;
   s.in_flight = load64(&bri_state.in_flight);

@@ -55,13 +55,15 @@ typedef struct ring {
   uint64_t watch;
   uint32_t bell; uint8_t p1[52];   // counts; workers without the watch wait for it
   uint64_t inside; uint8_t p2[56]; // threads between the look at the generation and the end of what they do
+  uint64_t inside_go; uint8_t p3[56];
   uint64_t mask;
   slot *abandoned;                 // a stack: pushed by hosts, taken as a whole by the consumer
-  uint8_t p3[48];
+  uint8_t p4[48];
   cell cells[];
 } ring;
 
-extern br_stats_t bri_stats; // counters, each written atomically, some by C and some by Go
+// Counters, each written atomically: br_stats says what hosts and Go have counted together.
+extern br_stats_t bri_stats, bri_stats_go;
 
 int32_t bri_serve(const br_desc *desc);
 void bri_refuse(const char *why);

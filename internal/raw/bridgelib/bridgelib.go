@@ -276,7 +276,7 @@ type Counters struct{ Panics, DecodeErrors, Deadlines, Running, Zombies, Closed,
 // is too; thread: both sides use atomics only.
 func Stats() Counters {
 	at := func(p *C.uint64_t) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(p)) }
-	st := &C.bri_stats
+	st := &C.bri_stats_go
 	return Counters{
 		at(&st.panics), at(&st.decode_errors), at(&st.deadlines), at(&st.running), at(&st.zombies), at(&st.closed),
 		at(&st.inline_calls), at(&st.ok), at(&st.failed), at(&st.late),

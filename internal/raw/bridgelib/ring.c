@@ -59,8 +59,9 @@ static void breathe(void) {
 typedef struct patience {
   uint32_t hope, tries;
 } patience;
-static patience of_hosts = {.hope = HOPEFUL}, of_workers = {.hope = HOPEFUL};
-static uint32_t crowded;
+static LINE patience of_hosts = {.hope = HOPEFUL};
+static LINE patience of_workers = {.hope = HOPEFUL};
+static LINE uint32_t crowded;
 
 static uint32_t get(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static void set(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
@@ -357,12 +358,12 @@ static void wake_token(int32_t capability, void *token) {
 // bri_complete ends a call: the reply is copied, the slot becomes the host's, and the host is told. When the host has
 // abandoned it nothing is done, and the slot is left to the consumer, which finds it in the list of the abandoned.
 int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
-  enter();
+  enter_go();
   uint32_t was = load32(&s->state);
   while ((was == PENDING || was == PENDING_WAITED) && !swap32(&s->state, was, CLAIMED)) was = load32(&s->state);
   if (was != PENDING && was != PENDING_WAITED) {
-    count(&bri_stats.late);
-    leave();
+    count(&bri_stats_go.late);
+    leave_go();
     return BR_E_NONE;
   }
   uint8_t *to = s->buf;
@@ -383,11 +384,11 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
       to = s->buf;
     }
   }
-  if (n > 0) memcpy(to, data, n);
+  if (n > 0 && data != to) memcpy(to, data, n); // else it was written there
   s->pub.reply = to;
   s->pub.reply_len = n;
   s->pub.status = status;
-  count(status == BR_OK ? &bri_stats.ok : &bri_stats.failed);
+  count(status == BR_OK ? &bri_stats_go.ok : &bri_stats_go.failed);
   // After DONE the slot is the host's, which may free it at once: what is needed is read before.
   void *token = s->pub.token;
   int32_t capability = s->pub.capability;
@@ -402,18 +403,18 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
   }
   if (was == PENDING_WAITED) futex_wake(&s->state, INT32_MAX); // of the address alone
   wake_token(capability, token);
-  leave();
+  leave_go();
   return BR_OK;
 }
 
 // bri_reap ends a slot that the host has abandoned. Its token goes to the waker all the same, which may own it.
 void bri_reap(slot *s) {
-  enter();
+  enter_go();
   void *token = s->pub.token;
   int32_t capability = s->pub.capability;
   destroy(s);
   wake_token(capability, token);
-  leave();
+  leave_go();
 }
 
 // bri_reap_all is for br_deinit, when there is no consumer.

@@ -20,14 +20,19 @@ static inline void count(uint64_t *p) { __atomic_fetch_add(p, 1, __ATOMIC_RELAXE
 
 enum { CLOSED, STARTING, OPEN, CLOSING };
 
+// What hosts write with each call, what Go does, and what both only read are in lines of the cache of their own.
+#define LINE __attribute__((aligned(64)))
+
 typedef struct state {
   uint64_t word; // generation * 4 + CLOSED, STARTING, OPEN or CLOSING
   uint64_t max_request, max_reply, max_in_flight, max_bytes;
-  uint64_t in_flight, bytes; // of what lives, of whatever generation
   br_waker waker;
-  ring *ring;   // set once, before the first generation
-  slot *done;   // a stack of those with BR_SLOT_DONE_LIST
+  ring *ring; // set once, before the first generation
   int doorbell;
+  uint8_t p0[4];
+  uint64_t in_flight, bytes; // of what lives, of whatever generation
+  uint8_t p1[48];
+  slot *done; // a stack of those with BR_SLOT_DONE_LIST
 } state;
 
 extern state bri_state;
@@ -35,9 +40,11 @@ extern state bri_state;
 static inline bool bri_open(uint64_t generation) { return generation != 0 && load64(&bri_state.word) == generation * 4 + OPEN; }
 
 // enter counts a thread in before it looks at the generation, so that br_deinit, which changes the generation first, waits
-// for it.
+// for it. Threads of Go's that end calls are counted apart.
 static inline void enter(void) { __atomic_fetch_add(&bri_state.ring->inside, 1, __ATOMIC_SEQ_CST); }
 static inline void leave(void) { __atomic_fetch_sub(&bri_state.ring->inside, 1, __ATOMIC_SEQ_CST); }
+static inline void enter_go(void) { __atomic_fetch_add(&bri_state.ring->inside_go, 1, __ATOMIC_SEQ_CST); }
+static inline void leave_go(void) { __atomic_fetch_sub(&bri_state.ring->inside_go, 1, __ATOMIC_SEQ_CST); }
 
 bool bri_admit(uint64_t bytes);
 bool bri_charge(uint64_t bytes);
