@@ -33,7 +33,8 @@ type Options struct {
 	// package mpi/mpicoll: each has one device, and Devices says nothing. All make and execute the same executables in
 	// the same order. nil is this process alone. The caller closes them after the device.
 	Peers eval.Peers
-	// Accelerator computes matrix products that it has use for, such as on a GPU: see package mps/accelerate. It must be comparable.
+	// Accelerator computes matrix products, and operations on rows if it is a plan.RowAccelerator, that it has use for, such as on a
+	// GPU: see package mps/accelerate. It must be comparable.
 	// nil is none. The caller closes it after the device.
 	Accelerator plan.Accelerator
 }

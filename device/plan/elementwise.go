@@ -73,7 +73,7 @@ var directions = map[stablehlo.Direction]kernel.Direction{
 
 // instrOf returns the code of an elementwise operation, or nil where no chain can hold it.
 func instrOf(t *kernel.Table, i *inst) instr {
-	if len(i.out) != 1 {
+	if len(i.out) != 1 || i.rows != nil {
 		return nil
 	}
 	to := i.out[0].typ.Elem

@@ -24,7 +24,8 @@ type inst struct {
 	in, out  []*value
 	attr     stablehlo.Attr
 	op       *stablehlo.Op // what it came from: regions, position
-	blocks   []*block      // While: condition and body; If and Case: branches
+	blocks   []*block      // While: condition and body; If and Case: branches; of an operation on rows: how it is computed
+	rows     *rowwise      // an operation on rows, of no kind; its block is how to compute it
 	captures []capture     // what op's regions read from outside, for operations whose regions stay as they are
 }
 
@@ -47,6 +48,32 @@ func prune(b *block) {
 	live := map[*value]bool{}
 	pruneBlock(b, live)
 	countUses(b, nil)
+}
+
+// recount forgets the uses of values, and counts them again.
+func recount(b *block) {
+	forget(b)
+	prune(b)
+}
+
+func forget(b *block) {
+	none := func(values []*value) {
+		for _, v := range values {
+			v.uses, v.kept = nil, false
+		}
+	}
+	none(b.params)
+	none(b.results)
+	for _, i := range b.insts {
+		none(i.in)
+		none(i.out)
+		for _, c := range i.captures {
+			none([]*value{c.to})
+		}
+		for _, sub := range i.blocks {
+			forget(sub)
+		}
+	}
 }
 
 func pruneBlock(b *block, live map[*value]bool) {

@@ -4,6 +4,7 @@
 // A program goes through these stages, each in a file of its own:
 //
 //	lower     calls and composites inlined, identities dropped, constants folded, equal values shared
+//	rows      softmax and norms, as frameworks write them, become one instruction where an accelerator takes them
 //	fuse      chains of elementwise operations, with the broadcasts, slices and transposes they read through, become
 //	          one pass over memory; a reduction takes the chain that feeds it into its own pass
 //	schedule  the rest becomes one step an operation: matrix products, convolutions, copies, gathers, loops
@@ -49,7 +50,7 @@ type Options struct {
 	// Joined says that the program runs in several processes of the operating system: the context of each run has been
 	// given to it by [eval.Join]. Otherwise operations between processes are [ErrUnsupported].
 	Joined bool
-	// Accelerator is asked for each product of float32 matrices; nil is none.
+	// Accelerator is asked for each product of float32 matrices, and a [RowAccelerator] for operations on rows; nil is none.
 	Accelerator Accelerator
 }
 
@@ -122,6 +123,12 @@ func Compile(ctx context.Context, m *stablehlo.Module, fn *stablehlo.Func, opts 
 	s := &scheduler{ctx: ctx, kernels: opts.Kernels, module: m, extern: opts.Extern}
 	if opts.Accelerator != nil {
 		s.elsewhere = opts.Accelerator.Gemm32
+	}
+	if a, ok := opts.Accelerator.(RowAccelerator); ok {
+		s.rows = a.Rows32
+		if group(top, a.TakesRows) {
+			recount(top)
+		}
 	}
 	return s.program(top, fn, l, opts)
 }

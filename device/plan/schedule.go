@@ -47,6 +47,7 @@ type scheduler struct {
 	ctx       context.Context
 	kernels   *kernel.Table
 	elsewhere elsewhere[float32]
+	rows      func(context.Context, *kernel.Rows) (bool, error)
 	module    *stablehlo.Module
 	extern    map[*stablehlo.Op]eval.CustomCall
 
@@ -241,6 +242,9 @@ func (s *scheduler) schedule(b *block) (*planned, error) {
 }
 
 func (s *scheduler) unit(i *inst) (*unit, error) {
+	if i.rows != nil {
+		return s.offer(i)
+	}
 	switch root := s.root[i]; {
 	case isView(i.kind):
 		if root != nil || !s.dense[i.out[0]] {

@@ -12,7 +12,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
 
-// MPS is the name of the embedded device with its large products on a Mac's GPU.
+// MPS is the name of the embedded device with its large products, softmaxes and norms on a Mac's GPU.
 const MPS = "mps"
 
 // onMetal makes the plugin. The GPU stays open, as the plugin's function table does.

@@ -1,4 +1,5 @@
-// Package accelerate lets the embedded device compute its large matrix products by package mps, on the GPU of a Mac:
+// Package accelerate lets the embedded device compute its large matrix products, and its softmax and norms of many rows, by package mps,
+// on the GPU of a Mac:
 //
 //	dev, err := mps.Open(ctx, mps.Options{})
 //	plugin, err := embedded.Plugin(device.Options{Accelerator: accelerate.New(dev, accelerate.Options{})})
@@ -18,18 +19,22 @@ import (
 	"github.com/isthmus-ffi/isthmus/mps"
 )
 
-// Options are which products to take. The zero value is the default.
+// Options are what to take. The zero value is the default.
 type Options struct {
 	// Least is the least number of multiplications of one product; 0 is 2^26, a product of 406 x 406 matrices.
 	Least int
+	// LeastRows is the least number of elements of a softmax or norm; 0 is 2^20. They are copied to the device and back for a few
+	// operations an element.
+	LeastRows int
 }
 
 // Products is the accelerator: give it to device.Options. It is safe for concurrent use. It owns nothing; the caller closes the mps
 // device after the embedded one.
 type Products struct {
-	dev   *mps.Device
-	least int
-	taken atomic.Int64
+	dev       *mps.Device
+	opt       Options
+	taken     atomic.Int64
+	takenRows atomic.Int64
 }
 
 // New makes an accelerator of a device.
@@ -37,7 +42,10 @@ func New(dev *mps.Device, opt Options) *Products {
 	if opt.Least <= 0 {
 		opt.Least = 1 << 26
 	}
-	return &Products{dev: dev, least: opt.Least}
+	if opt.LeastRows <= 0 {
+		opt.LeastRows = 1 << 20
+	}
+	return &Products{dev: dev, opt: opt}
 }
 
 // Taken is how many products it has computed.
@@ -78,7 +86,7 @@ func (p *Products) Gemm32(ctx context.Context, g *kernel.Gemm[float32]) (bool, e
 		return false, nil
 	}
 	count := max(g.Batch, 1)
-	if size := float64(g.M) * float64(g.N) * float64(g.K) * float64(count); size < float64(p.least) || g.K == 0 {
+	if size := float64(g.M) * float64(g.N) * float64(g.K) * float64(count); size < float64(p.opt.Least) || g.K == 0 {
 		return false, nil
 	}
 	a, okA := sideOf(g.A, g.M, g.K, count, g.BatchA)
@@ -87,17 +95,25 @@ func (p *Products) Gemm32(ctx context.Context, g *kernel.Gemm[float32]) (bool, e
 	if !okA || !okB || !okC || c.transpose || c.count != count {
 		return false, nil
 	}
-	err := p.product(ctx, a, b, c)
+	done, err := ended(ctx, p.product(ctx, a, b, c), &p.taken)
+	if err != nil {
+		err = fmt.Errorf("accelerate: product of %d x %d x %d: %w", g.M, g.K, g.N, err)
+	}
+	return done, err
+}
+
+// ended counts what was computed; of an error it says whether the workers should do it, since nothing was written.
+func ended(ctx context.Context, err error, count *atomic.Int64) (bool, error) {
 	switch {
 	case err == nil:
-		p.taken.Add(1)
+		count.Add(1)
 		return true, nil
 	case ctx.Err() != nil:
-		return false, fmt.Errorf("accelerate: product of %d x %d x %d: %w", g.M, g.K, g.N, context.Cause(ctx))
+		return false, context.Cause(ctx)
 	case errors.Is(err, isthmus.ErrLimit), errors.Is(err, isthmus.ErrException), errors.Is(err, isthmus.ErrClosed), errors.Is(err, isthmus.ErrUnsupported):
-		return false, nil // nothing was written
+		return false, nil
 	}
-	return false, fmt.Errorf("accelerate: product of %d x %d x %d: %w", g.M, g.K, g.N, err)
+	return false, err
 }
 
 // product copies the operands to the device, multiplies, and copies the result back. When ctx ends first the run keeps the device's memory
@@ -116,10 +132,14 @@ func (p *Products) product(ctx context.Context, a, b, c side) error {
 		return errors.Join(err, x.Close(), y.Close())
 	}
 	closed := func() error { return errors.Join(x.Close(), y.Close(), z.Close()) }
-	run, err := p.dev.Start(ctx, func(batch *mps.Batch) error {
+	return p.compute(ctx, closed, func() error { return c.download(z) }, func(batch *mps.Batch) {
 		batch.MatMul(z, x, y, mps.MatMulOptions{TransposeLeft: a.transpose, TransposeRight: b.transpose})
-		return nil
 	})
+}
+
+// compute runs a batch, fetches what it made, and closes what it used.
+func (p *Products) compute(ctx context.Context, closed, fetch func() error, record func(*mps.Batch)) error {
+	run, err := p.dev.Start(ctx, func(b *mps.Batch) error { record(b); return nil })
 	if err != nil {
 		return errors.Join(err, closed())
 	}
@@ -135,7 +155,7 @@ func (p *Products) product(ctx context.Context, a, b, c side) error {
 			return err
 		}
 	}
-	return errors.Join(c.download(z), closed())
+	return errors.Join(fetch(), closed())
 }
 
 func (p *Products) upload(s side) (*mps.Matrix, error) {
