@@ -215,6 +215,9 @@ func TestLoanHammer(t *testing.T) {
 					continue
 				}
 				lent.Add(1)
+				if r.IntN(50) == 0 {
+					runtime.Gosched() // others come meanwhile, on one processor too
+				}
 				for i := from; i < from+n; i++ {
 					if write {
 						if w := writers[i].Add(1); w != 1 || readers[i].Load() != 0 {
