@@ -42,6 +42,7 @@ type worker struct {
 	lane   *Lane // of what it runs
 	quick  bool  // it runs it with the watch in hand
 	isCast bool
+	told   bool // the last call's host is told that it is done: it sleeps until then, and does not call again soon
 	left   bool
 	timed  uint
 	ended  uint64 // casts that came in cells, have ended, and are counted still
@@ -157,7 +158,7 @@ func (w *worker) run(watching, ran bool) {
 func (w *worker) yield() bool {
 	s := w.s
 	w.settle()
-	if bool(C.bri_linger(C.uint64_t(tail.Load()))) {
+	if !w.told && bool(C.bri_linger(C.uint64_t(tail.Load()))) {
 		return true
 	}
 	s.parked.Add(1) // before the watch is free: it is never so while nobody waits for the bell
@@ -382,6 +383,7 @@ func (w *worker) takeCell(c *C.cell) bool {
 		C.bri_reap(slot)
 		return false
 	}
+	w.told = slot.pub.token != nil || slot.pub.flags&C.BR_SLOT_DONE_LIST != 0
 	w.isCast, w.lane = false, w.s.program.Lane(call.Method, false)
 	call.Lane = w.lane
 	if w.lane != nil {
@@ -402,7 +404,7 @@ func (w *worker) takeCast(method uint32, n int, slot *C.slot) bool {
 	} else if lane.Active.Add(1); !lane.enter(c) {
 		return false
 	}
-	w.isCast, w.lane = true, lane
+	w.isCast, w.lane, w.told = true, lane, false
 	return true
 }
 
