@@ -166,8 +166,9 @@ func brgo_close(_, drain C.uint64_t, report *C.br_report) {
 	text[copy(text[:len(text)-1], r.Methods)] = 0
 }
 
-// SAFETY: owner: br_call_inline's caller, which waits; lifetime: the call; bounds: the caller's own n and cap, checked
-// against the limits and NULL by br_call_inline; alignment: bytes; thread: the caller's.
+// SAFETY: owner: br_call_inline_more's caller, which waits; lifetime: the call; bounds: the caller's own n and cap, checked
+// against the limits and NULL by br_call_inline_more; more is its own, and NULL or one pointer; alignment: bytes; thread: the
+// caller's.
 //
 //export brgo_inline
 func brgo_inline(generation C.uint64_t, method C.uint32_t, request *C.uint8_t, n C.size_t, out *C.uint8_t, capacity C.size_t, length *C.size_t, deadline C.uint64_t, more **C.slot) C.int32_t {
