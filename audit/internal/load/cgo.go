@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,11 +24,13 @@ func (l *loader) cgo(p *listed) (dir string, cleanup func(), err error) {
 	case l.c.GOOS != "" && l.c.GOOS != runtime.GOOS || l.c.GOARCH != runtime.GOARCH:
 		return "", cleanup, fmt.Errorf("no C compiler for %s/%s is known", l.c.GOOS, l.c.GOARCH)
 	}
-	flags := slices.Concat(p.CgoCPPFLAGS, p.CgoCFLAGS)
+	// the order of the go command: what the user wants of every package is before what the package wants
+	flags := slices.Concat(strings.Fields(os.Getenv("CGO_CPPFLAGS")), p.CgoCPPFLAGS, strings.Fields(os.Getenv("CGO_CFLAGS")), p.CgoCFLAGS)
+	unknown := ""
 	if len(p.CgoPkgConfig) > 0 {
-		out, err := exec.CommandContext(l.ctx, "pkg-config", append([]string{"--cflags", "--"}, p.CgoPkgConfig...)...).Output()
-		if err != nil {
-			return "", cleanup, fmt.Errorf("pkg-config does not know %s", strings.Join(p.CgoPkgConfig, ", "))
+		out, err := exec.CommandContext(l.ctx, cmp.Or(os.Getenv("PKG_CONFIG"), "pkg-config"), append([]string{"--cflags", "--"}, p.CgoPkgConfig...)...).Output()
+		if err != nil { // the headers may be where the compiler looks all the same
+			unknown = "pkg-config does not know " + strings.Join(p.CgoPkgConfig, ", ")
 		}
 		flags = append(flags, strings.Fields(string(out))...)
 	}
@@ -51,6 +54,9 @@ func (l *loader) cgo(p *listed) (dir string, cleanup func(), err error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
+		if unknown != "" {
+			return "", cleanup, errors.New(unknown)
+		}
 		return "", cleanup, errors.New(complaint(stderr.String(), err))
 	}
 	if key != "" { // one that is half there is not taken for one: its types are renamed last
@@ -79,7 +85,7 @@ func complaint(stderr string, err error) string {
 // key names what cgo makes of a package: its files, the headers beside them, flags, and the versions of the tools.
 func (l *loader) key(p *listed, flags []string) string {
 	h := sha256.New()
-	fmt.Fprintln(h, "1", runtime.Version(), p.ImportPath, p.Dir, flags, os.Getenv("CC"), os.Getenv("CGO_CFLAGS"), l.c.Tags)
+	fmt.Fprintln(h, "1", runtime.Version(), p.ImportPath, p.Dir, flags, os.Getenv("CC"), l.c.Tags)
 	names := []string{}
 	for _, n := range p.CgoFiles {
 		names = append(names, filepath.Join(p.Dir, n))

@@ -191,10 +191,10 @@ func (r *reader) read(dir, header string, system []string) (*clayout.Program, er
 	return p, nil
 }
 
-// dirs are the folders that the package's #cgo lines name, and the package's.
+// dirs are the folders that the package's #cgo lines and the environment name, and the package's.
 func (r *reader) dirs(dir string) []string {
 	out := []string{dir}
-	for _, line := range r.u.Directives {
+	for _, line := range append([]string{os.Getenv("CGO_CPPFLAGS"), os.Getenv("CGO_CFLAGS")}, r.u.Directives...) {
 		w := strings.Fields(line)
 		for i, f := range w {
 			path, ok := strings.CutPrefix(f, "-I")

@@ -378,6 +378,9 @@ func (t *tracker) call(i ssa.CallInstruction, v ssa.Value) {
 		}
 		if name != "" {
 			role := t.u.Role(name, n)
+			if (role == ctext.Unknown || role == ctext.Borrows) && t.u.destroyed(c.Args) == n {
+				role = ctext.Takes
+			}
 			t.f.CArgs = append(t.f.CArgs, CArg{i, name, n, role})
 			switch role {
 			case ctext.Frees:
@@ -421,6 +424,40 @@ func (t *tracker) call(i ssa.CallInstruction, v ssa.Value) {
 			t.escape(i, Passed)
 		}
 	}
+}
+
+// destroyed is the argument of a C call that the library frees by a C function given behind it, or -1: the nearest pointer
+// before that function.
+func (u *Unit) destroyed(args []ssa.Value) int {
+	for d, a := range args {
+		edges := []ssa.Value{Root(a)}
+		if phi, ok := edges[0].(*ssa.Phi); ok {
+			edges = phi.Edges
+		}
+		if !slices.ContainsFunc(edges, u.freeing) {
+			continue
+		}
+		for n := d - 1; n >= 0; n-- {
+			if pointerish(args[n].Type()) {
+				return n
+			}
+		}
+	}
+	return -1
+}
+
+// freeing reports whether a value is the address of a C function that frees.
+func (u *Unit) freeing(v ssa.Value) bool {
+	load, ok := Root(v).(*ssa.UnOp)
+	if !ok {
+		return false
+	}
+	g, ok := load.X.(*ssa.Global)
+	if !ok {
+		return false
+	}
+	name, ok := strings.CutPrefix(g.Name(), "_Cfpvar_fp_")
+	return ok && (name == "free" || u.Frees(name))
 }
 
 // borrowing reports whether a Go function of another package only looks at its arguments.

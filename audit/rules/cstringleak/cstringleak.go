@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -35,8 +36,39 @@ func run(p *native.Pass) {
 			p.Report(native.Note, o.Call.Pos(), "what %s gives is not freed here; that is right only if %s takes it", native.Show(o.Name), native.Show(args[i].Name))
 			continue
 		}
+		if once(o.Call.Parent()) {
+			p.Report(native.Note, o.Call.Pos(), "what %s gives is never freed; this runs once", native.Show(o.Name))
+			continue
+		}
 		p.ReportPath(native.Error, o.Call.Pos(), nil, fix(p, o.Call, o.Free), "what %s gives is never freed; it wants %s", native.Show(o.Name), o.Wants())
 	}
+}
+
+// once reports whether a function runs once at most: before main, or for a sync.Once.
+func once(fn *ssa.Function) bool {
+	if fn.Parent() == nil {
+		return fn.Name() == "init" || strings.HasPrefix(fn.Name(), "init#")
+	}
+	for _, b := range fn.Parent().Blocks {
+		for _, i := range b.Instrs {
+			call, ok := i.(*ssa.Call)
+			if !ok || len(call.Call.Args) == 0 {
+				continue
+			}
+			last := native.Root(call.Call.Args[len(call.Call.Args)-1])
+			if mk, ok := last.(*ssa.MakeClosure); ok {
+				last = mk.Fn
+			}
+			if last != fn {
+				continue
+			}
+			switch native.GoName(call) {
+			case "(*sync.Once).Do", "sync.OnceFunc", "sync.OnceValue", "sync.OnceValues":
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // elements reports whether an object goes nowhere but into elements of slices of the function that are never read, and to

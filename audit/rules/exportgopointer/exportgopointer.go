@@ -44,10 +44,23 @@ func run(p *native.Pass) {
 						continue // a result variable
 					}
 				}
-				if native.GoMemory(v) {
+				if native.GoMemory(v) && !pinned(fn, native.Base(v)) {
 					p.Report(native.Error, ret.Pos(), "%s returns a pointer to Go memory to C, where the collector does not see it", fn.Name())
 				}
 			}
 		}
 	}
+}
+
+// pinned reports whether fn pins an object, which C may then be given.
+func pinned(fn *ssa.Function, object ssa.Value) bool {
+	for _, b := range fn.Blocks {
+		for _, i := range b.Instrs {
+			call, ok := i.(ssa.CallInstruction)
+			if ok && native.GoName(call) == "(*runtime.Pinner).Pin" && native.Base(call.Common().Args[1]) == object {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -35,7 +35,11 @@ func run(p *native.Pass) {
 		}) {
 			return
 		}
-		p.Report(native.Warning, conv.Pos(), "the length may not fit %s, and C gets another one; check it first", conv.Type().String()[1+lastDot(conv.Type().String()):])
+		severity := native.Warning
+		if b.Info()&types.IsUnsigned != 0 && p.Sizes.Sizeof(b) == 4 { // nobody has text of 4 GiB by chance, and less is no other number
+			severity = native.Note
+		}
+		p.Report(severity, conv.Pos(), "the length may not fit %s, and C gets another one; check it first", conv.Type().String()[1+lastDot(conv.Type().String()):])
 	})
 }
 

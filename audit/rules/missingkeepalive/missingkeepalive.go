@@ -23,6 +23,7 @@ type owner struct {
 
 func run(p *native.Pass) {
 	owners := map[*types.Named]*owner{}
+	finalizers := map[types.Object]bool{} // a method's value is a function of its own
 	var order []*types.Named
 	p.Instrs(func(_ *ssa.Function, i ssa.Instruction) {
 		call, ok := i.(ssa.CallInstruction)
@@ -39,7 +40,10 @@ func run(p *native.Pass) {
 					return
 				}
 			}
-			if n := pointee(native.Root(call.Common().Args[0]).Type()); n != nil && n.Obj().Pkg() == p.Unit.Pkg && owners[n] == nil {
+			if f, ok := native.Root(call.Common().Args[1]).(*ssa.Function); ok && f.Object() != nil {
+				finalizers[f.Object()] = true
+			}
+			if n := pointee(native.Root(call.Common().Args[0]).Type()); n != nil && n.Obj().Pkg() == p.Unit.Pkg && owners[n] == nil && cleans(call.Common().Args[1], 0) {
 				owners[n] = &owner{registered: call.Pos()}
 				order = append(order, n)
 			}
@@ -61,7 +65,7 @@ func run(p *native.Pass) {
 			continue
 		}
 		o := owners[pointee(recv.Type())]
-		if o == nil || closing(fn.Name()) {
+		if o == nil || closing(fn.Name()) || finalizers[fn.Object()] {
 			continue
 		}
 		if call := unprotected(p, fn, recv); call != nil {
@@ -135,7 +139,7 @@ func unprotected(p *native.Pass, fn *ssa.Function, recv *ssa.Parameter) ssa.Call
 			if !ok || !given(p, call, recv) {
 				continue
 			}
-			if !mentioned(fn, recv, call) {
+			if !mentioned(fn, recv, call) && !keptByCallers(p, fn) {
 				return call
 			}
 		}
@@ -157,12 +161,98 @@ func given(p *native.Pass, call *ssa.Call, recv ssa.Value) bool {
 				break
 			}
 			if f.X == recv {
-				return true
+				return !cleared(f, call)
 			}
 			x = f.X
 		}
 	}
 	return false
+}
+
+// cleared reports whether the field was set to nil before the call, so that a finalizer finds nothing in it.
+func cleared(f *ssa.FieldAddr, call *ssa.Call) bool {
+	for _, r := range *f.X.Referrers() {
+		same, ok := r.(*ssa.FieldAddr)
+		if !ok || same.Field != f.Field {
+			continue
+		}
+		for _, s := range *same.Referrers() {
+			store, ok := s.(*ssa.Store)
+			if !ok || store.Addr != same {
+				continue
+			}
+			if c, ok := store.Val.(*ssa.Const); ok && c.IsNil() && native.Dominates(store, call) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cleans reports whether a finalizer may give C something. One that only says that Close was forgotten does not.
+func cleans(v ssa.Value, depth int) bool {
+	fn, ok := native.Root(v).(*ssa.Function)
+	if mk, closure := native.Root(v).(*ssa.MakeClosure); closure {
+		fn, ok = mk.Fn.(*ssa.Function)
+	}
+	if !ok || fn.Blocks == nil || depth > 3 {
+		return true
+	}
+	for _, b := range fn.Blocks {
+		for _, i := range b.Instrs {
+			call, ok := i.(ssa.CallInstruction)
+			if !ok {
+				continue
+			}
+			if _, builtin := call.Common().Value.(*ssa.Builtin); builtin {
+				continue
+			}
+			callee := call.Common().StaticCallee()
+			switch {
+			case callee == nil || native.CName(call) != "" || native.Foreign(call):
+				return true
+			case callee.Pkg == fn.Pkg && cleans(callee, depth+1):
+				return true
+			case callee.Pkg != fn.Pkg && !reports(callee):
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reports reports whether a function belongs to what writes text.
+func reports(fn *ssa.Function) bool {
+	if fn.Pkg == nil {
+		return false
+	}
+	switch fn.Pkg.Pkg.Path() {
+	case "fmt", "log", "log/slog", "strconv", "strings", "errors", "runtime/debug":
+		return true
+	}
+	return false
+}
+
+// keptByCallers reports whether fn is a method for this package only whose callers all keep the object until it returns.
+func keptByCallers(p *native.Pass, fn *ssa.Function) bool {
+	if token.IsExported(fn.Name()) {
+		return false
+	}
+	calls, kept := 0, true
+	p.Instrs(func(in *ssa.Function, i ssa.Instruction) {
+		if ci, ok := i.(ssa.CallInstruction); !ok || ci.Common().StaticCallee() != fn {
+			return
+		}
+		calls++
+		call, ok := i.(*ssa.Call)
+		if !ok || in == fn {
+			kept = false
+			return
+		}
+		recv, ok := call.Call.Args[0].(*ssa.Parameter)
+		kept = kept && ok && mentioned(in, recv, call)
+	})
+	return kept && calls > 0
 }
 
 // crosses reports whether argument n of a call goes to C before the call returns, and is not freed there.
@@ -213,7 +303,7 @@ func mentioned(fn *ssa.Function, recv *ssa.Parameter, call *ssa.Call) bool {
 	}
 	for _, r := range *recv.Referrers() { // an address in it that is used later, or an interface of it for KeepAlive
 		v, ok := r.(ssa.Value)
-		if !ok || v.Referrers() == nil {
+		if !ok || r == ssa.Instruction(call) || v.Referrers() == nil {
 			continue
 		}
 		if _, load := r.(*ssa.UnOp); load {

@@ -20,11 +20,17 @@ static void lib_name(char *name) { puts(name); }
 static void lib_keep(char *name) { kept = name; }
 static void lib_take(char *name) { free(name); }
 static void bind_text(lib *l, char *text, void (*d)(void*)) {}
+extern void lib_result(lib *l, char *text, void (*done)(void*));
+static void lib_cfree(void *p) { free(p); }
+static void lib_log(void *p) { printf("%p", p); }
 static void lib_bind(lib *l, char *p) { bind_text(l, p, free); }
 */
 import "C"
 
-import "unsafe"
+import (
+	"sync"
+	"unsafe"
+)
 
 // The form in which it occurs most: made in the argument list.
 func argument(s string) int { return int(C.lib_open(C.CString(s))) } // want cstring-leak
@@ -122,4 +128,29 @@ func freedList(l *C.lib, names []string) {
 	for _, c := range all {
 		C.free(unsafe.Pointer(c))
 	}
+}
+
+// The library frees the text by the function that it is given beside it.
+func result(l *C.lib, s string) {
+	var c *C.char
+	if s != "" {
+		c = C.CString(s)
+	}
+	C.lib_result(l, c, (*[0]byte)(C.lib_cfree))
+}
+
+func borrowed(l *C.lib, s string) {
+	C.lib_result(l, C.CString(s), (*[0]byte)(C.lib_log)) // want cstring-leak:note
+}
+
+var opened = sync.OnceValue(func() int { return int(C.lib_open(C.CString("it"))) }) // want cstring-leak:note
+
+var (
+	once  sync.Once
+	found int
+)
+
+func symbol() int {
+	once.Do(func() { found = int(C.lib_open(C.CString("it"))) }) // want cstring-leak:note
+	return found
 }

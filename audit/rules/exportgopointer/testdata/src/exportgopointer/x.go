@@ -4,7 +4,10 @@ package exportgopointer
 // typedef struct { int x; } point;
 import "C"
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 //export bad
 func bad() *C.point {
@@ -27,3 +30,14 @@ func good() *C.point { return (*C.point)(C.calloc(1, C.sizeof_point)) }
 func cstring() *C.char { return C.CString("x") }
 
 func inner() *C.point { return &C.point{x: 1} }
+
+//export pinned
+func pinned(n C.int) unsafe.Pointer {
+	p := &C.point{x: n}
+	pins := new(runtime.Pinner)
+	pins.Pin(p)
+	all = append(all, pins)
+	return unsafe.Pointer(p)
+}
+
+var all []*runtime.Pinner

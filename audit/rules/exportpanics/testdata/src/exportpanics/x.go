@@ -56,3 +56,8 @@ func onCareful(n C.int) C.int {
 	f()
 	return 0
 }
+
+// What C calls when it has lost its way, and must not come back to.
+//
+//export onBroken
+func onBroken(n C.int) { panic("broken") } // want export-panics:note

@@ -3,6 +3,7 @@ package lennarrowing
 /*
 #include <stddef.h>
 static int sum(const unsigned char *p, int n) { return n; }
+static int parts(const unsigned char *p, unsigned n) { return n; }
 static size_t total(const unsigned char *p, size_t n) { return n; }
 */
 import "C"
@@ -35,4 +36,9 @@ func array() int {
 
 func list(p []*int, b []byte) int {
 	return int(C.sum((*C.uchar)(unsafe.SliceData(b)), C.int(len(p))))
+}
+
+// Only 4 GiB of text are too long.
+func unsigned(b []byte) int {
+	return int(C.parts((*C.uchar)(unsafe.SliceData(b)), C.uint(len(b)))) // want len-narrowing:note
 }

@@ -5,11 +5,14 @@ package missingkeepalive
 typedef struct index { int n; } index_t;
 static index_t *index_new(void) { return calloc(1, sizeof(index_t)); }
 static void index_free(index_t *i) { free(i); }
+static void index_end(index_t *i) { free(i); }
 static int index_len(index_t *i) { return i->n; }
 */
 import "C"
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"sync"
 )
@@ -65,3 +68,57 @@ func (s *Safe) Len() int {
 type Plain struct{ p *C.index_t }
 
 func (p *Plain) Len() int { return int(C.index_len(p.p)) }
+
+// Its finalizer frees nothing: it says who forgot Close.
+type Watched struct{ p *C.index_t }
+
+func NewWatched() *Watched {
+	w := &Watched{C.index_new()}
+	runtime.SetFinalizer(w, func(w *Watched) {
+		if w.p != nil {
+			fmt.Fprintln(os.Stderr, "an index was not closed")
+		}
+	})
+	return w
+}
+
+func (w *Watched) Len() int { return int(C.index_len(w.p)) }
+
+type Locked struct {
+	mu sync.Mutex
+	p  *C.index_t
+}
+
+func NewLocked() *Locked {
+	l := &Locked{p: C.index_new()}
+	runtime.SetFinalizer(l, (*Locked).drop)
+	return l
+}
+
+func (l *Locked) drop() { C.index_free(l.p) }
+
+// Its caller keeps the object, for the sake of the lock.
+func (l *Locked) length() int { return int(C.index_len(l.p)) }
+
+func (l *Locked) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.length()
+}
+
+// A finalizer finds nothing any more.
+func (l *Locked) Shut() {
+	p := l.p
+	l.p = nil
+	C.index_end(p)
+}
+
+// One of its callers keeps it, the other does not.
+func (l *Locked) size() int { return int(C.index_len(l.p)) } // want missing-keepalive:warning
+
+func (l *Locked) Size() int { return l.size() }
+
+func (l *Locked) Twice() int {
+	defer runtime.KeepAlive(l)
+	return 2 * l.size()
+}

@@ -20,7 +20,7 @@ func slice() []byte {
 }
 
 func made() []byte {
-	return make([]byte, C.blob_len()) // want signed-length:warning
+	return make([]byte, C.blob_len()) // want signed-length:note
 }
 
 func checked() []byte {

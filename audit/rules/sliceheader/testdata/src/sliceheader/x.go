@@ -1,5 +1,8 @@
 package sliceheader
 
+// typedef struct { int x; } point;
+import "C"
+
 import (
 	"reflect"
 	"unsafe"
@@ -20,3 +23,14 @@ func variable(p *byte, n int) string {
 func good(p *byte, n int) ([]byte, string) { return unsafe.Slice(p, n), unsafe.String(p, n) }
 
 func read(b []byte) uintptr { return (*reflect.SliceHeader)(unsafe.Pointer(&b)).Data }
+
+// What the collector need not see, because it is C's.
+func native(p *C.point, n int) []C.point {
+	h := &reflect.SliceHeader{Data: uintptr(unsafe.Pointer(p)), Len: n, Cap: n} // want slice-header:note
+	return *(*[]C.point)(unsafe.Pointer(h))
+}
+
+// Only its size is asked for.
+func next(lists [][]float32) *reflect.SliceHeader {
+	return (*reflect.SliceHeader)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(lists)), unsafe.Sizeof(reflect.SliceHeader{})))
+}
