@@ -19,6 +19,8 @@ import (
 var directScenarios = map[string]mpitest.Scenario{
 	"direct":     directReductions,
 	"directlate": directLate,
+	"directmore": directMore,
+	"directgone": directGone,
 }
 
 // Small reductions go another way than large ones: both give the same, and the same on all ranks.
@@ -30,6 +32,16 @@ func TestSmallReductions(t *testing.T) {
 
 // A small reduction whose last process is late ends with the caller's context, and touches nothing of the caller's then.
 func TestSmallReductionDeadline(t *testing.T) { mpitest.Run(t, 2, "directlate") }
+
+// The other small operations take what large ones take, and refuse what they refuse.
+func TestSmallOperations(t *testing.T) {
+	for _, n := range []int{2, 3, 5} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mpitest.Run(t, n, "directmore") })
+	}
+}
+
+// Each kind that waits for another process ends with the caller's context, and touches nothing of the caller's then.
+func TestSmallOperationsDeadline(t *testing.T) { mpitest.Run(t, 2, "directgone") }
 
 // sameAsLarge reduces n elements of T, once by themselves and once as the first of many.
 func sameAsLarge[T number](ctx context.Context, c *mpi.Comm, op mpi.Op, n int) error {
@@ -134,6 +146,237 @@ func directLate(ctx context.Context, w *mpi.World) error {
 		return fmt.Errorf("what the program has is %v", got)
 	}
 	// What was given up ends now that the other has come, and then the communicator can be closed.
+	return closeWhenFree(ctx, c)
+}
+
+// gap has bytes between its fields that are not sent.
+type gap struct {
+	A int32
+	B int64
+}
+
+func directMore(ctx context.Context, w *mpi.World) error {
+	c := w.Comm()
+	me, size := c.Rank(), c.Size()
+	of := func(rank int) gap { return gap{int32(rank + 1), -int64(rank) << 40} }
+	all := make([]gap, size)
+	for r := range all {
+		all[r] = of(r)
+	}
+	for root := range size {
+		// In place, with gaps, from and to each root.
+		b := []gap{of(me)}
+		if err := mpi.Bcast(ctx, c, b, root); err != nil || b[0] != of(root) {
+			return fmt.Errorf("broadcast of %d: %v, %w", root, b, err)
+		}
+		got := make([]gap, size)
+		got[me] = of(me)
+		var at []gap
+		if me == root {
+			at = got
+		}
+		if err := mpi.Gather(ctx, c, got[me:me+1], at, root); err != nil || me == root && !slices.Equal(got, all) {
+			return fmt.Errorf("gather to %d in place: %v, %w", root, got, err)
+		}
+		mine := []gap{{}}
+		if me == root {
+			mine = got[me : me+1]
+		}
+		if err := mpi.Scatter(ctx, c, at, mine, root); err != nil || mine[0] != of(me) || me == root && !slices.Equal(got, all) {
+			return fmt.Errorf("scatter from %d in place: %v, %w", root, mine, err)
+		}
+		// One process's pairs are another's numbers: whether they go directly cannot depend on it.
+		if root == me {
+			if err := mpi.Bcast(ctx, c, [][2]int32{{7, int32(root)}}, root); err != nil {
+				return err
+			}
+			continue
+		}
+		flat := []int32{0, 0}
+		if err := mpi.Bcast(ctx, c, flat, root); err != nil || flat[0] != 7 || flat[1] != int32(root) {
+			return fmt.Errorf("pairs as numbers: %v, %w", flat, err)
+		}
+	}
+	got := make([]gap, size)
+	got[me] = of(me)
+	if err := mpi.Allgather(ctx, c, got[me:me+1], got); err != nil || !slices.Equal(got, all) {
+		return fmt.Errorf("allgather in place: %v, %w", got, err)
+	}
+	x, want := make([]int32, size), make([]int32, size)
+	for r := range x {
+		x[r], want[r] = int32(10*me+r), int32(10*r+me)
+	}
+	if err := mpi.Alltoall(ctx, c, x, x); err != nil || !slices.Equal(x, want) {
+		return fmt.Errorf("all to all in place: %v, want %v, %w", x, want, err)
+	}
+	sum := int32(0)
+	for r := range size {
+		sum += int32(10*me + r)
+	}
+	if err := mpi.ReduceScatterBlock(ctx, c, want, want[:1], mpi.Sum); err != nil || want[0] != sum {
+		return fmt.Errorf("reduce and scatter in place: %v, want %d, %w", want, sum, err)
+	}
+	y := []int64{int64(me + 1)}
+	if err := mpi.Scan(ctx, c, y, y, mpi.Sum); err != nil || y[0] != int64((me+1)*(me+2)/2) {
+		return fmt.Errorf("scan in place: %v, %w", y, err)
+	}
+	y, before := []int64{int64(me + 1)}, int64(me*(me+1)/2)
+	if me == 0 {
+		before = 1 // nothing is written
+	}
+	if err := mpi.Exscan(ctx, c, y, y, mpi.Sum); err != nil || y[0] != before {
+		return fmt.Errorf("exclusive scan in place: %v, want %d, %w", y, before, err)
+	}
+	// What others use is refused before anything is sent: the processes still agree.
+	lent := make([]int32, size)
+	r, err := mpi.Irecv(c, lent, me, 9)
+	if err != nil {
+		return err
+	}
+	if err := mpi.Allgather(ctx, c, []int32{1}, lent); !errors.Is(err, isthmus.ErrBorrowed) {
+		return fmt.Errorf("into a buffer that is lent: %v", err)
+	}
+	three := make([]int32, 3)
+	if err := mpi.Scan(ctx, c, three[:2], three[1:], mpi.Sum); !errors.Is(err, isthmus.ErrBorrowed) {
+		return fmt.Errorf("buffers that overlap: %v", err)
+	}
+	if err := mpi.Send(ctx, c, make([]int32, size), me, 9); err != nil {
+		return err
+	}
+	if _, _, err := r.Wait(ctx); err != nil {
+		return err
+	}
+	if err := directWrong(ctx, c); err != nil {
+		return err
+	}
+	return directAtOnce(ctx, c)
+}
+
+// directWrong has the processes disagree about what they do.
+func directWrong(ctx context.Context, c *mpi.Comm) error {
+	// Bytes that are no bools.
+	if c.Rank() == 0 {
+		if err := mpi.Bcast(ctx, c, []uint8{1, 2}, 0); err != nil {
+			return err
+		}
+	} else {
+		b := make([]bool, 2)
+		if err := mpi.Bcast(ctx, c, b, 0); !errors.Is(err, isthmus.ErrInvalid) || !b[0] {
+			return fmt.Errorf("2 as a bool: %v, %v", b, err)
+		}
+	}
+	// What does not come stays as it was.
+	b := []int32{5, 6}
+	if c.Rank() == 0 {
+		b = b[:1]
+	} else {
+		b[0] = 0
+	}
+	if err := mpi.Bcast(ctx, c, b, 0); err != nil || b[0] != 5 || len(b) > 1 && b[1] != 6 {
+		return fmt.Errorf("less than was expected: %v, %w", b, err)
+	}
+	// What is too much is an error, after which the communicator is of no use.
+	d, err := c.Dup(ctx)
+	if err != nil {
+		return err
+	}
+	n := 2
+	if c.Rank() == 0 {
+		n = 3
+	}
+	if err := mpi.Bcast(ctx, d, make([]int32, n), 0); c.Rank() == 0 && err != nil || c.Rank() > 0 && !errors.Is(err, mpi.ErrTruncate) {
+		return fmt.Errorf("more than was expected: %v", err)
+	}
+	return errors.Join(mpi.Barrier(ctx, c), closeWhenFree(ctx, d))
+}
+
+// directAtOnce has goroutines use communicators of their own.
+func directAtOnce(ctx context.Context, c *mpi.Comm) error {
+	const n = 3
+	errs := make(chan error, n)
+	for range n {
+		d, err := c.Dup(ctx)
+		if err != nil {
+			return err
+		}
+		go func() {
+			all := make([]int, d.Size())
+			for i := range 30 {
+				root := i % d.Size()
+				sum := []int{0}
+				err := errors.Join(mpi.Allgather(ctx, d, []int{i + d.Rank()}, all), mpi.Reduce(ctx, d, all[:1], sum, mpi.Sum, root))
+				if err == nil && (all[d.Size()-1] != i+d.Size()-1 || d.Rank() == root && sum[0] != i*d.Size()) {
+					err = fmt.Errorf("round %d: %v, %v", i, all, sum)
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- d.Close()
+		}()
+	}
+	var err error
+	for range n {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
+func directGone(ctx context.Context, w *mpi.World) error {
+	a, b := []int32{1, 2}, []int32{3, 4}
+	for _, k := range []struct {
+		name string
+		do   func(ctx context.Context, c *mpi.Comm) error
+	}{
+		{"barrier", func(ctx context.Context, c *mpi.Comm) error { return mpi.Barrier(ctx, c) }},
+		{"broadcast", func(ctx context.Context, c *mpi.Comm) error { return mpi.Bcast(ctx, c, b, 1) }},
+		{"reduce", func(ctx context.Context, c *mpi.Comm) error { return mpi.Reduce(ctx, c, a, b, mpi.Sum, 0) }},
+		{"gather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Gather(ctx, c, a[:1], b, 0) }},
+		{"scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.Scatter(ctx, c, a, b[:1], 1) }},
+		{"allgather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Allgather(ctx, c, a[:1], b) }},
+		{"all to all", func(ctx context.Context, c *mpi.Comm) error { return mpi.Alltoall(ctx, c, a, b) }},
+		{"reduce and scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.ReduceScatterBlock(ctx, c, a, b[:1], mpi.Sum) }},
+	} {
+		c, err := w.Comm().Dup(ctx)
+		if err != nil {
+			return err
+		}
+		if err := mpi.Barrier(ctx, c); err != nil {
+			return err
+		}
+		if c.Rank() == 0 {
+			a, b = []int32{1, 2}, []int32{3, 4}
+			short, stop := context.WithTimeout(ctx, 5*time.Millisecond)
+			err := k.do(short, c)
+			stop()
+			if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(b, []int32{3, 4}) {
+				return fmt.Errorf("%s alone: %v, %v", k.name, b, err)
+			}
+			if err := mpi.Barrier(ctx, c); !errors.Is(err, isthmus.ErrInvalid) {
+				return fmt.Errorf("after a %s that was given up: %v", k.name, err)
+			}
+		}
+		if err := mpi.Barrier(ctx, w.Comm()); err != nil {
+			return err
+		}
+		if c.Rank() == 1 {
+			if err := k.do(ctx, c); err != nil {
+				return fmt.Errorf("the late %s: %w", k.name, err)
+			}
+		}
+		if err := errors.Join(closeWhenFree(ctx, c), mpi.Barrier(ctx, w.Comm())); err != nil {
+			return err
+		}
+		if c.Rank() == 0 && !slices.Equal(b, []int32{3, 4}) {
+			return fmt.Errorf("what the program has after the late %s is %v", k.name, b)
+		}
+	}
+	return nil
+}
+
+// closeWhenFree closes a communicator that an operation which was given up still uses.
+func closeWhenFree(ctx context.Context, c *mpi.Comm) error {
 	for {
 		err := c.Close()
 		if !errors.Is(err, isthmus.ErrBusy) || ctx.Err() != nil {
