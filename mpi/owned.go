@@ -115,19 +115,21 @@ func (r *Request[T]) Wait(ctx context.Context) ([]T, Status, error) {
 	if o == nil {
 		return nil, Status{}, invalid("wait", "no request")
 	}
-	p := o.world.patienceFor(o)
-	p.large = o.hops()
-	for {
+	var p patience
+	for looks := o.world.spins(); ; looks = p.looks() {
 		o.mu.Lock()
 		if !o.out {
 			o.mu.Unlock()
 			return nil, Status{}, o.given()
 		}
-		o.poll(p.looks())
+		o.poll(looks)
 		if o.over {
 			b, s, err := r.takeBack(o)
 			o.mu.Unlock()
 			return b, s, err
+		}
+		if p.round == 0 {
+			p = o.patience()
 		}
 		o.mu.Unlock()
 		if err := p.pause(ctx); err != nil {

@@ -321,12 +321,14 @@ func (o *operation) finish(err error) {
 
 // wait waits until the operation is over or ctx ends.
 func (o *operation) wait(ctx context.Context) error {
-	p := o.world.patienceFor(o)
-	p.large = o.hops()
-	for {
+	var p patience
+	for looks := o.world.spins(); ; looks = p.looks() {
 		o.mu.Lock()
-		o.poll(p.looks())
+		o.poll(looks)
 		over, err := o.over, o.err
+		if p.round == 0 && !over {
+			p = o.patience()
+		}
 		o.mu.Unlock()
 		if over {
 			return err
@@ -337,11 +339,11 @@ func (o *operation) wait(ctx context.Context) error {
 	}
 }
 
-// hops is in how many pieces the buffer goes, about.
-func (o *operation) hops() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return hops(max(len(o.held), len(o.into)))
+// patience is how to wait for the operation, whose lock is held.
+func (o *operation) patience() patience {
+	p := o.world.patienceFor(o)
+	p.large = hops(max(len(o.held), len(o.into)))
+	return p
 }
 
 // late is the error of an operation whose caller waits no longer.

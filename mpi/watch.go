@@ -158,7 +158,9 @@ type watched struct {
 	first   *sight // receives in the order in which they were posted, and not said yet
 	last    *sight
 	colls   *mpiwatch.Stream
-	called  int // collective operations
+	called  int    // collective operations
+	recent  sigKey // the last of them, and its number
+	sig     int
 }
 
 type streamKey struct {

@@ -15,10 +15,12 @@ func (x *watched) call(k sigKey, count int) int {
 		return 0
 	}
 	k.site = isthmus.Here()
-	n := x.t.sig(k)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.colls.Add(n, count, 0)
+	if k != x.recent {
+		x.recent, x.sig = k, x.t.sig(k)
+	}
+	x.colls.Add(x.sig, count, 0)
 	x.called++
 	return x.called - 1
 }

@@ -90,11 +90,15 @@ func report(b *testing.B, side string, run func() (string, error)) {
 		return
 	}
 	for line := range strings.Lines(out) {
-		if f := strings.Fields(line); len(f) == 4 && f[0] == "result" {
+		if f := strings.Fields(line); len(f) >= 4 && f[0] == "result" {
 			var ratio float64
 			_, _ = fmt.Sscan(f[3], &ratio)
 			b.ReportMetric(ratio, side+"-"+f[1]+"/C")
-			fmt.Printf("%-12s %-7s %-16s C %9s ns, %s x\n", b.Name()[len("BenchmarkPeers/"):], side, f[1], f[2], f[3])
+			least := ""
+			if len(f) > 4 {
+				least = ", least " + f[4]
+			}
+			fmt.Printf("%-12s %-7s %-16s C %9s ns, %s x%s\n", b.Name()[len("BenchmarkPeers/"):], side, f[1], f[2], f[3], least)
 		}
 	}
 }
@@ -166,7 +170,7 @@ type side struct {
 }
 
 func (k side) measure(c *mpi.Comm) error {
-	var ratios, base []float64
+	var ratios, base, ours []float64
 	for i := range k.blocks + 2 {
 		a, err := k.c(k.iters)
 		if err != nil {
@@ -179,10 +183,11 @@ func (k side) measure(c *mpi.Comm) error {
 		if i >= 2 {
 			ratios = append(ratios, float64(b)/float64(a))
 			base = append(base, float64(a)/float64(k.iters))
+			ours = append(ours, float64(b)/float64(k.iters))
 		}
 	}
 	if c.Rank() == 0 {
-		fmt.Printf("result %s %.0f %.3f\n", k.name, median(base), median(ratios))
+		fmt.Printf("result %s %.0f %.3f %.3f\n", k.name, median(base), median(ratios), slices.Min(ours)/slices.Min(base))
 	}
 	return nil
 }
