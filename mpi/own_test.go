@@ -443,7 +443,7 @@ func allocs(ctx context.Context, w *mpi.World) error {
 	}
 	c := w.Comm()
 	peer := 1 - c.Rank()
-	out, in := make([]int64, 1), make([]int64, 1)
+	out, in, both := make([]int64, 1), make([]int64, 1), make([]int64, 2)
 	var s, r mpi.Request[int64]
 	forms := map[string]func() error{
 		"scope": func() error {
@@ -468,8 +468,20 @@ func allocs(ctx context.Context, w *mpi.World) error {
 			return err
 		},
 		"blocking": func() error { _, err := mpi.SendRecv(ctx, c, out, peer, 1, in, peer, 1); return err },
+		"collective": func() error {
+			if err := mpi.Barrier(ctx, c); err != nil {
+				return err
+			}
+			if err := mpi.Bcast(ctx, c, in, 0); err != nil {
+				return err
+			}
+			if err := mpi.Allgather(ctx, c, in, both); err != nil {
+				return err
+			}
+			return mpi.Reduce(ctx, c, in, out, mpi.Sum, 1)
+		},
 	}
-	for _, name := range []string{"scope", "owned", "blocking"} {
+	for _, name := range []string{"scope", "owned", "blocking", "collective"} {
 		var err error
 		n := testing.AllocsPerRun(2000, func() { err = errors.Join(err, forms[name]()) })
 		if err != nil || n >= 0.1 {
