@@ -35,6 +35,9 @@ func store(m op.Matrix, i int, a []float64, columns func(row int) (from, to int)
 
 // each runs f for every matrix and returns the first that failed.
 func (d *device) each(n int, f func(i int) error) (int, error) {
+	if n == 1 {
+		return 0, f(0)
+	}
 	errs := make([]error, n)
 	d.pool.Run(n, func(i int) { errs[i] = f(i) })
 	for i, err := range errs {
@@ -45,11 +48,25 @@ func (d *device) each(n int, f func(i int) error) (int, error) {
 	return 0, nil
 }
 
+// blocks are for one of n matrices that each runs on.
+func (d *device) blocks(n int) blocks {
+	if n == 1 {
+		return blocks{d.table, d.pool.Run}
+	}
+	return blocks{d.table, nil}
+}
+
 func (d *device) cholesky(o op.Cholesky) (int, error) {
 	n := o.Source.Rows
 	return d.each(o.Result.Count, func(i int) error {
 		a := double(o.Source, i)
-		bad := linalg.Cholesky(a, n, o.Lower)
+		if !o.Lower {
+			a = transposed(a, n)
+		}
+		bad := d.blocks(o.Result.Count).cholesky(a, n)
+		if !o.Lower {
+			a = transposed(a, n)
+		}
 		store(o.Result, i, a, func(row int) (int, int) {
 			if o.Lower {
 				return 0, row + 1
@@ -66,7 +83,7 @@ func (d *device) cholesky(o op.Cholesky) (int, error) {
 func (d *device) lu(o op.LU) (int, error) {
 	return d.each(o.Result.Count, func(i int) error {
 		a := double(o.Source, i)
-		pivots, singular := linalg.LU(a, o.Source.Rows, o.Source.Columns)
+		pivots, singular := d.blocks(o.Result.Count).lu(a, o.Source.Rows, o.Source.Columns)
 		store(o.Result, i, a, nil)
 		to := view[uint32](rowBytes(o.Pivots, i, 0))
 		for j, p := range pivots {
@@ -90,7 +107,11 @@ func (d *device) solveTriangular(o op.SolveTriangular) {
 		for j := range b {
 			b[j] *= o.Alpha
 		}
-		linalg.SolveTriangle(double(o.Source, i), b, x.Rows, x.Columns, !o.OnRight, !o.Upper, o.Unit, trans)
+		if a := double(o.Source, i); o.OnRight {
+			linalg.SolveTriangle(a, b, x.Rows, x.Columns, false, !o.Upper, o.Unit, trans)
+		} else {
+			d.blocks(o.Result.Count).solve(a, b, x.Rows, x.Columns, !o.Upper, o.Unit, o.Transpose)
+		}
 		store(o.Result, i, b, nil)
 		return nil
 	})
@@ -98,14 +119,11 @@ func (d *device) solveTriangular(o op.SolveTriangular) {
 
 func (d *device) solveCholesky(o op.SolveCholesky) {
 	m, n := o.Right.Rows, o.Right.Columns
-	first, second := linalg.None, linalg.Transpose
-	if !o.Lower {
-		first, second = second, first
-	}
 	_, _ = d.each(o.Result.Count, func(i int) error {
 		a, b := double(o.Source, i), double(o.Right, i)
-		linalg.SolveTriangle(a, b, m, n, true, o.Lower, false, first)
-		linalg.SolveTriangle(a, b, m, n, true, o.Lower, false, second)
+		f := d.blocks(o.Result.Count)
+		f.solve(a, b, m, n, o.Lower, false, !o.Lower)
+		f.solve(a, b, m, n, o.Lower, false, o.Lower)
 		store(o.Result, i, b, nil)
 		return nil
 	})
@@ -128,9 +146,10 @@ func (d *device) solveLU(o op.SolveLU) (int, error) {
 				}
 			}
 		}
+		f := d.blocks(o.Result.Count)
 		if o.Transpose { // A^T = U^T L^T P
-			linalg.SolveTriangle(a, b, m, n, true, false, false, linalg.Transpose)
-			linalg.SolveTriangle(a, b, m, n, true, true, true, linalg.Transpose)
+			f.solve(a, b, m, n, false, false, true)
+			f.solve(a, b, m, n, true, true, true)
 			for r := m - 1; r >= 0; r-- {
 				swap(r)
 			}
@@ -138,8 +157,8 @@ func (d *device) solveLU(o op.SolveLU) (int, error) {
 			for r := range m {
 				swap(r)
 			}
-			linalg.SolveTriangle(a, b, m, n, true, true, true, linalg.None)
-			linalg.SolveTriangle(a, b, m, n, true, false, false, linalg.None)
+			f.solve(a, b, m, n, true, true, false)
+			f.solve(a, b, m, n, false, false, false)
 		}
 		store(o.Result, i, b, nil)
 		return nil
