@@ -19,14 +19,15 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 200, "how often each peer has its turn")
+	only := flag.String("only", "", "the beginning of the cases' names")
 	flag.Parse()
-	if err := run(*rounds); err != nil {
+	if err := run(*rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/mps:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int) error {
+func run(rounds int, only string) error {
 	runtime.GOMAXPROCS(1)
 	s, err := newSetup(context.Background())
 	if err != nil {
@@ -35,6 +36,9 @@ func run(rounds int) error {
 	defer s.close()
 	fmt.Printf("%s, %s, %s, 1 thread, best of %d\n\n", runtime.Version(), runtime.GOARCH, s.dev.Name(), rounds)
 	for _, c := range s.cases {
+		if !strings.HasPrefix(c.name, only) {
+			continue
+		}
 		best := make([]float64, len(c.peers))
 		for i := range best {
 			best[i] = math.Inf(1)

@@ -76,8 +76,18 @@ func newSetup(ctx context.Context) (s *setup, err error) {
 		s.cases = append(s.cases, c)
 	}
 	rows, err := s.rows(ctx, 512, 4096)
+	if err != nil {
+		return s, err
+	}
 	s.cases = append(s.cases, rows...)
-	return s, err
+	for _, n := range []int{256, 1024} {
+		c, err := s.factors(ctx, n)
+		if err != nil {
+			return s, err
+		}
+		s.cases = append(s.cases, c...)
+	}
+	return s, nil
 }
 
 func numbers(n int) []float32 {

@@ -16,94 +16,118 @@ type blocks struct {
 	par   kernel.Par
 }
 
-// minus makes c -= a b, of m x n and k inner, where a and c have rows of lda and ldc. a is copied with its signs turned.
-func (f blocks) minus(m, n, k int, a []float64, lda int, b kernel.View[float64], c []float64, ldc int) {
-	if m == 0 || n == 0 {
-		return
+// add makes c += a b, of m x n and k inner, a with rows next to each other, c with rows of ldc.
+func (f blocks) add(m, n, k int, a []float64, b kernel.View[float64], c []float64, ldc int) {
+	if m > 0 && n > 0 {
+		f.table.Gemm64(&kernel.Gemm[float64]{M: m, N: n, K: k, A: kernel.RowMajor(a, k), B: b, C: kernel.RowMajor(c, ldc), Accumulate: true}, f.par)
 	}
-	neg := make([]float64, m*k)
+}
+
+// copied is m x n of rows of lda, next to each other: far apart they would be in each other's way in the caches.
+func copied(a []float64, m, n, lda int) []float64 {
+	c := make([]float64, m*n)
 	for i := range m {
-		for j, v := range a[i*lda:][:k] {
-			neg[i*k+j] = -v
-		}
+		copy(c[i*n:(i+1)*n], a[i*lda:])
 	}
-	f.table.Gemm64(&kernel.Gemm[float64]{
-		M: m, N: n, K: k, A: kernel.RowMajor(neg, k), B: b, C: kernel.RowMajor(c, ldc), Accumulate: true,
-	}, f.par)
+	return c
+}
+
+func negated(a []float64) []float64 {
+	c := make([]float64, len(a))
+	for i, v := range a {
+		c[i] = -v
+	}
+	return c
 }
 
 // cholesky is linalg.Cholesky of a lower triangle. Above the diagonal it may write anything.
 func (f blocks) cholesky(a []float64, n int) (bad int) {
-	for k := 0; k < n; k += panel {
-		w := min(panel, n-k)
-		for j := k; j < k+w; j++ {
-			left := a[j*n+k : j*n+j]
-			d := a[j*n+j] - f.table.F64.Dot(left, left)
+	for k := 0; k < n && bad == 0; k += panel {
+		w, rows := min(panel, n-k), n-k
+		p := copied(a[k*n+k:], rows, w, n)
+		for j := range w {
+			left := p[j*w : j*w+j]
+			d := p[j*w+j] - f.table.F64.Dot(left, left)
 			if !(d > 0) {
-				a[j*n+j] = d
-				return j + 1
+				p[j*w+j], bad = d, k+j+1
+				break
 			}
 			d = math.Sqrt(d)
-			a[j*n+j] = d
-			for i := j + 1; i < n; i++ {
-				a[i*n+j] = (a[i*n+j] - f.table.F64.Dot(a[i*n+k:i*n+j], left)) / d
+			p[j*w+j] = d
+			for i := j + 1; i < rows; i++ {
+				p[i*w+j] = (p[i*w+j] - f.table.F64.Dot(p[i*w:i*w+j], left)) / d
 			}
 		}
-		for j := k + w; j < n; j += panel { // the lower triangle of what is left, a strip of columns at a time
-			right := kernel.View[float64]{Data: a[j*n+k:], RowStride: 1, ColStride: n}
-			f.minus(n-j, min(panel, n-j), w, a[j*n+k:], n, right, a[j*n+j:], n)
+		for i := range rows {
+			copy(a[(k+i)*n+k:], p[i*w:i*w+min(i+1, w)])
+		}
+		neg := negated(p)
+		for i := w; i < rows && bad == 0; i += panel { // the lower triangle of what is left, a strip of columns at a time
+			right := kernel.View[float64]{Data: p[i*w:], RowStride: 1, ColStride: w}
+			f.add(rows-i, min(panel, rows-i), w, neg[i*w:], right, a[(k+i)*n+k+i:], n)
 		}
 	}
-	return 0
+	return bad
 }
 
 // lu is linalg.LU.
 func (f blocks) lu(a []float64, m, n int) (pivots []int, singular int) {
-	least := min(m, n)
-	pivots = make([]int, least)
-	for k := 0; k < least; k += panel {
-		w := min(panel, least-k)
-		for j := k; j < k+w; j++ {
-			p := j
-			for i := j + 1; i < m; i++ {
-				if math.Abs(a[i*n+j]) > math.Abs(a[p*n+j]) {
-					p = i
+	pivots = make([]int, min(m, n))
+	for k := 0; k < len(pivots); k += panel {
+		w, rows := min(panel, len(pivots)-k), m-k
+		p := copied(a[k*n+k:], rows, w, n)
+		at := func(i int) []float64 { return p[i*w : (i+1)*w] }
+		for j := range w {
+			best := j
+			for i := j + 1; i < rows; i++ {
+				if math.Abs(p[i*w+j]) > math.Abs(p[best*w+j]) {
+					best = i
 				}
 			}
-			pivots[j] = p
-			if a[p*n+j] == 0 {
+			pivots[k+j] = k + best
+			if p[best*w+j] == 0 {
 				if singular == 0 {
-					singular = j + 1
+					singular = k + j + 1
 				}
 				continue
 			}
-			if p != j { // whole rows: those of the columns before, and those that are still to come
-				x, y := a[j*n:][:n], a[p*n:][:n]
-				for c := range x {
-					x[c], y[c] = y[c], x[c]
-				}
-			}
-			row := a[j*n+j+1 : j*n+k+w]
-			for i := j + 1; i < m; i++ {
-				v := a[i*n+j] / a[j*n+j]
-				a[i*n+j] = v
-				f.table.F64.Axpy(a[i*n+j+1:i*n+k+w], -v, row)
+			swap(at(j), at(best))
+			row := at(j)
+			for i := j + 1; i < rows; i++ {
+				r := at(i)
+				r[j] /= row[j]
+				f.table.F64.Axpy(r[j+1:], -r[j], row[j+1:])
 			}
 		}
-		right := k + w
-		if right == n {
+		for j, best := range pivots[k : k+w] { // what is left and right of the panel
+			if j += k; best != j {
+				swap(a[j*n:j*n+k], a[best*n:best*n+k])
+				swap(a[j*n+k+w:(j+1)*n], a[best*n+k+w:(best+1)*n])
+			}
+		}
+		for i := range rows {
+			copy(a[(k+i)*n+k:], at(i))
+		}
+		right := a[k*n+k+w:] // the rows of U there
+		if k+w == n {
 			break
 		}
-		for i := k + 1; i < k+w; i++ { // the rows of U right of the panel
-			for j := k; j < i; j++ {
-				f.table.F64.Axpy(a[i*n+right:i*n+n], -a[i*n+j], a[j*n+right:j*n+n])
+		for i := 1; i < w; i++ {
+			for j := range i {
+				f.table.F64.Axpy(right[i*n:i*n+n-k-w], -p[i*w+j], right[j*n:j*n+n-k-w])
 			}
 		}
-		if right < m {
-			f.minus(m-right, n-right, w, a[right*n+k:], n, kernel.RowMajor(a[k*n+right:], n), a[right*n+right:], n)
+		if rows > w {
+			f.add(rows-w, n-k-w, w, negated(p[w*w:]), kernel.RowMajor(right, n), right[w*n:], n)
 		}
 	}
 	return pivots, singular
+}
+
+func swap(x, y []float64) {
+	for i := range x {
+		x[i], y[i] = y[i], x[i]
+	}
 }
 
 // solve is linalg.SolveTriangle with the triangle on the left: by rows of the right sides where there are several, panel by panel.
@@ -142,10 +166,10 @@ func (f blocks) solve(a, b []float64, m, n int, lower, unit, transpose bool) {
 			}
 		}
 		known := kernel.RowMajor(b[first*n:], n)
-		if lower {
-			f.minus(m-first-w, n, w, a[min((first+w)*m+first, len(a)):], m, known, b[(first+w)*n:], n)
-		} else {
-			f.minus(first, n, w, a[first:], m, known, b, n)
+		if end := first + w; lower && end < m {
+			f.add(m-end, n, w, negated(copied(a[end*m+first:], m-end, w, m)), known, b[end*n:], n)
+		} else if !lower {
+			f.add(first, n, w, negated(copied(a[first:], first, w, m)), known, b, n)
 		}
 	}
 }
