@@ -37,7 +37,7 @@ module Isthmus.Bridge
   ) where
 
 import Control.Concurrent (ThreadId, forkIO, myThreadId, rtsSupportsBoundThreads, threadCapability)
-import Control.Concurrent.Async (Async, AsyncCancelled (..), asyncThreadId, cancel, wait)
+import Control.Concurrent.Async (Async, AsyncCancelled (..), cancel, wait)
 import qualified Control.Concurrent.Async as A
 import Control.Concurrent.MVar
 import Control.Concurrent.STM hiding (check)
@@ -234,15 +234,11 @@ isOpen b = do
 -- | A thread that is cancelled when the scope ends.
 async :: Bridge -> IO a -> IO (Async a)
 async b act = mask_ $ do
-  gate <- newEmptyMVar
-  a <- A.asyncWithUnmask $ \unmask -> do
+  checkOpen b
+  A.asyncWithUnmask $ \unmask -> do
     t <- myThreadId
-    (takeMVar gate >> unmask act) `finally` atomically (modifyTVar' (children b) (Set.delete t))
-  -- It is a child before it runs: or it could begin after the scope has looked.
-  r <- try (atomically (isOpen b >> modifyTVar' (children b) (Set.insert (asyncThreadId a))))
-  case r of
-    Left (e :: BridgeError) -> A.uninterruptibleCancel a >> throwIO e
-    Right () -> putMVar gate () >> pure a
+    atomically (isOpen b >> modifyTVar' (children b) (Set.insert t)) -- or the scope has looked already, and it does not begin
+    unmask act `finally` atomically (modifyTVar' (children b) (Set.delete t))
 
 -- | A thread that is cancelled when the inner action ends.
 withAsync :: Bridge -> IO a -> (Async a -> IO b) -> IO b
