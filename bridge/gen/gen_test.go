@@ -103,8 +103,8 @@ func TestB05EveryLanguage(t *testing.T) {
 	})
 }
 
-// TestB09PythonNames has fields and methods whose names Python's classes have too.
-func TestB09PythonNames(t *testing.T) {
+// TestPythonNames has fields and methods whose names Python's classes have too.
+func TestPythonNames(t *testing.T) {
 	s, err := schema.Parse(`isthmus-bridge 1
 bridge odd 0
 struct Odd bytes:u64 data:bytes field:utf8 list:list<list<u32>> int:i64 str:opt<utf8> class:bool
