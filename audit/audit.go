@@ -24,6 +24,7 @@ import (
 	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/audit/internal/load"
 	"github.com/isthmus-ffi/isthmus/audit/internal/native"
+	"github.com/isthmus-ffi/isthmus/audit/internal/policy"
 	"github.com/isthmus-ffi/isthmus/audit/rules"
 	"github.com/isthmus-ffi/isthmus/docs/checks"
 )
@@ -141,7 +142,7 @@ type Options struct {
 	Disable      []string
 	PolicyFile   string // isthmus-audit.json of the module if empty
 	Baseline     string // a file of fingerprints that are not reported again
-	Cache        string // where to keep what cgo made; the user's cache folder if empty, nowhere if "off"
+	Cache        string // where to keep what cgo made and was found; the user's cache folder if empty, nowhere if "off"
 }
 
 // Run audits packages. The error is for what kept it from looking at anything; what it could not look at otherwise is in the
@@ -165,11 +166,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	fset, pkgs, err := load.Load(ctx, c)
+	plan, err := load.List(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	if len(pkgs) == 0 {
+	if len(plan.Roots) == 0 {
 		return nil, fmt.Errorf("audit: no packages match %s: %w", strings.Join(c.Patterns, " "), isthmus.ErrNotFound)
 	}
 	r := &Report{dir: dir, Findings: []Finding{}}
@@ -182,24 +183,43 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !o.Tests {
 		r.Skipped = append(r.Skipped, "test files: they are looked at with -tests")
 	}
-	checked := 0
-	for _, p := range pkgs {
-		w := &worker{r: r, fset: fset, pkg: p, dir: dir, known: known, lines: map[string][]string{}}
-		if p.Unit != nil {
-			p.Unit.Policy = pol
-			if o.PolicyFile == "" { // a module inside another has its own
-				if p.Unit.Policy, err = readPolicy(p.Dir, ""); err != nil {
-					return nil, err
-				}
+	k := &keeper{dir: c.Cache, setting: fmt.Sprintf("%q %q %q", c.Dir, r.Rules, []any{c.GOOS, c.GOARCH, c.Tags, c.Tests, c.NoCgo, c.Patterns})}
+	policies, results := map[string]*policy.Policy{}, map[string]*outcome{}
+	for _, p := range plan.Roots {
+		policies[p.Path] = pol
+		if o.PolicyFile == "" { // a module inside another has its own
+			if policies[p.Path], err = readPolicy(p.Dir, ""); err != nil {
+				return nil, err
 			}
-			checked++
 		}
-		if err := w.run(chosen); err != nil {
+		results[p.Path] = k.get(p, policies[p.Path])
+	}
+	fset, pkgs, err := plan.Load(ctx, func(path string) bool { return results[path] == nil })
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	for _, p := range pkgs {
+		w := &worker{fset: fset, pkg: p, dir: dir, lines: map[string][]string{}}
+		if p.Unit != nil {
+			p.Unit.Policy = policies[p.Path]
+		}
+		if results[p.Path], err = w.run(chosen); err != nil {
 			return nil, err
 		}
 	}
+	checked := 0
+	for _, p := range plan.Roots {
+		res := results[p.Path]
+		if res.certain && !res.kept {
+			k.put(p, policies[p.Path], res)
+		}
+		if res.Checked {
+			checked++
+		}
+		r.add(res, known)
+	}
 	if checked == 0 {
-		return r, fmt.Errorf("audit: nothing could be looked at: %s", strings.Join(pkgs[0].Skipped, "; "))
+		return r, fmt.Errorf("audit: nothing could be looked at: %s", strings.Join(r.Packages[0].Skipped, "; "))
 	}
 	functions, blind := 0, ""
 	for _, p := range r.Packages {
@@ -273,25 +293,39 @@ func pageID(rule string) string {
 	return "audit/" + rule
 }
 
+// add adds what a package gave.
+func (r *Report) add(res *outcome, known map[string]bool) {
+	for _, f := range res.Findings {
+		if known[f.Fingerprint] {
+			r.Known++
+			continue
+		}
+		r.Findings = append(r.Findings, f)
+	}
+	r.Ignored = append(r.Ignored, res.Ignored...)
+	r.Packages = append(r.Packages, res.Package)
+}
+
 // worker looks at one package.
 type worker struct {
-	r       *Report
+	res     outcome
 	fset    *token.FileSet
 	pkg     *load.Package
 	dir     string
-	known   map[string]bool
 	lines   map[string][]string
 	ignores []*ignore
 	seen    map[string]int
 }
 
-func (w *worker) run(chosen []*analysis.Analyzer) error {
+func (w *worker) run(chosen []*analysis.Analyzer) (*outcome, error) {
 	p := w.pkg
 	rep := PackageReport{Path: p.Path, Files: p.Files, Cgo: p.Cgo, Skipped: p.Skipped}
+	w.res.certain = p.Certain
 	if p.Unit == nil {
-		w.r.Packages = append(w.r.Packages, rep)
-		return nil
+		w.res.Package = rep
+		return &w.res, nil
 	}
+	w.res.Checked = true
 	w.seen = map[string]int{}
 	rep.Functions = p.Unit.Checked
 	rep.Census = census(p.Unit)
@@ -304,11 +338,12 @@ func (w *worker) run(chosen []*analysis.Analyzer) error {
 		}
 	}
 	w.unusedIgnores(chosen)
-	w.r.Packages = append(w.r.Packages, rep)
+	w.res.Package = rep
+	w.res.certain = p.Certain && len(errs) == 0
 	if len(errs) == len(chosen) && len(chosen) > 0 {
-		return fmt.Errorf("audit: %s: %w", p.Path, errors.Join(errs...))
+		return nil, fmt.Errorf("audit: %s: %w", p.Path, errors.Join(errs...))
 	}
-	return nil
+	return &w.res, nil
 }
 
 // rule runs a rule. A rule that panics is a bug of ours: it is said, and the others go on.
@@ -359,15 +394,11 @@ func (w *worker) add(f Finding) {
 		if ig.covers(f) {
 			ig.used = true
 			f.Reason = ig.reason
-			w.r.Ignored = append(w.r.Ignored, f)
+			w.res.Ignored = append(w.res.Ignored, f)
 			return
 		}
 	}
-	if w.known[f.Fingerprint] {
-		w.r.Known++
-		return
-	}
-	w.r.Findings = append(w.r.Findings, f)
+	w.res.Findings = append(w.res.Findings, f)
 }
 
 // fingerprint names a finding by what does not change when code above it does.

@@ -64,9 +64,7 @@ func (w *worker) unusedIgnores(chosen []*analysis.Analyzer) {
 			continue
 		}
 		f.Fingerprint = w.fingerprint(f)
-		if !w.known[f.Fingerprint] {
-			w.r.Findings = append(w.r.Findings, f)
-		}
+		w.res.Findings = append(w.res.Findings, f)
 	}
 }
 

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,18 +22,18 @@ func (l *loader) cgo(p *listed) (dir string, cleanup func(), err error) {
 	switch {
 	case l.c.NoCgo:
 		return "", cleanup, errors.New("cgo was not to be run")
-	case l.c.GOOS != "" && l.c.GOOS != runtime.GOOS || l.c.GOARCH != runtime.GOARCH:
+	case l.c.elsewhere():
 		return "", cleanup, fmt.Errorf("no C compiler for %s/%s is known", l.c.GOOS, l.c.GOARCH)
 	}
 	// the order of the go command: what the user wants of every package is before what the package wants
 	flags := slices.Concat(strings.Fields(os.Getenv("CGO_CPPFLAGS")), p.CgoCPPFLAGS, strings.Fields(os.Getenv("CGO_CFLAGS")), p.CgoCFLAGS)
 	unknown := ""
 	if len(p.CgoPkgConfig) > 0 {
-		out, err := exec.CommandContext(l.ctx, cmp.Or(os.Getenv("PKG_CONFIG"), "pkg-config"), append([]string{"--cflags", "--"}, p.CgoPkgConfig...)...).Output()
+		out, err := pkgConfig(l.ctx, p)
 		if err != nil { // the headers may be where the compiler looks all the same
 			unknown = "pkg-config does not know " + strings.Join(p.CgoPkgConfig, ", ")
 		}
-		flags = append(flags, strings.Fields(string(out))...)
+		flags = append(flags, strings.Fields(out)...)
 	}
 	key := ""
 	if l.c.Cache != "" {
@@ -65,6 +66,17 @@ func (l *loader) cgo(p *listed) (dir string, cleanup func(), err error) {
 		}
 	}
 	return tmp, cleanup, nil
+}
+
+// elsewhere reports whether it is for another platform, whose C nobody compiles here.
+func (c *Config) elsewhere() bool {
+	return c.GOOS != "" && c.GOOS != runtime.GOOS || c.GOARCH != runtime.GOARCH
+}
+
+// pkgConfig asks for the flags of a package.
+func pkgConfig(ctx context.Context, p *listed) (string, error) {
+	out, err := exec.CommandContext(ctx, cmp.Or(os.Getenv("PKG_CONFIG"), "pkg-config"), append([]string{"--cflags", "--"}, p.CgoPkgConfig...)...).Output()
+	return string(out), err
 }
 
 // complaint is the line of the compiler's that says most.

@@ -44,16 +44,62 @@ type Package struct {
 	Skipped   []string
 	Files     int
 	GoVersion string
+	Certain   bool // cgo did not fail in it or below: the same sources give the same again
 }
 
 // Load loads packages. An error means that nothing could be loaded.
 func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
-	if c.GOARCH == "" {
-		c.GOARCH = runtime.GOARCH
-	}
-	all, err := c.list(ctx, "1", "Dir,ImportPath,Name,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,ImportMap,Standard,DepOnly,CgoCFLAGS,CgoCPPFLAGS,CgoPkgConfig,Module,Error,IgnoredGoFiles", []string{"-deps"}, c.Patterns)
+	p, err := List(ctx, c)
 	if err != nil {
 		return nil, nil, err
+	}
+	return p.Load(ctx, func(string) bool { return true })
+}
+
+// Plan is what is there to be loaded.
+type Plan struct {
+	Roots []Root // the packages that were asked for, dependencies first
+	c     Config
+	all   []*listed
+}
+
+// Root is a package that was asked for.
+type Root struct {
+	Path, Dir string
+	Key       string // changes with all that is known of the package; "" where that is not certain
+}
+
+// List finds the packages that were asked for, and reads none of them but for their keys.
+func List(ctx context.Context, c Config) (*Plan, error) {
+	all, err := c.list(ctx, "1", "Dir,ImportPath,Name,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,ImportMap,Standard,DepOnly,CgoCFLAGS,CgoCPPFLAGS,CgoPkgConfig,Module,Error,IgnoredGoFiles", []string{"-deps"}, c.Patterns)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{c: c, all: all}
+	var keys map[string]string
+	if c.Cache != "" {
+		keys = c.keys(ctx, all)
+	}
+	for _, l := range all {
+		if !l.DepOnly {
+			r := Root{l.ImportPath, l.Dir, keys[l.ImportPath]}
+			if l.Standard {
+				r.Key = ""
+			}
+			p.Roots = append(p.Roots, r)
+		}
+	}
+	return p, nil
+}
+
+// Load loads those of the packages that are wanted.
+func (p *Plan) Load(ctx context.Context, want func(path string) bool) (*token.FileSet, []*Package, error) {
+	c, all := p.c, p.all
+	if !slices.ContainsFunc(p.Roots, func(r Root) bool { return want(r.Path) }) {
+		return nil, nil, nil
+	}
+	if c.GOARCH == "" {
+		c.GOARCH = runtime.GOARCH
 	}
 	book, err := native.Book()
 	if err != nil {
@@ -61,7 +107,7 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 	}
 	l := &loader{
 		c: c, ctx: ctx, fset: token.NewFileSet(), byPath: map[string]*listed{}, source: map[string]bool{}, pkgs: map[string]*types.Package{"unsafe": types.Unsafe},
-		book: book, facts: map[string]*native.Facts{}, exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
+		book: book, facts: map[string]*native.Facts{}, shaky: map[string]bool{}, exports: map[string]string{}, sizes: types.SizesFor("gc", c.GOARCH),
 	}
 	l.gc = importer.ForCompiler(l.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(l.exports[path]) })
 	if l.sizes == nil {
@@ -79,8 +125,22 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 		}
 		l.source[p.ImportPath] = from
 	}
+	wanted := map[string]bool{} // and what they import
+	for _, p := range slices.Backward(all) {
+		if !p.DepOnly && want(p.ImportPath) {
+			wanted[p.ImportPath] = true
+		}
+		if wanted[p.ImportPath] {
+			for _, imp := range p.Imports {
+				if real, ok := p.ImportMap[imp]; ok {
+					imp = real
+				}
+				wanted[imp] = true
+			}
+		}
+	}
 	for _, p := range all {
-		if l.source[p.ImportPath] {
+		if l.source[p.ImportPath] && wanted[p.ImportPath] {
 			imports := p.Imports
 			if c.Tests && !p.DepOnly {
 				imports = append(imports, l.testImports(p)...)
@@ -104,13 +164,13 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 	}
 	var out []*Package
 	for _, p := range all {
-		if !l.source[p.ImportPath] {
+		if !l.source[p.ImportPath] || !wanted[p.ImportPath] {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		if p.DepOnly {
+		if p.DepOnly || !want(p.ImportPath) {
 			l.dependency(p)
 			continue
 		}
@@ -136,6 +196,10 @@ func Load(ctx context.Context, c Config) (*token.FileSet, []*Package, error) {
 		if n := len(p.IgnoredGoFiles); n > 0 {
 			pkg.Skipped = append(pkg.Skipped, fmt.Sprintf("%s for other platforms or build tags: %s", files(n), some(p.IgnoredGoFiles)))
 		}
+		for _, imp := range p.Imports {
+			l.shaky[p.ImportPath] = l.shaky[p.ImportPath] || l.shaky[imp]
+		}
+		pkg.Certain = !l.shaky[p.ImportPath]
 		out = append(out, pkg)
 	}
 	return l.fset, out, nil
@@ -165,6 +229,7 @@ type loader struct {
 	exports map[string]string
 	book    *spec.Book
 	facts   map[string]*native.Facts // of packages that have any
+	shaky   map[string]bool          // packages whose C another run may see
 	sizes   types.Sizes
 	gc      types.Importer // of export data
 }
@@ -201,6 +266,9 @@ func (l *loader) load(path string) (*types.Package, error) {
 // dependency brings in a package that was not asked for: its types, and what is known of its functions where it calls C or
 // functions of which something is known.
 func (l *loader) dependency(p *listed) {
+	for _, imp := range p.Imports {
+		l.shaky[p.ImportPath] = l.shaky[p.ImportPath] || l.shaky[imp]
+	}
 	in := l.input(p, &Package{})
 	if len(p.CgoFiles) == 0 && len(in.Imported) == 0 || len(in.Files) == 0 {
 		l.types(p, in)
@@ -306,6 +374,7 @@ func (l *loader) input(p *listed, pkg *Package) native.Input {
 		}
 	}
 	pkg.Cgo = short(err)
+	l.shaky[p.ImportPath] = !l.c.NoCgo && !l.c.elsewhere()
 	pkg.Skipped = append(pkg.Skipped, "what only C headers say: "+short(err))
 	in.CgoTypes = l.madeUp(in)
 	return in
