@@ -296,3 +296,24 @@ func TestErrors(t *testing.T) {
 		t.Error("no report is not empty")
 	}
 }
+
+// TestNotChecked says each reason once, with the first of its places.
+func TestNotChecked(t *testing.T) {
+	var b strings.Builder
+	r := &audit.Report{Packages: []audit.PackageReport{{Path: "p", Skipped: []string{
+		"a.go:1: function A: undefined: C", "what only C headers say: far.h", "a.go:2: undefined: C", "a.go:3: function B: undefined: C", "a.go:4: no x",
+		"a.go:5: undefined: C", "a.go:6: undefined: C", "b.go:1: function D: y", "b.go:2: y",
+	}}}}
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(b.String(), "not checked:\n")
+	want := `  p: undefined: C, in 5 places (JSON has all): a.go:1: function A, a.go:2, a.go:3: function B, a.go:5, ...
+  p: what only C headers say: far.h
+  p: a.go:4: no x
+  p: y: b.go:1: function D, b.go:2
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -111,12 +112,34 @@ func plural(n int, what string) string {
 func (r *Report) notChecked() []string {
 	out := slices.Clone(r.Skipped)
 	for _, p := range r.Packages {
+		places := map[string][]string{} // by reason
 		for _, s := range p.Skipped {
+			if m := skippedAt.FindStringSubmatch(s); m != nil {
+				places[m[2]] = append(places[m[2]], m[1])
+			}
+		}
+		for _, s := range p.Skipped {
+			if m := skippedAt.FindStringSubmatch(s); m != nil && len(places[m[2]]) != 1 {
+				if at := places[m[2]]; len(at) > shownPlaces {
+					s = fmt.Sprintf("%s, in %d places (JSON has all): %s, ...", m[2], len(at), strings.Join(at[:shownPlaces], ", "))
+				} else if len(at) > 1 {
+					s = fmt.Sprintf("%s: %s", m[2], strings.Join(at, ", "))
+				} else {
+					continue // it is there already
+				}
+				places[m[2]] = nil
+			}
 			out = append(out, p.Path+": "+s)
 		}
 	}
 	return out
 }
+
+// shownPlaces are the places that were not looked at for one reason which a report for people lists.
+const shownPlaces = 4
+
+// skippedAt is a place that was not looked at, such as "x.go:3: function F", and why.
+var skippedAt = regexp.MustCompile(`^(\S+\.go:\d+(?:: function \S+)?): (.+)$`)
 
 // WriteJSON writes the whole report.
 func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }

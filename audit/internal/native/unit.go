@@ -188,7 +188,7 @@ func (u *Unit) missing() []types.Error {
 // strip takes the bodies from the functions that errors are in.
 func (u *Unit) strip(bad []types.Error) (stripped int) {
 	for _, e := range bad {
-		if strings.Contains(e.Msg, "imported and not used") {
+		if strings.Contains(e.Msg, "imported and not used") || strings.HasPrefix(e.Msg, "\t") { // that is about the one before
 			continue
 		}
 		fn := u.enclosing(e.Pos)
