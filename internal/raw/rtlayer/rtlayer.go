@@ -125,6 +125,7 @@ func (l *Layer) Check(k *Call) {
 	c := &layer.Call{Engine: l.eng, Func: f, Site: l.site(k)}
 	if k.After {
 		l.eng.Leave(c, k.Words, k.OK, k.Scoped)
+		l.sited(f, k)
 		return
 	}
 	if k.Stopped {
@@ -132,6 +133,16 @@ func (l *Layer) Check(k *Call) {
 		return
 	}
 	l.eng.Enter(c, k.Words)
+}
+
+// sited has the census say where new objects were made, as RT_SITES does.
+func (l *Layer) sited(f *layer.Func, k *Call) {
+	h := rtheap.Made()
+	for i, op := range f.Ops {
+		if h != nil && i < len(k.Words) && op.Act == layer.Create && op.Kind != l.eng.Counted.Value {
+			h.MadeAt(rtheap.Value(k.Words[i]), h.Site(k.File, k.Line))
+		}
+	}
 }
 
 // site is where a call stands, the same each time where Go has not called.
