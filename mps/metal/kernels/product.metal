@@ -55,8 +55,11 @@ inline float score(constant AttentionArgs &a, device const uchar *q, device cons
     return s;
 }
 
-// One group a row of query: the greatest score, the sum of the exponentials, then the columns of the result, a block of as many as
-// there are threads at a time. A row that sees no key is zeros.
+// HELD is how many columns of the result a thread holds.
+#define HELD 4
+
+// One group a row of query, which goes over the keys once, a block of as many as there are threads at a time: what it has of the result
+// is scaled down whenever a greater score is met. More columns than HELD a thread take another round. A row that sees no key is zeros.
 kernel void attention(constant AttentionArgs &a [[buffer(0)]],
                       device const uchar *q [[buffer(1)]],
                       device const uchar *k [[buffer(2)]],
@@ -68,25 +71,32 @@ kernel void attention(constant AttentionArgs &a [[buffer(0)]],
                       uint3 threads [[threads_per_threadgroup]]) {
     SHARED float s[THREADS];
     const uint i = thread.x, n = threads.x, row = group.x, b = group.z;
-    float top = -INFINITY;
-    for (uint j = i; j < a.keys; j += n) top = larger(top, score(a, q, k, m, b, row, j));
-    top = group_max(top, s, i, n);
-    const float from = is_lowest(top) ? 0 : top;
-    float sum = 0;
-    for (uint j = i; j < a.keys; j += n) sum += precise::exp(score(a, q, k, m, b, row, j) - from);
-    sum = group_sum(sum, s, i, n);
-    const float scale = sum == 0 ? 0 : 1 / sum;
-    for (ulong c = 0; c < a.columns; c += n) {
-        const ulong column = c + i;
-        float acc = 0;
+    for (ulong c = 0; c < a.columns; c += ulong(n) * HELD) {
+        float acc[HELD] = {0, 0, 0, 0}, top = -INFINITY, sum = 0;
         for (ulong first = 0; first < a.keys; first += n) {
-            s[i] = first + i < a.keys ? precise::exp(score(a, q, k, m, b, row, uint(first + i)) - from) : 0;
+            const bool any = first + i < a.keys;
+            const float own = any ? score(a, q, k, m, b, row, uint(first + i)) : -INFINITY;
+            const float high = larger(top, group_max(own, s, i, n));
+            const float from = is_lowest(high) ? 0 : high;
+            const float p = any ? precise::exp(own - from) : 0;
+            const float keep = is_lowest(top) ? 0 : precise::exp(top - from);
+            top = high;
+            sum = sum * keep + group_sum(p, s, i, n);
+            s[i] = p;
             threadgroup_barrier(mem_flags::mem_threadgroup);
-            if (column < a.columns)
+            for (uint h = 0; h < HELD; h++) {
+                const ulong column = c + ulong(h) * n + i;
+                if (column >= a.columns) break;
+                acc[h] *= keep;
                 for (uint j = 0; j < n && first + j < a.keys; j++)
-                    if (s[j] != 0) acc += s[j] * load(v, at(a.value, b, uint(first + j), uint(column)), a.value.type);
+                    if (s[j] != 0) acc[h] += s[j] * load(v, at(a.value, b, uint(first + j), uint(column)), a.value.type);
+            }
             threadgroup_barrier(mem_flags::mem_threadgroup);
         }
-        if (column < a.columns) store(y, at(a.result, b, row, uint(column)), a.result.type, acc * scale);
+        const float scale = sum == 0 ? 0 : 1 / sum;
+        for (uint h = 0; h < HELD; h++) {
+            const ulong column = c + ulong(h) * n + i;
+            if (column < a.columns) store(y, at(a.result, b, row, uint(column)), a.result.type, acc[h] * scale);
+        }
     }
 }
