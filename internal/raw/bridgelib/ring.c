@@ -54,7 +54,7 @@ static void breathe(void) {
 #define LOOKS 100
 #define YIELDS 4
 #define HOPEFUL 16
-#define LONG_NS 200000
+#define LONG_NS 1000000 // 64 threads of a host's own have had their turn by then
 #define CROWDED 64
 typedef struct patience {
   uint32_t hope, tries;
