@@ -94,20 +94,11 @@ func complaint(stderr string, err error) string {
 	return "cgo: " + err.Error()
 }
 
-// key names what cgo makes of a package: its files, the headers beside them, flags, and the versions of the tools.
+// key names what cgo makes of a package: its files, the headers that they name, flags, and the versions of the tools.
 func (l *loader) key(p *listed, flags []string) string {
 	h := sha256.New()
 	fmt.Fprintln(h, "1", runtime.Version(), p.ImportPath, p.Dir, flags, os.Getenv("CC"), l.c.Tags)
-	names := []string{}
-	for _, n := range p.CgoFiles {
-		names = append(names, filepath.Join(p.Dir, n))
-	}
-	headers, _ := filepath.Glob(filepath.Join(p.Dir, "*.h")) // the pattern is right
-	for _, name := range append(names, headers...) {
-		b, err := os.ReadFile(name)
-		fmt.Fprintln(h, name, len(b), err)
-		h.Write(b)
-	}
+	sources(h, p, p.CgoFiles) // without one that cannot be read cgo fails
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
