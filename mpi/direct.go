@@ -133,6 +133,9 @@ func prepareDirect[T any](ctx context.Context, c *Comm, what directKind, n, root
 		}
 	}
 	d := c.direct
+	if d.comm == 0 {
+		return nil, false, nil
+	}
 	if !d.used {
 		if _, err := c.use(what.String()); err != nil {
 			return nil, seen, err
@@ -168,11 +171,15 @@ func (c *Comm) openDirect(ctx context.Context, op string, place int) error {
 	if err = o.begin(mpic.FnCommIdup, spins, uintptr(h), uintptr(mem.AddrOfPtr(&b.handle)), o.request()); err == nil {
 		_, err = complete(ctx, o, false)
 	}
-	if err != nil {
-		if !o.isOver() {
-			c.poisoned.Store(true)
-		}
+	switch {
+	case err == nil:
+	case !o.isOver():
+		c.poisoned.Store(true)
 		return err
+	case !errors.Is(err, ErrOther) && !errors.Is(err, ErrIntern):
+		return err
+	default: // MPICH has some two thousand to give, Open MPI 65,000; all processes are told when there is none left
+		d.comm = 0
 	}
 	c.direct = d
 	c.beside.Store(uint64(d.comm))
@@ -284,6 +291,9 @@ func (c *Comm) closeDirect() error {
 		if p != nil {
 			p.frame.Put()
 		}
+	}
+	if d.comm == 0 {
+		return nil
 	}
 	return c.world.free("close a communicator", mpic.FnCommFree, d.comm)
 }

@@ -21,6 +21,7 @@ var directScenarios = map[string]mpitest.Scenario{
 	"directlate": directLate,
 	"directmore": directMore,
 	"directgone": directGone,
+	"directnone": directNone,
 }
 
 // Small reductions go another way than large ones: both give the same, and the same on all ranks.
@@ -42,6 +43,39 @@ func TestSmallOperations(t *testing.T) {
 
 // Each kind that waits for another process ends with the caller's context, and touches nothing of the caller's then.
 func TestSmallOperationsDeadline(t *testing.T) { mpitest.Run(t, 2, "directgone") }
+
+// Where the library has no communicator left for small operations, they are done as large ones are. Open MPI has more than the test makes.
+func TestSmallOperationsWithoutACommunicator(t *testing.T) {
+	mpitest.Run(t, 2, "directnone")
+}
+
+func directNone(ctx context.Context, w *mpi.World) error {
+	all := []*mpi.Comm{w.Comm()}
+	for range 5000 { // more than MPICH has
+		c, err := w.Comm().Dup(ctx)
+		if err != nil {
+			break
+		}
+		all = append(all, c)
+	}
+	last, got := all[len(all)-1], make([]int32, 1)
+	for range 2 {
+		if err := mpi.Barrier(ctx, last); err != nil {
+			return err
+		}
+		if err := mpi.Allreduce(ctx, last, []int32{1}, got, mpi.Sum); err != nil {
+			return err
+		}
+		if got[0] != int32(last.Size()) {
+			return fmt.Errorf("%d of %d", got[0], last.Size())
+		}
+	}
+	var err error
+	for _, c := range all[1:] {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
 
 // sameAsLarge reduces n elements of T, once by themselves and once as the first of many.
 func sameAsLarge[T number](ctx context.Context, c *mpi.Comm, op mpi.Op, n int) error {
