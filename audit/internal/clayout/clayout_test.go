@@ -151,6 +151,21 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
+// TestBlind has a header that is not here: what may stand in it has no value, what is given all the same has.
+func TestBlind(t *testing.T) {
+	const text = "#include <errno.h>\n#ifndef EHERE\n#define EHERE 7\n#define OTHER 8\n#endif\n#define SUM (EHERE + 1)\n#define PLAIN 9\n"
+	p := read(t, "linux", "amd64", text)
+	for name, want := range map[string]int64{"EHERE": -1, "SUM": -1, "OTHER": 8, "PLAIN": 9} {
+		v, ok := p.Const(name)
+		if !ok {
+			v = -1
+		}
+		if v != want {
+			t.Errorf("%s: %d, want %d", name, v, want)
+		}
+	}
+}
+
 // generator writes random structs that any C compiler takes.
 type generator struct {
 	r *rand.Rand

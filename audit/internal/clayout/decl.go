@@ -21,6 +21,7 @@ type Program struct {
 	m        model
 	macros   map[string]*macro
 	once     map[string]bool
+	blind    bool // a header was not found
 	included int
 	spent    int
 	out      []token

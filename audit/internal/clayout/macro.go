@@ -29,7 +29,10 @@ func (p *Program) include(file, text string, depth int) {
 		p.out = append(p.out, p.expand(pending, 0)...)
 		pending = nil
 	}
-	type state struct{ taken, now, outer bool } // a branch was taken; this one is; what is around is
+	type state struct {
+		taken, now, outer bool   // a branch was taken; this one is; what is around is
+		lacks             string // what #ifndef asked for
+	}
 	var ifs []state
 	on := true
 	for line := range strings.Lines(plain(text)) {
@@ -61,7 +64,11 @@ func (p *Program) include(file, text string, depth int) {
 					is = len(t) > 0 && p.defined(t[0].text) == (word == "ifdef")
 				}
 			}
-			ifs = append(ifs, state{is, is, on})
+			s := state{taken: is, now: is, outer: on}
+			if word == "ifndef" && len(t) > 0 {
+				s.lacks = t[0].text
+			}
+			ifs = append(ifs, s)
 			on = on && is
 		case "elif", "else", "elifdef", "elifndef":
 			flush()
@@ -95,6 +102,10 @@ func (p *Program) include(file, text string, depth int) {
 			flush()
 			_, rest, _ := strings.Cut(trimmed, "define")
 			p.define(strings.TrimSpace(rest))
+			// A header that is not here may define what this is in place of.
+			if m := len(ifs) - 1; p.blind && m >= 0 && len(t) > 0 && ifs[m].lacks == t[0].text {
+				p.macros[t[0].text] = &macro{body: lex("value_not_known")}
+			}
 		case "undef":
 			flush()
 			if len(t) > 0 {
@@ -180,6 +191,7 @@ func (p *Program) includeFile(from, line string, t []token, next bool, depth int
 		p.include(path, string(b), depth+1)
 		return
 	}
+	p.blind = true
 	if !standard[name] {
 		p.note(name + " is not here")
 	}
