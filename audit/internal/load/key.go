@@ -65,9 +65,7 @@ func (k *keys) key(ctx context.Context, p *listed) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %q %q %q %q %q %q %q %q %q\n", k.setting, p.ImportPath, p.Dir, p.Name, p.GoFiles, p.CgoFiles, p.IgnoredGoFiles, p.CgoCFLAGS, p.CgoCPPFLAGS, p.TestGoFiles)
 	for _, path := range p.Imports {
-		if real, ok := p.ImportMap[path]; ok {
-			path = real
-		}
+		path = p.real(path)
 		key := k.of[path]
 		if key == "" && path != "C" {
 			return ""

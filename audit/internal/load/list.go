@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,9 @@ type listed struct {
 	Error                     *struct{ Err string }
 	IgnoredGoFiles            []string
 }
+
+// real is the package that p means by an import path.
+func (p *listed) real(path string) string { return cmp.Or(p.ImportMap[path], path) }
 
 type module struct {
 	Path, Version, GoVersion string

@@ -132,10 +132,7 @@ func (p *Plan) Load(ctx context.Context, want func(path string) bool) (*token.Fi
 		}
 		if wanted[p.ImportPath] {
 			for _, imp := range p.Imports {
-				if real, ok := p.ImportMap[imp]; ok {
-					imp = real
-				}
-				wanted[imp] = true
+				wanted[p.real(imp)] = true
 			}
 		}
 	}
@@ -146,9 +143,7 @@ func (p *Plan) Load(ctx context.Context, want func(path string) bool) (*token.Fi
 				imports = append(imports, l.testImports(p)...)
 			}
 			for _, imp := range imports {
-				if real, ok := p.ImportMap[imp]; ok {
-					imp = real
-				}
+				imp = p.real(imp)
 				if imp != "C" && imp != "unsafe" && !l.source[imp] {
 					need[imp] = true
 				}
@@ -196,9 +191,7 @@ func (p *Plan) Load(ctx context.Context, want func(path string) bool) (*token.Fi
 		if n := len(p.IgnoredGoFiles); n > 0 {
 			pkg.Skipped = append(pkg.Skipped, fmt.Sprintf("%s for other platforms or build tags: %s", files(n), some(p.IgnoredGoFiles)))
 		}
-		for _, imp := range p.Imports {
-			l.shaky[p.ImportPath] = l.shaky[p.ImportPath] || l.shaky[imp]
-		}
+		l.shakes(p)
 		pkg.Certain = !l.shaky[p.ImportPath]
 		out = append(out, pkg)
 	}
@@ -243,10 +236,7 @@ type resolver struct {
 }
 
 func (i *resolver) Import(path string) (*types.Package, error) {
-	if real, ok := i.p.ImportMap[path]; ok {
-		path = real
-	}
-	return i.l.load(path)
+	return i.l.load(i.p.real(path))
 }
 
 func (l *loader) load(path string) (*types.Package, error) {
@@ -266,9 +256,7 @@ func (l *loader) load(path string) (*types.Package, error) {
 // dependency brings in a package that was not asked for: its types, and what is known of its functions where it calls C or
 // functions of which something is known.
 func (l *loader) dependency(p *listed) {
-	for _, imp := range p.Imports {
-		l.shaky[p.ImportPath] = l.shaky[p.ImportPath] || l.shaky[imp]
-	}
+	l.shakes(p)
 	in := l.input(p, &Package{})
 	if len(p.CgoFiles) == 0 && len(in.Imported) == 0 || len(in.Files) == 0 {
 		l.types(p, in)
@@ -282,6 +270,13 @@ func (l *loader) dependency(p *listed) {
 	l.pkgs[p.ImportPath], l.facts[p.ImportPath] = u.Pkg, u.Facts()
 }
 
+// shakes marks p when something that it imports is not certain.
+func (l *loader) shakes(p *listed) {
+	if slices.ContainsFunc(p.Imports, func(imp string) bool { return l.shaky[imp] }) {
+		l.shaky[p.ImportPath] = true
+	}
+}
+
 // imported is what is known of the functions of the packages below p.
 func (l *loader) imported(p *listed) map[string]native.Func {
 	out := map[string]native.Func{}
@@ -289,9 +284,7 @@ func (l *loader) imported(p *listed) map[string]native.Func {
 	var add func(p *listed)
 	add = func(p *listed) {
 		for _, path := range p.Imports {
-			if real, ok := p.ImportMap[path]; ok {
-				path = real
-			}
+			path = p.real(path)
 			if seen[path] || !l.source[path] {
 				continue
 			}

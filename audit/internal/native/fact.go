@@ -384,13 +384,4 @@ func (u *Unit) drives(fn *ssa.Function, depth int) (ssa.CallInstruction, string)
 }
 
 // Locks reports whether fn keeps its goroutine on one thread.
-func Locks(fn *ssa.Function) bool {
-	for _, b := range fn.Blocks {
-		for _, i := range b.Instrs {
-			if call, ok := i.(ssa.CallInstruction); ok && GoName(call) == "runtime.LockOSThread" {
-				return true
-			}
-		}
-	}
-	return false
-}
+func Locks(fn *ssa.Function) bool { return calls(fn, "runtime.LockOSThread") }

@@ -342,10 +342,13 @@ func GoMemory(v ssa.Value) bool {
 }
 
 // Pins reports whether fn pins something; what, is not followed.
-func Pins(fn *ssa.Function) bool {
+func Pins(fn *ssa.Function) bool { return calls(fn, "(*runtime.Pinner).Pin") }
+
+// calls reports whether fn itself calls a Go function.
+func calls(fn *ssa.Function, name string) bool {
 	for _, b := range fn.Blocks {
 		for _, i := range b.Instrs {
-			if call, ok := i.(ssa.CallInstruction); ok && GoName(call) == "(*runtime.Pinner).Pin" {
+			if call, ok := i.(ssa.CallInstruction); ok && GoName(call) == name {
 				return true
 			}
 		}

@@ -21,12 +21,8 @@ func run(p *native.Pass) {
 
 func locked(fn *ssa.Function) bool {
 	for ; fn != nil; fn = fn.Parent() {
-		for _, b := range fn.Blocks {
-			for _, i := range b.Instrs {
-				if call, ok := i.(ssa.CallInstruction); ok && native.GoName(call) == "runtime.LockOSThread" {
-					return true
-				}
-			}
+		if native.Locks(fn) {
+			return true
 		}
 	}
 	return false
