@@ -183,7 +183,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !o.Tests {
 		r.Skipped = append(r.Skipped, "test files: they are looked at with --tests")
 	}
-	k := &keeper{dir: c.Cache, setting: fmt.Sprintf("%q %q %q", c.Dir, r.Rules, []any{c.GOOS, c.GOARCH, c.Tags, c.Tests, c.NoCgo, c.Patterns})}
+	k := &keeper{dir: c.Cache, tool: tool(), setting: fmt.Sprintf("%q %q %q", c.Dir, r.Rules, []any{c.GOOS, c.GOARCH, c.Tags, c.Tests, c.NoCgo, c.Patterns})}
 	policies, results := map[string]*policy.Policy{}, map[string]*outcome{}
 	for _, p := range plan.Roots {
 		policies[p.Path] = pol

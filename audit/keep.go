@@ -10,6 +10,7 @@ import (
 
 	"github.com/isthmus-ffi/isthmus/audit/internal/load"
 	"github.com/isthmus-ffi/isthmus/audit/internal/policy"
+	"github.com/isthmus-ffi/isthmus/internal/atomicfile"
 )
 
 // outcome is what a run found in a package.
@@ -24,7 +25,7 @@ type outcome struct {
 }
 
 // keeper keeps results of packages for later runs, one for each package and set of options.
-type keeper struct{ dir, setting string }
+type keeper struct{ dir, setting, tool string }
 
 // tool says which build of the rules this is.
 func tool() string {
@@ -41,16 +42,15 @@ func tool() string {
 
 // key names all that a result depends on, and the file that it is kept in. They are empty where it cannot be kept.
 func (k *keeper) key(p load.Root, pol *policy.Policy) (key, file string) {
-	t := tool()
 	text, err := json.Marshal(pol)
-	if k.dir == "" || p.Key == "" || t == "" || err != nil {
+	if k.dir == "" || p.Key == "" || k.tool == "" || err != nil {
 		return "", ""
 	}
 	root := ""
 	if pol != nil {
 		root = pol.Root
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{p.Key, k.setting, t, string(text), root}))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{p.Key, k.setting, k.tool, string(text), root}))
 	slot := sha256.Sum256(fmt.Appendf(nil, "%q", []string{p.Path, p.Dir, k.setting}))
 	return hex.EncodeToString(sum[:]), filepath.Join(k.dir, "found", hex.EncodeToString(slot[:16])+".json")
 }
@@ -83,8 +83,5 @@ func (k *keeper) put(p load.Root, pol *policy.Policy, r *outcome) {
 	if err != nil || os.MkdirAll(filepath.Dir(file), 0o777) != nil {
 		return
 	}
-	part := fmt.Sprintf("%s.%d", file, os.Getpid())
-	if os.WriteFile(part, b, 0o666) != nil || os.Rename(part, file) != nil {
-		os.Remove(part) //nolint:errcheck // it is no more than a file that nobody reads
-	}
+	_ = atomicfile.WriteBytes(file, 0o666, b)
 }
