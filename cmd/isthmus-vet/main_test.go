@@ -22,20 +22,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestVettool runs go vet with the command over a module with findings in two packages, one of them ignored.
-func TestVettool(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("there is no go command")
-	}
+// vetter writes a module, and gives what runs go vet with the command in it.
+func vetter(t *testing.T, files map[string]string, env string) func(args ...string) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"go.mod":             "module example.com/m\n\ngo 1.26\n",
-		"isthmus-audit.json": `{"allow": {"unsafe": ["q"], "cgo": [], "purego": [], "syscall": [], "linkname": [], "reflect": []}}`,
-		"s.h":                "struct s { char *a; long long b; };\n",
-		"p.go":               "package m\n\nimport \"unsafe\"\n\nimport _ \"example.com/m/q\"\n\n//isthmus:mirrors struct s s.h\ntype S struct {\n\tA uintptr\n\tB int32\n}\n\nvar _ unsafe.Pointer\n",
-		"q/q.go":             "package q\n\nimport \"unsafe\"\n\nfunc F(p unsafe.Pointer) []byte {\n\treturn (*[1 << 28]byte)(p)[:7]\n}\n\nfunc G(p unsafe.Pointer) []byte {\n\t//isthmus:ignore huge-array it is cut\n\treturn (*[1 << 28]byte)(p)[:7]\n}\n",
-		"good/good.go":       "package good\n",
-	} {
+	for name, text := range files {
 		name = filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 			t.Fatal(err)
@@ -48,13 +39,28 @@ func TestVettool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vet := func(args ...string) (string, error) {
+	return func(args ...string) (string, error) {
 		cmd := exec.Command("go", append([]string{"vet", "-vettool=" + tool}, args...)...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), asTool+"=1", "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), asTool+"=1", "GOFLAGS=-mod=mod", "GOWORK=off", env)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
+}
+
+// TestVettool runs go vet with the command over a module with findings in two packages, one of them ignored.
+func TestVettool(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no go command")
+	}
+	vet := vetter(t, map[string]string{
+		"go.mod":             "module example.com/m\n\ngo 1.26\n",
+		"isthmus-audit.json": `{"allow": {"unsafe": ["q"], "cgo": [], "purego": [], "syscall": [], "linkname": [], "reflect": []}}`,
+		"s.h":                "struct s { char *a; long long b; };\n",
+		"p.go":               "package m\n\nimport \"unsafe\"\n\nimport _ \"example.com/m/q\"\n\n//isthmus:mirrors struct s s.h\ntype S struct {\n\tA uintptr\n\tB int32\n}\n\nvar _ unsafe.Pointer\n",
+		"q/q.go":             "package q\n\nimport \"unsafe\"\n\nfunc F(p unsafe.Pointer) []byte {\n\treturn (*[1 << 28]byte)(p)[:7]\n}\n\nfunc G(p unsafe.Pointer) []byte {\n\t//isthmus:ignore huge-array it is cut\n\treturn (*[1 << 28]byte)(p)[:7]\n}\n",
+		"good/good.go":       "package good\n",
+	}, "CGO_ENABLED=0")
 	out, err := vet("./...")
 	if err == nil {
 		t.Errorf("go vet is content:\n%s", out)
@@ -100,34 +106,18 @@ func TestVettoolAcrossPackages(t *testing.T) {
 			t.Skip("there is no " + tool)
 		}
 	}
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	vet := vetter(t, map[string]string{
 		"go.mod":      "module example.com/m\n\ngo 1.26\n",
 		"clib/x.go":   "package clib\n\n// #include <stdlib.h>\nimport \"C\"\n\nimport \"unsafe\"\n\nfunc New(n int) unsafe.Pointer { return C.malloc(C.size_t(n)) }\n\nfunc Free(p unsafe.Pointer) { C.free(p) }\n",
 		"middle/x.go": "package middle\n\nimport (\n\t\"unsafe\"\n\n\t\"example.com/m/clib\"\n)\n\nfunc Done(p unsafe.Pointer) { clib.Free(p) }\n",
 		"use/x.go":    "package use\n\nimport (\n\t\"example.com/m/clib\"\n\t\"example.com/m/middle\"\n)\n\nfunc Leak() bool { return clib.New(1) == nil }\n\nfunc Good() { middle.Done(clib.New(1)) }\n\nfunc Bad() byte {\n\tp := clib.New(1)\n\tmiddle.Done(p)\n\treturn *(*byte)(p)\n}\n",
-	} {
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tool, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("go", "vet", "-vettool="+tool, "-json", "./use")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), asTool+"=1", "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=1")
-	out, err := cmd.CombinedOutput()
+	}, "CGO_ENABLED=1")
+	out, err := vet("-json", "./use")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{"what clib.New gives is never freed; it wants clib.Free", "used after middle.Done freed it at line 14"} {
-		if strings.Count(string(out), want) != 1 {
+		if strings.Count(out, want) != 1 {
 			t.Errorf("%q is not there once:\n%s", want, out)
 		}
 	}
