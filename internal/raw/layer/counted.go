@@ -16,6 +16,9 @@ type Counted struct {
 	Nil uintptr
 }
 
+// byHolder is what ended an object whose end was not seen.
+const byHolder = "the end of what held it"
+
 // mostObjects is how many objects a shard of the book has before those that ended unseen, with what held them, are
 // looked for.
 const mostObjects = 1 << 10
@@ -74,7 +77,7 @@ func (e *Engine) stale(c *Call, op *Op, k Kind, a uintptr, o *Object) {
 		c.Report(UnknownHandle, nil, "%s (%#x) is no %s that is alive, or of which anything is known", op.Field, a, e.kindName(k))
 		return
 	}
-	e.gone(o, isthmus.Site{}, "the end of what held it")
+	e.gone(o, isthmus.Site{}, byHolder)
 	if op.Act == Destroy {
 		c.Report(DoubleDestroy, o, "the last count of %s was let go before, by %s", op.Field, o.endedBy)
 		return
@@ -87,6 +90,11 @@ func (e *Engine) gone(o *Object, at isthmus.Site, by string) {
 	s := e.book.shard(o.kind, o.addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.end(o, at, by)
+}
+
+// end is gone for who has the shard's lock.
+func (s *shard) end(o *Object, at isthmus.Site, by string) {
 	if o.state.Load()&stateDead != 0 {
 		return
 	}
@@ -167,9 +175,7 @@ func (e *Engine) sweep(o *Object) {
 	}
 	for _, o := range s.m {
 		if o.state.Load()&stateDead == 0 && !e.Counted.Alive(o.addr) {
-			o.endedBy = "the end of what held it"
-			o.state.Store(o.state.Load() | stateDead)
-			s.bury(o)
+			s.end(o, isthmus.Site{}, byHolder)
 		}
 	}
 	s.swept = 2 * len(s.m)

@@ -7,7 +7,6 @@ package rtlib
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -41,7 +40,7 @@ var checks = sync.OnceValue(func() *rtlayer.Layer {
 		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: o, Err: f})
 	})
 	if err != nil {
-		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: isthmus.Object{Kind: "rtlayer"}, Err: errors.Join(err)})
+		isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: isthmus.Object{Kind: "rtlayer"}, Err: err})
 		return nil
 	}
 	return l
