@@ -23,7 +23,7 @@ import "context"
 
 // Barrier waits until all processes of the communicator have called it. Calls MPI_Ibarrier.
 func Barrier(ctx context.Context, c *Comm) error {
-	if done, err := directly[byte](ctx, c, directBarrier, nil, nil, 0, 0, 0); done {
+	if done, err := directly[byte](ctx, c, directBarrier, nil, nil, 0, 0, nil); done {
 		return err
 	}
 	k := barrier(c)
@@ -32,7 +32,7 @@ func Barrier(ctx context.Context, c *Comm) error {
 
 // Bcast copies b of the process root to b of all others; it is equally long everywhere. Calls MPI_Ibcast.
 func Bcast[T any](ctx context.Context, c *Comm, b []T, root int) error {
-	if done, err := directly(ctx, c, directBcast, b, b, len(b), root, 0); done {
+	if done, err := directly(ctx, c, directBcast, b, b, len(b), root, nil); done {
 		return err
 	}
 	k := bcast[T](c, b, root)
@@ -42,10 +42,8 @@ func Bcast[T any](ctx context.Context, c *Comm, b []T, root int) error {
 // Reduce combines the i-th elements of send of all processes to recv[i] of the process root. The slices are equally long
 // everywhere; recv of the others is not used and may be nil. Calls MPI_Ireduce.
 func Reduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction, root int) error {
-	if o, ok := op.(Op); ok {
-		if done, err := directly(ctx, c, directReduce, send, recv, len(send), root, o); done {
-			return err
-		}
+	if done, err := directly(ctx, c, directReduce, send, recv, len(send), root, op); done {
+		return err
 	}
 	k := reduceTo[T](c, send, recv, op, root)
 	return k.run(ctx)
@@ -53,10 +51,8 @@ func Reduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction, r
 
 // Allreduce combines the i-th elements of send of all processes to recv[i] of every process. Calls MPI_Iallreduce.
 func Allreduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
-	if o, ok := op.(Op); ok {
-		if done, err := directly(ctx, c, directAllreduce, send, recv, len(send), 0, o); done {
-			return err
-		}
+	if done, err := directly(ctx, c, directAllreduce, send, recv, len(send), 0, op); done {
+		return err
 	}
 	k := allreduce[T](c, send, recv, op)
 	return k.run(ctx)
@@ -65,7 +61,7 @@ func Allreduce[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction
 // Gather collects send of all processes, in the order of ranks, in recv of the process root. send is equally long
 // everywhere; recv of the others is not used and may be nil. Calls MPI_Igather.
 func Gather[T any](ctx context.Context, c *Comm, send, recv []T, root int) error {
-	if done, err := directly(ctx, c, directGather, send, recv, len(send), root, 0); done {
+	if done, err := directly(ctx, c, directGather, send, recv, len(send), root, nil); done {
 		return err
 	}
 	k := gather[T](c, send, recv, root)
@@ -82,7 +78,7 @@ func Gatherv[T any](ctx context.Context, c *Comm, send, recv []T, blocks Blocks,
 // Scatter deals equal parts of send of the process root out, in the order of ranks, to recv of all processes. send of the
 // others is not used and may be nil. Calls MPI_Iscatter.
 func Scatter[T any](ctx context.Context, c *Comm, send, recv []T, root int) error {
-	if done, err := directly(ctx, c, directScatter, send, recv, len(recv), root, 0); done {
+	if done, err := directly(ctx, c, directScatter, send, recv, len(recv), root, nil); done {
 		return err
 	}
 	k := scatter[T](c, send, recv, root)
@@ -98,7 +94,7 @@ func Scatterv[T any](ctx context.Context, c *Comm, send []T, blocks Blocks, recv
 
 // Allgather collects send of all processes, in the order of ranks, in recv of every process. send is equally long everywhere. Calls MPI_Iallgather.
 func Allgather[T any](ctx context.Context, c *Comm, send, recv []T) error {
-	if done, err := directly(ctx, c, directAllgather, send, recv, len(send), 0, 0); done {
+	if done, err := directly(ctx, c, directAllgather, send, recv, len(send), 0, nil); done {
 		return err
 	}
 	k := allgather[T](c, send, recv)
@@ -114,7 +110,7 @@ func Allgatherv[T any](ctx context.Context, c *Comm, send, recv []T, blocks Bloc
 // Alltoall sends the i-th of equal parts of send to the process i, and receives its part for this process in the i-th part of
 // recv. Calls MPI_Ialltoall.
 func Alltoall[T any](ctx context.Context, c *Comm, send, recv []T) error {
-	if done, err := directly(ctx, c, directAlltoall, send, recv, len(send)/max(1, c.Size()), 0, 0); done {
+	if done, err := directly(ctx, c, directAlltoall, send, recv, len(send)/max(1, c.Size()), 0, nil); done {
 		return err
 	}
 	k := alltoall[T](c, send, recv)
@@ -135,10 +131,8 @@ func ReduceScatter[T any](ctx context.Context, c *Comm, send, recv []T, counts [
 
 // ReduceScatterBlock combines send of all processes and deals the result out in equal parts, in the order of ranks. Calls MPI_Ireduce_scatter_block.
 func ReduceScatterBlock[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
-	if o, ok := op.(Op); ok {
-		if done, err := directly(ctx, c, directReduceScatter, send, recv, len(recv), 0, o); done {
-			return err
-		}
+	if done, err := directly(ctx, c, directReduceScatter, send, recv, len(recv), 0, op); done {
+		return err
 	}
 	k := reduceScatterBlock[T](c, send, recv, op)
 	return k.run(ctx)
@@ -146,10 +140,8 @@ func ReduceScatterBlock[T any](ctx context.Context, c *Comm, send, recv []T, op 
 
 // Scan combines send of the processes with ranks up to and including this one to recv. Calls MPI_Iscan.
 func Scan[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
-	if o, ok := op.(Op); ok {
-		if done, err := directly(ctx, c, directScan, send, recv, len(send), 0, o); done {
-			return err
-		}
+	if done, err := directly(ctx, c, directScan, send, recv, len(send), 0, op); done {
+		return err
 	}
 	k := scan[T](c, send, recv, op, false)
 	return k.run(ctx)
@@ -157,10 +149,8 @@ func Scan[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) err
 
 // Exscan combines send of the processes with lower ranks to recv; that of rank 0 is undefined. Calls MPI_Iexscan.
 func Exscan[T any](ctx context.Context, c *Comm, send, recv []T, op Reduction) error {
-	if o, ok := op.(Op); ok {
-		if done, err := directly(ctx, c, directExscan, send, recv, len(send), 0, o); done {
-			return err
-		}
+	if done, err := directly(ctx, c, directExscan, send, recv, len(send), 0, op); done {
+		return err
 	}
 	k := scan[T](c, send, recv, op, true)
 	return k.run(ctx)

@@ -34,17 +34,18 @@ type direct struct {
 }
 
 // directly does a collective operation of few elements between few processes: n in a block. send and recv are those of the
-// public function; a broadcast's are one. done is false when it is to be done in another way, which then also says what is
-// wrong with the arguments.
-func directly[T any](ctx context.Context, c *Comm, what directKind, send, recv []T, n, root int, op Op) (done bool, err error) {
-	if c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || n > directBytes ||
+// public function; a broadcast's are one. op is nil where nothing is reduced. done is false when it is to be done in another way,
+// which then also says what is wrong with the arguments.
+func directly[T any](ctx context.Context, c *Comm, what directKind, send, recv []T, n, root int, op Reduction) (done bool, err error) {
+	standard, ok := op.(Op)
+	if !ok && what.reduces() || c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || n > directBytes ||
 		n < 1 && what != directBarrier || uint(root) >= uint(c.size) || ctx.Err() != nil || c.poisoned.Load() {
 		return false, nil
 	}
 	if !c.collective.CompareAndSwap(false, true) {
 		return true, c.taken(what.String()) // the other way might find the turn free, and the other processes would not take it
 	}
-	done, err = inTurn(ctx, c, what, send, recv, n, root, op)
+	done, err = inTurn(ctx, c, what, send, recv, n, root, standard)
 	c.collective.Store(false)
 	return done, err
 }
@@ -114,7 +115,7 @@ func inTurn[T any](ctx context.Context, c *Comm, what directKind, send, recv []T
 func prepareDirect[T any](ctx context.Context, c *Comm, what directKind, n, root int, op Op) (p *plan, seen bool, err error) {
 	w := c.world
 	dt, err := datatypeOf[T](w)
-	if err != nil || n*dt.sent > directBytes || !w.lib.Has(mpic.FnCommIdup) || c.direct != nil && c.direct.comm == 0 {
+	if err != nil || n*dt.sent > directBytes || !w.lib.Has(mpic.FnCommIdup) {
 		return nil, false, nil
 	}
 	var r reduction
