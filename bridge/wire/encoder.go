@@ -17,9 +17,6 @@ type Encoder struct {
 	err   error
 }
 
-// NewEncoder appends to b.
-func NewEncoder(b []byte) *Encoder { return &Encoder{b: b} }
-
 // Reset makes e an encoder that appends to b.
 func (e *Encoder) Reset(b []byte) {
 	if e != nil {

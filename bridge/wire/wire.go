@@ -53,10 +53,7 @@ type Decoder struct {
 	err   *Error
 }
 
-// NewDecoder reads b, which must not change before the message is decoded. Nothing that is decoded refers to b.
-func NewDecoder(b []byte) *Decoder { return &Decoder{b: b, end: len(b)} }
-
-// Reset makes d a decoder of b.
+// Reset makes d a decoder of b, which must not change before the message is decoded. Nothing that is decoded refers to b.
 func (d *Decoder) Reset(b []byte) {
 	if d != nil {
 		*d = Decoder{b: b, end: len(b)}

@@ -390,19 +390,6 @@ func TestThreefry(t *testing.T) {
 	})
 }
 
-func TestGatherRows(t *testing.T) {
-	src := []int{0, 1, 10, 11, 20, 21}
-	dst := make([]int, 10)
-	kernel.GatherRows(dst, src, 2, []int32{2, 0, -5, 7, 1})
-	if want := []int{20, 21, 0, 1, 0, 1, 20, 21, 10, 11}; !slices.Equal(dst, want) {
-		t.Errorf("got %v, want %v", dst, want)
-	}
-	kernel.GatherRows(dst[:2], src, 2, []uint64{1 << 63})
-	if want := []int{20, 21}; !slices.Equal(dst[:2], want) {
-		t.Errorf("index beyond int64: got %v, want %v", dst[:2], want)
-	}
-}
-
 func TestShortOperandPanics(t *testing.T) {
 	levels(t, func(t *testing.T, k *kernel.Table) {
 		defer func() {

@@ -23,25 +23,8 @@ func transposeSmall[T any](dst []T, dstStride int, src []T, srcStride, i0, i1, j
 	}
 }
 
-// GatherRows stores row index[i] of src, a table of rows of the given width, as row i of dst. An index outside of the
-// table is moved to its nearest row, as StableHLO's gather does.
-func GatherRows[T any, I int32 | int64 | uint32 | uint64](dst, src []T, width int, index []I) {
-	if width == 0 {
-		return
-	}
-	last := len(src)/width - 1
-	for i, at := range index {
-		k := int(at)
-		if at > 0 && uint64(at) > uint64(last) {
-			k = last
-		}
-		k = max(k, 0)
-		copy(dst[i*width:(i+1)*width], src[k*width:(k+1)*width])
-	}
-}
-
 // CopyStrided stores src[0], src[srcStride], ... at dst[0], dst[dstStride], ..., n elements. A stride of 0 in src
-// repeats an element; a negative stride is not allowed (use Reverse).
+// repeats an element; a negative stride is not allowed.
 func CopyStrided[T any](dst []T, dstStride int, src []T, srcStride, n int) {
 	switch {
 	case n <= 0:
@@ -58,13 +41,5 @@ func CopyStrided[T any](dst []T, dstStride int, src []T, srcStride, n int) {
 		for i := range n {
 			dst[i*dstStride] = src[i*srcStride]
 		}
-	}
-}
-
-// Reverse stores the elements of src in reverse order. dst and src must not overlap.
-func Reverse[T any](dst, src []T) {
-	src = src[:len(dst)]
-	for i := range dst {
-		dst[i] = src[len(src)-1-i]
 	}
 }

@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"fmt"
-
-	"github.com/isthmus-ffi/isthmus/stablehlo"
-)
+import "github.com/isthmus-ffi/isthmus/stablehlo"
 
 // fuse decides which instructions of a block are computed inside another one's pass: s.root says for each elementwise
 // instruction which instruction's pass it belongs to, itself if it has its own. An instruction joins the pass of its
@@ -299,8 +295,4 @@ func (s *scheduler) widened(v *value) *value {
 	w := constant32(x[0])
 	s.wide[v] = w
 	return w
-}
-
-func (c *chain) String() string {
-	return fmt.Sprintf("chain of %d elements, %d operands, %d instructions, %d registers", c.n, len(c.leaves), len(c.code), c.nregs)
 }

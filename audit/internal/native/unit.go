@@ -8,7 +8,6 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -323,23 +322,6 @@ func (u *Unit) build(files []*ast.File) {
 
 // Position is where pos is, in the original file.
 func (u *Unit) Position(pos token.Pos) token.Position { return u.Fset.Position(pos) }
-
-// CFuncs lists the C functions that the unit's SSA form calls.
-func (u *Unit) CFuncs() []string {
-	names := map[string]bool{}
-	for _, fn := range u.Funcs {
-		for _, b := range fn.Blocks {
-			for _, i := range b.Instrs {
-				if call, ok := i.(ssa.CallInstruction); ok {
-					if name := CName(call); name != "" {
-						names[name] = true
-					}
-				}
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
 
 // Import is where the unit imports "C", for what its C text says.
 func (u *Unit) Import() token.Pos {

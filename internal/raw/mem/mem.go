@@ -100,18 +100,6 @@ func AddrOfPtr[T any](p *T) Addr {
 	return Addr(unsafe.Pointer(p))
 }
 
-// AddrOfString returns the address of s's bytes, and 0 for an empty string.
-//
-// Preconditions: s is pinned or off-heap, and the callee does not write.
-func AddrOfString(s string) Addr {
-	if s == "" {
-		return 0
-	}
-	// SAFETY: owner: the caller keeps s; lifetime: the precondition; bounds: the first byte of a non-empty
-	// string; thread: any.
-	return Addr(unsafe.Pointer(unsafe.StringData(s)))
-}
-
 // View returns b's memory as a slice of T. It fails with [isthmus.ErrInvalid] when T holds pointers or b is not
 // aligned for it, and with [isthmus.ErrBounds] when b is not a whole number of elements. An empty b gives nil.
 func View[T any](b []byte) ([]T, error) {

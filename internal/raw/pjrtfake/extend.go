@@ -16,7 +16,6 @@ import (
 type Func struct {
 	*handler
 	void bool // it returns nothing
-	raw  func(f *Fake, a mem.Addr) uintptr
 }
 
 // On is a function of an extension that takes one struct with a size. It runs with the fake locked, so it uses
@@ -39,9 +38,6 @@ func Void(f Func) Func {
 	f.void = true
 	return f
 }
-
-// Raw is a function that gets the address of its argument and says itself what C gets back. It runs unlocked.
-func Raw(serve func(f *Fake, a mem.Addr) uintptr) Func { return Func{raw: serve} }
 
 type extension struct {
 	typ  pjrtc.ExtensionType
@@ -112,12 +108,6 @@ func (f *Fake) chain() error {
 			known++
 			point := Point(x.typ, fn.Name)
 			*mem.At[pjrtc.Func](a + mem.Addr(fn.Offset)) = f.cfunc(point, 1, func(p []uintptr) uintptr {
-				if serve.raw != nil {
-					f.mu.Lock()
-					f.calls[point]++
-					f.mu.Unlock()
-					return serve.raw(f, mem.Addr(p[0]))
-				}
 				return uintptr(f.run(point, serve.handler, !serve.void, mem.Addr(p[0]), nil))
 			})
 		}
@@ -202,13 +192,10 @@ func Bytes[T any](f *Fake, kind, s string) (pjrtc.Ptr[T], pjrtc.Ptr[byte], uint6
 // NewError makes a PJRT_Error.
 func (f *Fake) NewError(how *Failure) pjrtc.Ptr[pjrtc.Error] { return f.newError(how) }
 
-// TakeError takes over an error that a callback of the client's returned. It is called unlocked.
-func (f *Fake) TakeError(e pjrtc.Ptr[pjrtc.Error]) *Failure { return f.takeError(e) }
-
 // Unlocked runs what calls the client.
 func (f *Fake) Unlocked(fn func()) { f.unlocked(fn) }
 
-// Lock and Unlock guard what functions of [Fake.Func] and [Raw] do with objects.
+// Lock and Unlock guard what functions of [Fake.Func] do with objects.
 func (f *Fake) Lock() { f.mu.Lock() }
 
 // Unlock is the other half of Lock.
@@ -241,9 +228,7 @@ func (f *Fake) chunkDeleter() pjrtc.Func {
 	})
 }
 
-// ErrorMaker is a PJRT_CallbackError*, which callbacks of the client's make errors with.
-func (f *Fake) ErrorMaker() pjrtc.Ptr[pjrtc.Func] { return f.errorMaker() }
-
+// errorMaker is a PJRT_CallbackError*, which callbacks of the client's make errors with.
 func (f *Fake) errorMaker() pjrtc.Ptr[pjrtc.Func] {
 	return List(f, nil, []pjrtc.Func{f.Func("callback error", 3, func(a []uintptr) uintptr {
 		f.mu.Lock()
