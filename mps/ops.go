@@ -226,7 +226,8 @@ type AttentionOptions struct {
 }
 
 // Attention makes result = softmax(Scale query key^T + Mask) value, matrix by matrix: a matrix is a head. Key and value, and the mask,
-// are one for all heads or one each. Result overlaps nothing. Floats of any width, the same for all operands.
+// are one for all heads or one each. A key that Causal or a mask of minus infinity hides takes no part, whatever its value is; a row that
+// sees none is zeros. Result overlaps nothing. Floats of any width, the same for all operands.
 func (b *Batch) Attention(result, query, key, value *Matrix, opt AttentionOptions) {
 	r := b.record(op.KindAttention)
 	q, k, v, z, m := r.matrix("query", query), r.matrix("key", key), r.matrix("value", value), r.matrix("result", result), r.optional("mask", opt.Mask)

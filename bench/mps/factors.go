@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -50,6 +51,7 @@ func (s *setup) factors(ctx context.Context, n int) ([]bench, error) {
 		}
 		return nil
 	}
+	triangle := blas64.Triangular{N: n, Stride: n, Uplo: blas.Lower, Diag: blas.NonUnit, Data: slices.Clone(fresh())}
 	cube := float64(n) * float64(n) * float64(n)
 	return []bench{
 		{name: fmt.Sprintf("cholesky %d", n), flops: cube / 3, peers: []peer{
@@ -66,6 +68,15 @@ func (s *setup) factors(ctx context.Context, n int) ([]bench, error) {
 				return ok(lapack64.Getrf(blas64.General{Rows: n, Cols: n, Stride: n, Data: fresh()}, pivots))
 			}),
 			timed("unblocked", func() error { _, bad := linalg.LU(fresh(), n, n); return ok(bad == 0) }),
+		}},
+		{name: fmt.Sprintf("solve right %d", n), flops: cube, peers: []peer{
+			timed("mps", func() error {
+				return s.dev.Do(ctx, func(b *mps.Batch) error { b.SolveTriangular(z, x, x, mps.SolveOptions{OnRight: true}); return nil })
+			}),
+			timed("gonum", func() error {
+				blas64.Trsm(blas.Right, blas.NoTrans, 1, triangle, blas64.General{Rows: n, Cols: n, Stride: n, Data: fresh()})
+				return nil
+			}),
 		}},
 	}, nil
 }

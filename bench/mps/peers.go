@@ -80,6 +80,13 @@ func newSetup(ctx context.Context) (s *setup, err error) {
 		return s, err
 	}
 	s.cases = append(s.cases, rows...)
+	for _, n := range []int{512, 4096} {
+		c, err := s.attention(ctx, n, 64, blas)
+		if err != nil {
+			return s, err
+		}
+		s.cases = append(s.cases, c)
+	}
 	for _, n := range []int{256, 1024} {
 		c, err := s.factors(ctx, n)
 		if err != nil {
@@ -127,7 +134,7 @@ func (s *setup) product(ctx context.Context, n int, openblas *numpy) (bench, err
 		return s.dev.Do(ctx, func(b *mps.Batch) error { b.MatMul(z, x, y, mps.MatMulOptions{}); return nil })
 	}))
 	if openblas != nil {
-		c.peers = append(c.peers, peer{"openblas", func() (time.Duration, error) { return openblas.product(n) }})
+		c.peers = append(c.peers, peer{"openblas", func() (time.Duration, error) { return openblas.once("product", n, n) }})
 	}
 	general := func(v []float32) blas32.General { return blas32.General{Rows: n, Cols: n, Stride: n, Data: v} }
 	out := general(make([]float32, n*n))
@@ -240,8 +247,8 @@ func newNumpy(python string) (*numpy, error) {
 	return &numpy{cmd, in, bufio.NewReader(out)}, cmd.Start()
 }
 
-func (p *numpy) product(n int) (time.Duration, error) {
-	if _, err := fmt.Fprintln(p.in, n); err != nil {
+func (p *numpy) once(what string, n, m int) (time.Duration, error) {
+	if _, err := fmt.Fprintln(p.in, what, n, m); err != nil {
 		return 0, err
 	}
 	var ns int64

@@ -130,6 +130,13 @@ func swap(x, y []float64) {
 	}
 }
 
+// solveRight is linalg.SolveTriangle with the triangle on the right, of order n: the transpose of that on the left.
+func (f blocks) solveRight(a, b []float64, m, n int, lower, unit, transpose bool) []float64 {
+	x := f.transposed(b, m, n)
+	f.solve(a, x, n, m, lower, unit, !transpose)
+	return f.transposed(x, n, m)
+}
+
 // solve is linalg.SolveTriangle with the triangle on the left: by rows of the right sides where there are several, panel by panel.
 func (f blocks) solve(a, b []float64, m, n int, lower, unit, transpose bool) {
 	if n < 8 {
@@ -141,7 +148,7 @@ func (f blocks) solve(a, b []float64, m, n int, lower, unit, transpose bool) {
 		return
 	}
 	if transpose { // the other triangle of the transposed matrix
-		a, lower = transposed(a, m), !lower
+		a, lower = f.transposed(a, m, m), !lower
 	}
 	row := func(i int) []float64 { return b[i*n : (i+1)*n] }
 	for done := 0; done < m; done += panel {
@@ -174,12 +181,9 @@ func (f blocks) solve(a, b []float64, m, n int, lower, unit, transpose bool) {
 	}
 }
 
-func transposed(a []float64, n int) []float64 {
-	t := make([]float64, n*n)
-	for i := range n {
-		for j := range n {
-			t[j*n+i] = a[i*n+j]
-		}
-	}
+// transposed is the n x m transpose of a.
+func (f blocks) transposed(a []float64, m, n int) []float64 {
+	t := make([]float64, n*m)
+	f.table.F64.Transpose(t, m, a, n, m, n)
 	return t
 }

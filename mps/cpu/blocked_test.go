@@ -83,6 +83,9 @@ func TestBlocked(t *testing.T) {
 				linalg.SolveTriangle(tri, want, n, k, true, lower, unit, trans)
 				cpu.Solve(tri, got, n, k, lower, unit, transpose)
 				near("solve", got, want)
+				want = slices.Clone(b)
+				linalg.SolveTriangle(tri, want, k, n, false, lower, unit, trans)
+				near("solve right", cpu.SolveRight(tri, b, k, n, lower, unit, transpose), want)
 			}
 		}
 	}

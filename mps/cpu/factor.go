@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/isthmus-ffi/isthmus"
-	"github.com/isthmus-ffi/isthmus/device/linalg"
 	"github.com/isthmus-ffi/isthmus/mps/internal/op"
 )
 
@@ -59,13 +58,13 @@ func (d *device) blocks(n int) blocks {
 func (d *device) cholesky(o op.Cholesky) (int, error) {
 	n := o.Source.Rows
 	return d.each(o.Result.Count, func(i int) error {
-		a := double(o.Source, i)
+		a, f := double(o.Source, i), d.blocks(o.Result.Count)
 		if !o.Lower {
-			a = transposed(a, n)
+			a = f.transposed(a, n, n)
 		}
-		bad := d.blocks(o.Result.Count).cholesky(a, n)
+		bad := f.cholesky(a, n)
 		if !o.Lower {
-			a = transposed(a, n)
+			a = f.transposed(a, n, n)
 		}
 		store(o.Result, i, a, func(row int) (int, int) {
 			if o.Lower {
@@ -98,19 +97,15 @@ func (d *device) lu(o op.LU) (int, error) {
 
 func (d *device) solveTriangular(o op.SolveTriangular) {
 	x := o.Right
-	trans := linalg.None
-	if o.Transpose {
-		trans = linalg.Transpose
-	}
 	_, _ = d.each(o.Result.Count, func(i int) error {
 		b := double(x, i)
 		for j := range b {
 			b[j] *= o.Alpha
 		}
-		if a := double(o.Source, i); o.OnRight {
-			linalg.SolveTriangle(a, b, x.Rows, x.Columns, false, !o.Upper, o.Unit, trans)
+		if a, f := double(o.Source, i), d.blocks(o.Result.Count); o.OnRight {
+			b = f.solveRight(a, b, x.Rows, x.Columns, !o.Upper, o.Unit, o.Transpose)
 		} else {
-			d.blocks(o.Result.Count).solve(a, b, x.Rows, x.Columns, !o.Upper, o.Unit, o.Transpose)
+			f.solve(a, b, x.Rows, x.Columns, !o.Upper, o.Unit, o.Transpose)
 		}
 		store(o.Result, i, b, nil)
 		return nil

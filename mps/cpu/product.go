@@ -102,58 +102,6 @@ func (d *device) matvec(o op.MatVec) {
 	})
 }
 
-// queries is how many rows of an attention are one task: their scores fit a cache near the processor.
-const queries = 32
-
-// attention is row by row, so that no matrix of all scores is needed.
-func (d *device) attention(o op.Attention) {
-	q, k, v, z := o.Query, o.Key, o.Value, o.Result
-	hidden := k.Rows - q.Rows // columns that the first row sees before its own
-	var key, value kernel.View[float32]
-	for i := range z.Count {
-		if i == 0 || k.Count > 1 {
-			key, value = d.dense(k, i), d.dense(v, i)
-		}
-		d.pool.Run((q.Rows+queries-1)/queries, func(task int) {
-			begin := task * queries
-			n := min(queries, q.Rows-begin)
-			seen := k.Rows
-			if o.Causal {
-				seen = begin + n + hidden
-			}
-			rows := make([]float32, n*q.Columns)
-			for r := range n {
-				d.widen(rows[r*q.Columns:(r+1)*q.Columns], q.Type, rowBytes(q, i, begin+r))
-			}
-			scores, mask := make([]float32, n*seen), make([]float32, k.Rows)
-			d.table.Gemm32(&kernel.Gemm[float32]{
-				M: n, N: seen, K: q.Columns, A: kernel.RowMajor(rows, q.Columns), B: key.T(), C: kernel.RowMajor(scores, seen),
-			}, nil)
-			for r := range n {
-				row := scores[r*seen : (r+1)*seen]
-				if o.Scale != 1 {
-					d.table.F32.VS[kernel.Mul](row, row, float32(o.Scale))
-				}
-				if o.Mask.Storage != nil {
-					d.table.F32.VV[kernel.Add](row, row, d.floats(o.Mask, i, begin+r, mask)[:seen])
-				}
-				if o.Causal {
-					clear(row[begin+r+hidden+1:])
-					row = row[:begin+r+hidden+1]
-				}
-				d.normalise(row, row)
-			}
-			out := make([]float32, n*v.Columns)
-			d.table.Gemm32(&kernel.Gemm[float32]{
-				M: n, N: v.Columns, K: seen, A: kernel.RowMajor(scores, seen), B: value, C: kernel.RowMajor(out, v.Columns),
-			}, nil)
-			for r := range n {
-				d.narrow(z.Type, rowBytes(z, i, begin+r), out[r*v.Columns:(r+1)*v.Columns])
-			}
-		})
-	}
-}
-
 // normalise is the softmax of a row.
 func (d *device) normalise(dst, src []float32) {
 	f := &d.table.F32

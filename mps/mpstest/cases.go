@@ -18,6 +18,7 @@ var cases = []testCase{
 	{"neuron", neuronCase},
 	{"rope", ropeCase},
 	{"attention", attentionCase},
+	{"long-attention", longAttentionCase},
 	{"sum", sumCase},
 	{"top-k", topKCase},
 	{"copy", copyCase},
@@ -294,16 +295,25 @@ func ropeCase(e *env) error {
 }
 
 func attentionCase(e *env) error {
+	return e.attention(1+e.rand.IntN(3), e.dim(80), 1+e.rand.IntN(40), e.dim(80), e.dim(64), e.dim(64))
+}
+
+// longAttentionCase has as many rows and keys as devices take in several pieces.
+func longAttentionCase(e *env) error {
+	rows := 1 + e.rand.IntN(20)
+	return e.attention(1, rows, 500, 1+e.rand.IntN(600), e.dim(4), e.dim(4))
+}
+
+// attention has so many keys, of causal attention up to more than rows.
+func (e *env) attention(n, rows, more, keys, width, out int) error {
 	t := e.float(mps.KindAttention)
-	n, kv := 1+e.rand.IntN(3), 1
+	kv := 1
 	if e.chance(60) {
 		kv = n
 	}
-	rows, width, out := e.dim(80), e.dim(64), e.dim(64)
-	keys := rows + e.rand.IntN(40)
 	opt := mps.AttentionOptions{Scale: e.factor() / 4, Causal: e.chance(50)}
-	if !opt.Causal {
-		keys = e.dim(80)
+	if opt.Causal {
+		keys = rows + e.rand.IntN(more)
 	}
 	var q, k, v, z *mps.Matrix
 	if err := e.all([]**mps.Matrix{&q, &k, &v, &z}, t, [3]int{n, rows, width}, [3]int{kv, keys, width}, [3]int{kv, keys, out}, [3]int{n, rows, out}); err != nil {

@@ -187,7 +187,8 @@ type RoPE struct {
 
 // Attention is Result = softmax(Scale Query Key^T + Mask) Value, matrix by matrix. Causal hides from row r of Query the rows of Key
 // after r + (rows of Key - rows of Query), which is not negative. Key and Value are one for all, or one each; so is Mask, of Query's
-// rows x Key's rows, which is added, or has no Storage. Result overlaps nothing.
+// rows x Key's rows, which is added, or has no Storage. Values of weight zero take no part; a row that sees no key is zeros. Result
+// overlaps nothing.
 type Attention struct {
 	Query, Key, Value, Result, Mask Matrix
 	Scale                           float64
