@@ -224,6 +224,9 @@ func TestBroken(t *testing.T) {
 		"syntax/p.go":  leaky + "\nfunc {\n",
 		"missing/p.go": strings.Replace(leaky, `import "unsafe"`, "import (\n\t\"unsafe\"\n\t\"example.com/none\"\n)\n\nvar _ = none.X", 1),
 		"good/p.go":    leaky,
+		"main/a.go":    leaky + "\nfunc main() {}\n",
+		"main/b.go":    strings.NewReplacer("Leak", "main", "Path", "other").Replace(leaky),
+		"field/p.go":   strings.Replace(leaky, `import "unsafe"`, "import (\n\t\"unsafe\"\n\t\"example.com/none\"\n)\n\ntype t struct{ x none.X }\n\nfunc (t t) f() { y := t.x; y.G(func() {}); <-y }", 1),
 	})
 	r := run(t, audit.Options{Dir: dir})
 	skipped := map[string]string{}
@@ -234,13 +237,13 @@ func TestBroken(t *testing.T) {
 	for _, f := range r.Findings {
 		counts[f.Package]++
 	}
-	for pkg, say := range map[string]string{"types": "function broken: undefined: undefined", "syntax": "p.go: line", "missing": "example.com/none"} {
+	for pkg, say := range map[string]string{"types": "function broken: undefined: undefined", "syntax": "p.go: line", "missing": "example.com/none", "main": "main is declared again", "field": "function f: the type of"} {
 		if !strings.Contains(skipped["example.com/m/"+pkg], say) {
 			t.Errorf("%s: %q does not say %q", pkg, skipped["example.com/m/"+pkg], say)
 		}
 	}
-	for _, pkg := range []string{"types", "missing", "good"} {
-		if counts["example.com/m/"+pkg] != 2 {
+	for pkg, want := range map[string]int{"types": 2, "missing": 2, "good": 2, "field": 2, "main": 4} {
+		if counts["example.com/m/"+pkg] != want {
 			t.Errorf("%s: %d findings; not checked: %s", pkg, counts["example.com/m/"+pkg], skipped["example.com/m/"+pkg])
 		}
 	}

@@ -12,9 +12,14 @@ import (
 var basic = map[string]string{
 	"char": "int8", "schar": "int8", "uchar": "uint8", "short": "int16", "ushort": "uint16", "int": "int32", "uint": "uint32",
 	"long": "int64", "ulong": "uint64", "longlong": "int64", "ulonglong": "uint64", "float": "float32", "double": "float64",
-	"size_t": "uint64", "ssize_t": "int64", "ptrdiff_t": "int64", "intptr_t": "int64", "uintptr_t": "uint64", "off_t": "int64",
-	"int8_t": "int8", "int16_t": "int16", "int32_t": "int32", "int64_t": "int64", "uint8_t": "uint8", "uint16_t": "uint16",
-	"uint32_t": "uint32", "uint64_t": "uint64", "bool": "bool", "_Bool": "bool", "time_t": "int64", "void": "[0]byte", "wchar_t": "int32",
+	"bool": "bool", "_Bool": "bool", "void": "[0]byte", "wchar_t": "int32",
+}
+
+// same are the names that C's headers have for those, which cgo declares as aliases.
+var same = map[string]string{
+	"size_t": "ulong", "ssize_t": "long", "ptrdiff_t": "long", "intptr_t": "long", "uintptr_t": "ulong", "off_t": "long", "time_t": "long",
+	"int8_t": "schar", "int16_t": "short", "int32_t": "int", "int64_t": "long", "uint8_t": "uchar", "uint16_t": "ushort",
+	"uint32_t": "uint", "uint64_t": "ulong",
 }
 
 // known are functions that need no header to be declared.
@@ -263,6 +268,10 @@ func (w *writer) typ(name string) bool {
 	if g, ok := basic[name]; ok {
 		w.types[name] = g
 		return true
+	}
+	if c, ok := same[name]; ok {
+		w.types[name] = "= _Ctype_" + c
+		return w.typ(c)
 	}
 	if c, ok := w.alias[name]; ok {
 		w.types[name] = "struct{}" // while it refers to itself

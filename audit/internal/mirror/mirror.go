@@ -297,8 +297,8 @@ func (r *reader) casts() []Result {
 			return
 		}
 		ct := p.Lookup(name)
-		if !ct.Record() || ct.Err() != nil {
-			return // what is opaque to C's readers is not looked into
+		if !ct.Record() || ct.Err() != nil || ct.Size() == 0 {
+			return // what is opaque to C's readers is not looked into; one way to say so is a struct of an empty array
 		}
 		k := checker{sizes: r.u.Sizes, prefix: true}
 		res.Size = k.size(goType)

@@ -3,6 +3,7 @@ package native
 import (
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -14,7 +15,7 @@ type Leak struct {
 }
 
 // Unfreed searches for a way from the allocation to a return on which stop is met nowhere. A way on which the pointer is
-// known to be nil, or its errno or error known to be set, is none.
+// known to be nil, its errno or error known to be set, or its size known to be 0, is none.
 func (u *Unit) Unfreed(alloc ssa.Instruction, flow *Flow, stop func(ssa.Instruction) bool) *Leak {
 	for n, i := range alloc.Block().Instrs {
 		if i == alloc {
@@ -49,7 +50,7 @@ func (u *Unit) unfreed(start *ssa.BasicBlock, n int, alloc ssa.Instruction, flow
 			}
 		}
 		for n, next := range b.Succs {
-			if seen[next] || (u.impossible(b, n, flow) || failed(b, n, alloc)) {
+			if seen[next] || u.impossible(b, n, flow) || failed(b, n, alloc) || empty(b, n, alloc) {
 				continue
 			}
 			seen[next] = true
@@ -143,6 +144,31 @@ func failed(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
 		return !taken && zero
 	}
 	return false
+}
+
+// empty reports whether branch n of b means that the size which a C call set beside its result is 0.
+func empty(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
+	made, ok := call.(ssa.CallInstruction)
+	if !ok || CName(made) == "" {
+		return false
+	}
+	cond, ok := b.Instrs[len(b.Instrs)-1].(*ssa.If)
+	if !ok {
+		return false
+	}
+	cmp, ok := cond.Cond.(*ssa.BinOp)
+	if !ok || cmp.Op != token.EQL && cmp.Op != token.NEQ || (n == 0) != (cmp.Op == token.EQL) {
+		return false
+	}
+	c, ok := cmp.Y.(*ssa.Const)
+	load, isLoad := Root(cmp.X).(*ssa.UnOp)
+	if !ok || !isLoad || load.Op != token.MUL || c.Value == nil || c.Value.ExactString() != "0" {
+		return false
+	}
+	if t, ok := load.Type().Underlying().(*types.Basic); !ok || t.Info()&types.IsUnsigned == 0 {
+		return false // a status is 0 where all is well
+	}
+	return slices.ContainsFunc(made.Common().Args, func(a ssa.Value) bool { return Root(a) == load.X })
 }
 
 // status is the call whose result v is.

@@ -161,15 +161,35 @@ func (u *Unit) types(in Input, files []*ast.File) (bad []types.Error) {
 		}()
 		u.Pkg, _ = conf.Check(in.Path, in.Fset, files, u.Info) // its errors are in bad
 	}()
-	return append(bad, u.missing()...)
+	if len(bad) > 0 { // or everything is known
+		bad = append(bad, u.missing()...)
+	}
+	return bad
 }
 
-// missing finds the uses of packages that could not be imported, of which the type checker says nothing.
+// missing finds the uses of packages that could not be imported, and then what has no type for that reason, of which the type
+// checker says nothing.
 func (u *Unit) missing() []types.Error {
-	var bad []types.Error
+	var bad, untyped []types.Error
 	for _, f := range u.Files {
 		ast.Inspect(f, func(n ast.Node) bool {
-			sel, ok := n.(*ast.SelectorExpr)
+			e, ok := n.(ast.Expr)
+			if !ok {
+				return true
+			}
+			t := u.Info.TypeOf(e)
+			for ptr, ok := t.(*types.Pointer); ok; ptr, ok = t.(*types.Pointer) {
+				t = ptr.Elem()
+			}
+			if id, ok := e.(*ast.Ident); ok {
+				if _, pkg := u.Info.Uses[id].(*types.PkgName); pkg {
+					return true
+				}
+			}
+			if t == types.Typ[types.Invalid] && u.enclosing(e.Pos()) != nil { // elsewhere it does no harm
+				untyped = append(untyped, types.Error{Fset: u.Fset, Pos: e.Pos(), Msg: "the type of " + types.ExprString(e) + " is not known"})
+			}
+			sel, ok := e.(*ast.SelectorExpr)
 			if !ok {
 				return true
 			}
@@ -181,13 +201,18 @@ func (u *Unit) missing() []types.Error {
 			return true
 		})
 	}
-	return bad
+	return append(bad, untyped...)
 }
 
 // strip takes the bodies from the functions that errors are in.
 func (u *Unit) strip(bad []types.Error) (stripped int) {
 	for _, e := range bad {
 		if strings.Contains(e.Msg, "imported and not used") || strings.HasPrefix(e.Msg, "\t") { // that is about the one before
+			continue
+		}
+		if name := u.rename(e); name != "" {
+			stripped++
+			u.skip(fmt.Sprintf("%s: %s is declared again; it is read with a name of its own", u.at(e.Pos), name))
 			continue
 		}
 		fn := u.enclosing(e.Pos)
@@ -197,17 +222,49 @@ func (u *Unit) strip(bad []types.Error) (stripped int) {
 				stripped++
 			}
 			u.skip(fmt.Sprintf("%s: %s", u.at(e.Pos), cgofile.Show(e.Msg)))
-		case fn.Body != nil && (e.Pos >= fn.Body.Pos()):
+		case fn.Body != nil:
 			u.take(fn)
 			stripped++
-			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
-		case fn.Body != nil: // its signature
-			u.take(fn)
-			stripped++
-			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), fn.Name.Name, cgofile.Show(e.Msg)))
+			name, _, _ := strings.Cut(fn.Name.Name, again)
+			u.skip(fmt.Sprintf("%s: function %s: %s", u.at(e.Pos), name, cgofile.Show(e.Msg)))
 		}
 	}
 	return stripped
+}
+
+const again = "·" // in the new name of what is declared again
+
+// rename gives what a package declares twice, as folders of small programs do with main, a name of its own.
+func (u *Unit) rename(e types.Error) string {
+	if !strings.HasSuffix(e.Msg, " redeclared in this block") {
+		return ""
+	}
+	for _, f := range u.Files {
+		for _, d := range f.Decls {
+			var names []*ast.Ident
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				names = append(names, d.Name)
+			case *ast.GenDecl:
+				for _, s := range d.Specs {
+					switch s := s.(type) {
+					case *ast.TypeSpec:
+						names = append(names, s.Name)
+					case *ast.ValueSpec:
+						names = append(names, s.Names...)
+					}
+				}
+			}
+			for _, n := range names {
+				if n.Pos() == e.Pos {
+					name := n.Name
+					n.Name = fmt.Sprint(name, again, e.Pos)
+					return name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (u *Unit) skip(why string) {
@@ -256,7 +313,15 @@ func (u *Unit) enclosing(pos token.Pos) *ast.FuncDecl {
 			continue
 		}
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Pos() <= pos && pos <= fn.End() {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			end := fn.End()
+			if body := u.stripped[fn]; body != nil {
+				end = body.End()
+			}
+			if fn.Pos() <= pos && pos <= end {
 				return fn
 			}
 		}

@@ -3,6 +3,16 @@ package leakonpath
 /*
 #include <stdlib.h>
 #include <stdio.h>
+#include <stdint.h>
+
+static uint8_t *encode(int n, size_t *size) {
+	*size = n > 0 ? n : 0;
+	return n > 0 ? malloc(n) : NULL;
+}
+static uint8_t *counted(int n, unsigned *failed) {
+	*failed = n < 0;
+	return malloc(1);
+}
 */
 import "C"
 
@@ -94,4 +104,34 @@ func dies(s string) {
 		panic("puts")
 	}
 	C.free(unsafe.Pointer(c))
+}
+
+func sized(n int) ([]byte, error) {
+	var size C.size_t
+	p := C.encode(C.int(n), &size)
+	if p == nil || size == 0 { // there is nothing then
+		return nil, errBad
+	}
+	defer C.free(unsafe.Pointer(p))
+	return C.GoBytes(unsafe.Pointer(p), C.int(size)), nil
+}
+
+func tooLarge(n int) ([]byte, error) {
+	var size C.size_t
+	p := C.encode(C.int(n), &size) // want leak-on-path:warning
+	if p == nil || size != 1 {
+		return nil, errBad
+	}
+	defer C.free(unsafe.Pointer(p))
+	return C.GoBytes(unsafe.Pointer(p), C.int(size)), nil
+}
+
+func unlike(n int) ([]byte, error) {
+	var failed C.uint
+	p := C.counted(C.int(n), &failed) // want leak-on-path:warning
+	if failed != 0 {
+		return nil, errBad
+	}
+	defer C.free(unsafe.Pointer(p))
+	return C.GoBytes(unsafe.Pointer(p), 1), nil
 }

@@ -3,7 +3,9 @@ package mirrorlayout
 // #include <stdlib.h>
 // typedef struct { char on; double at; short n; } event;
 // struct point { int x, y; };
+// typedef struct { unsigned char hidden[0]; } handle;
 // static event *next(void) { return 0; }
+// static void pass(handle *h) { (void)h; }
 // static void draw(struct point *p) { p->x = 0; }
 import "C"
 
@@ -79,4 +81,14 @@ func write(p *point, l *long) {
 	C.draw((*C.struct_point)(unsafe.Pointer(l))) // want mirror-layout
 }
 
-var _ = []any{shape{}, shorter{}, swapped{}, packet{}, packetBytes{}, unknown{}, read, write}
+type state struct {
+	name string
+	id   uint64
+}
+
+// hand gives C what only Go looks into: for C it is a struct without a size.
+func hand(s *state) {
+	C.pass((*C.handle)(unsafe.Pointer(s)))
+}
+
+var _ = []any{hand, shape{}, shorter{}, swapped{}, packet{}, packetBytes{}, unknown{}, read, write}
