@@ -34,8 +34,7 @@ func Ialltoallw[T any](c *Comm, send []T, out []Piece[T], recv []T, in []Piece[T
 
 // AlltoallwInit prepares an [Alltoallw]. Calls MPI_Alltoallw_init.
 func AlltoallwInit[T any](c *Comm, send []T, out []Piece[T], recv []T, in []Piece[T]) (*Persistent[T], error) {
-	k := alltoallw(c, send, out, recv, in)
-	return persist(&k, recv)
+	return persist(func() collective { return alltoallw(c, send, out, recv, in) }, recv)
 }
 
 // NeighborAlltoallw is [Alltoallw] among the neighbours of the topology: out has a piece for each that is sent to, in one for
@@ -53,8 +52,7 @@ func IneighborAlltoallw[T any](c *Comm, send []T, out []Piece[T], recv []T, in [
 
 // NeighborAlltoallwInit prepares a [NeighborAlltoallw]. Calls MPI_Neighbor_alltoallw_init.
 func NeighborAlltoallwInit[T any](c *Comm, send []T, out []Piece[T], recv []T, in []Piece[T]) (*Persistent[T], error) {
-	k := neighborAlltoallw(c, send, out, recv, in)
-	return persist(&k, recv)
+	return persist(func() collective { return neighborAlltoallw(c, send, out, recv, in) }, recv)
 }
 
 func alltoallw[T any](c *Comm, send []T, out []Piece[T], recv []T, in []Piece[T]) collective {

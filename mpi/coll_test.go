@@ -31,6 +31,7 @@ var collScenarios = map[string]mpitest.Scenario{
 	"grids":       grids,
 	"attributes":  attributesAndHints,
 	"persistent":  persistent,
+	"forms":       forms,
 	"tools":       tools,
 	"spawn":       spawn,
 	"connect":     connect,

@@ -20,6 +20,7 @@ type Persistent[T any] struct {
 	user   *userCore
 	buf    []T
 	lends  []lent
+	again  func() collective // does each start anew, where the library's own may not be trusted
 	active atomic.Bool
 }
 
@@ -29,8 +30,9 @@ type lent struct {
 	a ffi.Access
 }
 
-// persist prepares the operation; b is what its requests give back.
-func persist[T any](k *collective, b []T) (*Persistent[T], error) {
+// persist prepares the operation that form makes; b is what its requests give back.
+func persist[T any](form func() collective, b []T) (*Persistent[T], error) {
+	k := form()
 	if k.err == nil {
 		if _, err := k.c.world.lib.Fn(k.init); err != nil {
 			k.fail(fmt.Errorf("mpi: %s: %w", k.op, err))
@@ -51,6 +53,13 @@ func persist[T any](k *collective, b []T) (*Persistent[T], error) {
 	}
 	if k.c.watched != nil {
 		k.watchCall("prepare ")
+	}
+	if k.c.world.mpich4() {
+		// MPICH 4.0 copies when it prepares what each start should (docs/found.md).
+		k.o.drop()
+		p.again = form
+		class := &ffi.Class[*operation]{Name: "mpi.Persistent", Backstop: ffi.BackstopReport, Destroy: func(*operation) error { return nil }}
+		return p, p.owned.Init(class, k.o, &k.c.world.owned)
 	}
 	k.arg(uintptr(k.h), uintptr(k.c.world.lib.ABI.InfoNull), k.o.request())
 	if err := k.o.begin(k.init, 0, k.args[:k.n]...); err != nil {
@@ -85,8 +94,17 @@ func (p *Persistent[T]) Start() (*Request[T], error) {
 		p.owned.Done()
 		return nil, fmt.Errorf("mpi: %s: the %s is under way: %w; wait for it first", op, p.kind.op, isthmus.ErrBusy)
 	}
-	k := collective{kind: p.kind, c: p.c}
 	leave := func() { p.active.Store(false); p.owned.Done() }
+	if p.again != nil {
+		k := p.again()
+		if k.o == nil {
+			leave()
+			return nil, k.err
+		}
+		k.after(func(err error) error { leave(); return err })
+		return request(&k, p.buf)
+	}
+	k := collective{kind: p.kind, c: p.c}
 	if _, k.err = p.c.use(p.kind.op); k.err != nil {
 		leave()
 		return nil, k.err

@@ -20,8 +20,7 @@ const maxSettle = 64
 // an answer to take its leave: between two machines over TCP every third job hung (docs/found.md). So all meet first, and
 // then look for a while.
 func (w *World) settle() {
-	if w.lib.Family != mpic.MPICH || w.comm == nil || w.comm.size < 2 || !strings.Contains(w.lib.Version, "ucx") ||
-		!strings.Contains(strings.Join(strings.Fields(w.lib.Version), " "), "MPICH Version: 4.") {
+	if !w.mpich4() || w.comm == nil || w.comm.size < 2 || !strings.Contains(w.lib.Version, "ucx") {
 		return
 	}
 	f := call.Get()
@@ -32,6 +31,11 @@ func (w *World) settle() {
 			return
 		}
 	}
+}
+
+// mpich4 reports whether the library is MPICH 4.
+func (w *World) mpich4() bool {
+	return w.lib.Family == mpic.MPICH && strings.Contains(strings.Join(strings.Fields(w.lib.Version), " "), "MPICH Version: 4.")
 }
 
 // meet has all processes exchange a byte, and looks for a while. Who waits for one that is gone would wait in MPI_Finalize
