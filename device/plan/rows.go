@@ -355,12 +355,21 @@ func (o *rowwise) ofRows(v *value) *value {
 	return w.base
 }
 
+// along is how v, of as many elements as the source, is read, its elements of a row the given stride apart; and the dimensions above the
+// rows', nil where it is none.
+func (o *rowwise) along(v *value, stride int64) (w view, above *view) {
+	w = seen(v, 0)
+	last := len(w.dims) - 1
+	if last < 0 || v.typ.Len() != int64(o.rows*o.columns) || w.dims[last] != int64(o.columns) || w.strides[last] != stride || w.off != 0 {
+		return w, nil
+	}
+	return w, &view{dims: w.dims[:last], strides: w.strides[:last]}
+}
+
 // perRow is the value that v repeats along each row, which has a number for each.
 func (o *rowwise) perRow(v *value) *value {
-	w := seen(v, 0)
-	last := len(w.dims) - 1
-	if last < 0 || v.typ.Len() != int64(o.rows*o.columns) || w.dims[last] != int64(o.columns) || w.strides[last] != 0 || w.off != 0 ||
-		w.base.typ.Len() != int64(o.rows) || w.base.lit != nil || !(view{dims: w.dims[:last], strides: w.strides[:last]}).contiguous() {
+	w, above := o.along(v, 0)
+	if above == nil || w.base.typ.Len() != int64(o.rows) || w.base.lit != nil || !above.contiguous() {
 		return nil
 	}
 	return w.base
@@ -368,10 +377,8 @@ func (o *rowwise) perRow(v *value) *value {
 
 // perColumn is the value that v repeats for each row, which has a number for each column: a constant may have been spread out.
 func (o *rowwise) perColumn(v *value) *value {
-	w := seen(v, 0)
-	last := len(w.dims) - 1
-	if last < 0 || v.typ.Len() != int64(o.rows*o.columns) || w.dims[last] != int64(o.columns) || w.strides[last] != 1 || w.off != 0 ||
-		w.base.typ.Elem != dtype.F32 {
+	w, above := o.along(v, 1)
+	if above == nil || w.base.typ.Elem != dtype.F32 {
 		return nil
 	}
 	if lit := w.base.lit; lit != nil && !lit.Splat && o.rows > 1 && len(lit.Data) == 4*o.rows*o.columns {
@@ -384,8 +391,8 @@ func (o *rowwise) perColumn(v *value) *value {
 		t := stablehlo.TensorOf(dtype.F32, int64(o.columns))
 		return &value{typ: t, lit: &stablehlo.Literal{Type: t, Data: lit.Data[:n:n]}}
 	}
-	for k, d := range w.dims[:last] {
-		if d != 1 && w.strides[k] != 0 {
+	for k, d := range above.dims {
+		if d != 1 && above.strides[k] != 0 {
 			return nil
 		}
 	}

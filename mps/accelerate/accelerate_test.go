@@ -36,6 +36,24 @@ func open(t *testing.T) *mps.Device {
 	return dev
 }
 
+func client(t *testing.T, o device.Options) *pjrt.Client {
+	t.Helper()
+	plugin, err := embedded.Plugin(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := plugin.NewClient(t.Context(), pjrt.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 // Whatever the strides of a product: its result, and nothing beside it, or the workers' turn.
 func TestGemm32(t *testing.T) {
 	p := accelerate.New(open(t), accelerate.Options{Least: 1})
@@ -109,16 +127,7 @@ func TestEmbeddedDevice(t *testing.T) {
 		b[i] = float32(i%13) - 6
 	}
 	run := func(o device.Options) []float32 {
-		plugin, err := embedded.Plugin(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := plugin.NewClient(t.Context(), pjrt.ClientOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return execute(t, c, a, b)
+		return execute(t, client(t, o), a, b)
 	}
 	plain, fast := run(device.Options{}), run(device.Options{Accelerator: p})
 	for i := range plain { // whole numbers: exact in any order

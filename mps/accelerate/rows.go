@@ -26,7 +26,14 @@ func (p *Products) TakenRows() int64 {
 // TakesRows says whether an operation on rows is large enough; see device/plan.RowAccelerator.
 func (p *Products) TakesRows(kind kernel.RowKind, rows, columns int) bool {
 	k, ok := rowKinds[kind]
-	return ok && p != nil && rows*columns >= p.opt.LeastRows && p.dev.Supports(k, dtype.F32) == nil
+	if !ok || p == nil {
+		return false
+	}
+	least := p.opt.LeastRows
+	if kind == kernel.RMSNorm || kind == kernel.LayerNorm {
+		least = p.leastNorm
+	}
+	return rows*columns >= least && p.dev.Supports(k, dtype.F32) == nil
 }
 
 // Rows32 computes an operation on rows; see device/plan.RowAccelerator. Once the mps device is suspect or full it leaves them to the workers.

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus/device"
-	"github.com/isthmus-ffi/isthmus/device/embedded"
 	"github.com/isthmus-ffi/isthmus/device/kernel"
 	"github.com/isthmus-ffi/isthmus/mps"
 	"github.com/isthmus-ffi/isthmus/mps/accelerate"
@@ -91,6 +90,12 @@ func TestRows32(t *testing.T) {
 	if n := p.TakenRows(); n != taken || n < 100 {
 		t.Errorf("%d taken, %d counted", taken, n)
 	}
+	byDefault := accelerate.New(open(t), accelerate.Options{})
+	for kind, want := range []bool{kernel.Softmax: true, kernel.LogSoftmax: true, kernel.RMSNorm: false, kernel.LayerNorm: false} {
+		if k := kernel.RowKind(kind); byDefault.TakesRows(k, 1<<10, 1<<10) != want || byDefault.TakesRows(k, 1<<10, 1<<10-1) {
+			t.Errorf("%v of a million elements, or less: not as it should be by default", k)
+		}
+	}
 	if done, err := p.Rows32(t.Context(), nil); done || err != nil {
 		t.Errorf("nothing: %v, %v", done, err)
 	}
@@ -102,15 +107,7 @@ func TestRows32(t *testing.T) {
 // TestTransformer has the embedded device write the example's text with every product, softmax and norm by package mps.
 func TestTransformer(t *testing.T) {
 	p := accelerate.New(open(t), accelerate.Options{Least: 1, LeastRows: 1})
-	plugin, err := embedded.Plugin(device.Options{Accelerator: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := plugin.NewClient(t.Context(), pjrt.ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := client(t, device.Options{Accelerator: p})
 	file := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join("..", "..", "examples", "transformer", name))
 		if err != nil {
