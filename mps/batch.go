@@ -27,9 +27,9 @@ type Batch struct {
 	err     error
 }
 
-// Err is the first error of what was recorded.
+// Err is the first error of what was recorded; what is recorded when the batch is over is [isthmus.ErrClosed].
 func (b *Batch) Err() error {
-	if b == nil {
+	if b == nil || b.dev == nil {
 		return failure("batch", isthmus.ErrInvalid, "no batch; use the one that Do gives")
 	}
 	b.mu.Lock()

@@ -25,5 +25,10 @@
 // # Numbers
 //
 // Elements are float32, float16, bfloat16 or integers. What is summed is summed in float32 or better, and rounded once to the type of the
-// result. The processor gives the same bits on each run of one machine, whatever the number of workers. Devices agree within rounding.
+// result. The processor gives the same bits on each run of one machine, whatever the number of workers. Devices agree within rounding;
+// but Metal adds the squares of a norm in float32, which elements beyond 1e19 overflow.
+//
+// NaN and infinities go through as IEEE arithmetic has it, and NumPy: a row with NaN or +Inf has a softmax of NaN, and so has one of -Inf
+// alone; a row of zeros, or one of equal elements, has a norm of NaN where epsilon is 0. GELU and SiLU of -Inf are 0. [Batch.Attention],
+// [Batch.TopK] and [Batch.Copy] say what they do.
 package mps

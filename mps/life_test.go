@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +175,8 @@ func TestDiscarded(t *testing.T) {
 		}
 	}
 	kept.Sum(x, x, x) // too late
+	is(t, kept.Err(), isthmus.ErrClosed)
+	is(t, (&mps.Batch{}).Err(), isthmus.ErrInvalid)
 	if err := x.Write([]float32{3}); err != nil || f.batches() != 0 {
 		t.Errorf("%v, %d batches", err, f.batches())
 	}
@@ -181,6 +184,41 @@ func TestDiscarded(t *testing.T) {
 	if err := d.Do(t.Context(), func(*mps.Batch) error { return nil }); err != nil || f.batches() != 0 {
 		t.Errorf("an empty batch: %v, %d batches", err, f.batches())
 	}
+}
+
+// Inside the function of a batch: what it has recorded is held, other batches on the same matrices run, and a context that ends then
+// sends nothing.
+func TestInside(t *testing.T) {
+	d := open(t, mps.Options{Queue: 1})
+	x, y := of[float32](t, d, 1, 2, 3, 3), of[float32](t, d, 1, 2, 1, 2)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	tired := errors.New("tired")
+	is(t, d.Do(ctx, func(b *mps.Batch) error {
+		b.Sum(x, x, x)
+		_, err := x.Floats()
+		is(t, err, isthmus.ErrBusy)
+		is(t, x.Write([]float32{1, 1}), isthmus.ErrBusy)
+		is(t, x.Close(), isthmus.ErrBusy)
+		is(t, d.Close(), isthmus.ErrBusy)
+		if err := d.Do(ctx, func(inner *mps.Batch) error { inner.Softmax(x, x); b.Sum(y, y, y); return nil }); err != nil {
+			t.Error(err)
+		}
+		cancel(tired)
+		is(t, d.Do(ctx, func(inner *mps.Batch) error { inner.Sum(x, x, x); return nil }), tired)
+		return nil
+	}), tired)
+	if got := append(values[float32](t, x), values[float32](t, y)...); !slices.Equal(got, []float32{0.5, 0.5, 1, 2}) {
+		t.Errorf("%v: the inner batch's result, and nothing of the outer", got)
+	}
+	m, err := d.NewMatrix(2, 2, dtype.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.View(0, 0, 1, 1)
+	is(t, err, isthmus.ErrClosed)
 }
 
 // After an exception a device does nothing new: native frameworks do not promise to work after one.

@@ -139,8 +139,8 @@ func (m *Matrix) memory() *storage {
 // memory was made for ends it, Close of the view ends only the view. Errors: [isthmus.ErrBounds], [isthmus.ErrClosed].
 func (m *Matrix) View(row, column, rows, columns int) (*Matrix, error) {
 	const what = "view"
-	if m.memory() == nil {
-		return nil, failure(what, isthmus.ErrClosed, "no matrix")
+	if s := m.memory(); s == nil || !s.owned.Live() {
+		return nil, failure(what, isthmus.ErrClosed, "no matrix, or its memory was closed")
 	}
 	at := m.at
 	if !within(row, rows, at.Rows) || !within(column, columns, at.Columns) {
@@ -154,8 +154,8 @@ func (m *Matrix) View(row, column, rows, columns int) (*Matrix, error) {
 // Matrices is a view of count matrices from the one numbered first.
 func (m *Matrix) Matrices(first, count int) (*Matrix, error) {
 	const what = "matrices"
-	if m.memory() == nil {
-		return nil, failure(what, isthmus.ErrClosed, "no matrix")
+	if s := m.memory(); s == nil || !s.owned.Live() {
+		return nil, failure(what, isthmus.ErrClosed, "no matrix, or its memory was closed")
 	}
 	at := m.at
 	if !within(first, count, at.Count) {
@@ -169,8 +169,8 @@ func (m *Matrix) Matrices(first, count int) (*Matrix, error) {
 // Vectors is a view of the rows of one matrix as vectors. Several matrices are [isthmus.ErrInvalid].
 func (m *Matrix) Vectors() (*Vector, error) {
 	const what = "vectors"
-	if m.memory() == nil {
-		return nil, failure(what, isthmus.ErrClosed, "no matrix")
+	if s := m.memory(); s == nil || !s.owned.Live() {
+		return nil, failure(what, isthmus.ErrClosed, "no matrix, or its memory was closed")
 	}
 	at := m.at
 	if at.Count != 1 {

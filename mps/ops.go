@@ -274,7 +274,7 @@ func (b *Batch) Sum(result *Matrix, sources ...*Matrix) {
 const maxTopK = 16
 
 // TopK finds the k <= 16 largest elements of each row of source, the largest first, and of equal ones the first column first: their
-// columns, of U32, and their values. Both results are rows x k and overlap nothing.
+// columns, of U32, and their values. NaN is larger than any number. Both results are rows x k and overlap nothing.
 func (b *Batch) TopK(index, values, source *Matrix, k int) {
 	r := b.record(op.KindTopK)
 	x, i, v := r.matrix("source", source), r.matrix("indices", index), r.matrix("values", values)

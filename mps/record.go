@@ -60,7 +60,7 @@ func (r *recorder) add(o op.Op, effects ...effect) {
 	if r.err == nil {
 		b.ops = append(b.ops, o)
 		b.effects = append(b.effects, effects...)
-	} else if b.err == nil && !b.over {
+	} else if b.err == nil {
 		b.err = r.err
 	}
 }
@@ -205,9 +205,9 @@ func (r *recorder) inPlace(result operand, sources ...operand) {
 	}
 }
 
-// finite refuses NaN and infinities.
+// finite refuses NaN, infinities, and what is one in float32, which devices compute in.
 func (r *recorder) finite(name string, v float64) {
-	r.need(!math.IsNaN(v) && !math.IsInf(v, 0), name, "%v; a finite number", v)
+	r.need(math.Abs(v) <= math.MaxFloat32, name, "%v; a finite number of float32", v)
 }
 
 // same reports whether two operands are the same elements.

@@ -130,3 +130,100 @@ func TestPivotsComeFromLU(t *testing.T) {
 	}
 	is(t, d.Do(t.Context(), solve), isthmus.ErrInvalid) // pivots up to 3, and two rows
 }
+
+// What is no number goes through operations as their documentation says, in every type of float.
+func TestNoNumbers(t *testing.T) {
+	d := open(t, mps.Options{})
+	inf, nan := math.Inf(1), math.NaN()
+	tests := map[string]struct {
+		f        func(b *mps.Batch, z, x *mps.Matrix)
+		in, want []float64
+	}{
+		"softmax":            {func(b *mps.Batch, z, x *mps.Matrix) { b.Softmax(z, x) }, []float64{-inf, 0, 0, -inf}, []float64{0, 0.5, 0.5, 0}},
+		"softmax of nan":     {func(b *mps.Batch, z, x *mps.Matrix) { b.Softmax(z, x) }, []float64{1, nan, 2, 3}, []float64{nan, nan, nan, nan}},
+		"softmax of inf":     {func(b *mps.Batch, z, x *mps.Matrix) { b.Softmax(z, x) }, []float64{1, inf, 2, 3}, []float64{nan, nan, nan, nan}},
+		"softmax of nothing": {func(b *mps.Batch, z, x *mps.Matrix) { b.Softmax(z, x) }, []float64{-inf, -inf, -inf, -inf}, []float64{nan, nan, nan, nan}},
+		"rms norm of zeros":  {func(b *mps.Batch, z, x *mps.Matrix) { b.RMSNorm(z, x, nil, 0) }, []float64{0, 0, 0, 0}, []float64{nan, nan, nan, nan}},
+		"rms norm, epsilon":  {func(b *mps.Batch, z, x *mps.Matrix) { b.RMSNorm(z, x, nil, 1e-5) }, []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}},
+		"layer norm":         {func(b *mps.Batch, z, x *mps.Matrix) { b.LayerNorm(z, x, nil, nil, 0) }, []float64{3, 3, 3, 3}, []float64{nan, nan, nan, nan}},
+		"relu":               {func(b *mps.Batch, z, x *mps.Matrix) { b.Neuron(z, x, nil, mps.ReLU, 0) }, []float64{-inf, nan, inf, -1}, []float64{0, nan, inf, 0}},
+		"gelu":               {func(b *mps.Batch, z, x *mps.Matrix) { b.Neuron(z, x, nil, mps.GELU, 0) }, []float64{-inf, nan, inf, 0}, []float64{0, nan, inf, 0}},
+		"silu":               {func(b *mps.Batch, z, x *mps.Matrix) { b.Neuron(z, x, nil, mps.SiLU, 0) }, []float64{-inf, nan, inf, 0}, []float64{0, nan, inf, 0}},
+		"sum":                {func(b *mps.Batch, z, x *mps.Matrix) { b.Sum(z, x, x) }, []float64{-inf, nan, inf, 1}, []float64{-inf, nan, inf, 2}},
+		"top-k": {func(b *mps.Batch, z, x *mps.Matrix) {
+			b.TopK(zeros(t, d, mps.Layout{Type: dtype.U32, Rows: 1, Columns: 4}), z, x, 4)
+		}, []float64{1, nan, 3, -inf}, []float64{nan, 3, 1, -inf}},
+	}
+	for name, test := range tests {
+		for _, typ := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16} {
+			t.Run(name+" "+typ.String(), func(t *testing.T) {
+				x, z := zeros(t, d, mps.Layout{Type: typ, Rows: 1, Columns: 4}), zeros(t, d, mps.Layout{Type: typ, Rows: 1, Columns: 4})
+				if err := mps.Write(x, test.in); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.Do(t.Context(), func(b *mps.Batch) error { test.f(b, z, x); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				got, err := mps.Values[float64](z)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, w := range test.want {
+					if got[i] != w && !(math.IsNaN(got[i]) && math.IsNaN(w)) {
+						t.Errorf("%v, want %v", got, test.want)
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// Random numbers are those of Philox as it was published (Random123's known answers), the same for one seed, and distributed as said.
+func TestRandom(t *testing.T) {
+	d := open(t, mps.Options{})
+	bits := zeros(t, d, mps.Layout{Type: dtype.U32, Rows: 1, Columns: 4})
+	const n = 1 << 16
+	uniform, normal := zeros(t, d, mps.Layout{Type: dtype.F32, Rows: 4, Columns: n / 4}), zeros(t, d, mps.Layout{Type: dtype.F32, Rows: 4, Columns: n / 4})
+	again := zeros(t, d, mps.Layout{Type: dtype.F32, Rows: n / 4, Columns: 2, Count: 2})
+	if err := d.Do(t.Context(), func(b *mps.Batch) error {
+		b.Bits(bits, 0)
+		b.Uniform(uniform, 7, -1, 3)
+		b.Normal(normal, 8, 5, 2)
+		b.Normal(again, 8, 5, 2)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := values[uint32](t, bits), []uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}; !slices.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
+	}
+	if !slices.Equal(values[float32](t, normal), values[float32](t, again)) {
+		t.Error("one seed gives other numbers in another shape")
+	}
+	var buckets [64]float64
+	for _, v := range values[float64](t, uniform) {
+		if v < -1 || v >= 3 {
+			t.Fatalf("%v is not from -1 to below 3", v)
+		}
+		buckets[int((v+1)*16)]++
+	}
+	chi := 0.0
+	for _, c := range buckets {
+		chi += (c - n/64) * (c - n/64) / (n / 64)
+	}
+	if chi > 120 { // of 63 degrees of freedom: one seed in a hundred thousand
+		t.Errorf("uniform numbers are not: chi-squared is %v", chi)
+	}
+	var moments [5]float64
+	for _, v := range values[float64](t, normal) {
+		for k := range moments {
+			moments[k] += math.Pow((v-5)/2, float64(k)) / n
+		}
+	}
+	for k, want := range []float64{1, 0, 1, 0, 3} {
+		if math.Abs(moments[k]-want) > 0.1 {
+			t.Errorf("moment %d of normal numbers is %v, want %v", k, moments[k], want)
+		}
+	}
+}

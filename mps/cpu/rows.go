@@ -78,16 +78,22 @@ func (d *device) neuron(o op.Neuron) {
 		case op.SiLU:
 			gate := make([]float32, len(dst))
 			f.Unary[kernel.Logistic](gate, src)
-			f.VV[kernel.Mul](dst, src, gate)
+			d.gated(dst, src, gate)
 		case op.GELU: // x/2 + x/2 erf(x/sqrt 2)
 			gate := make([]float32, len(dst))
 			f.VS[kernel.Mul](gate, src, math.Sqrt2/2)
 			f.Unary[kernel.Erf](gate, gate)
 			f.VS[kernel.Add](gate, gate, 1)
 			f.VS[kernel.Mul](gate, gate, 0.5)
-			f.VV[kernel.Mul](dst, src, gate)
+			d.gated(dst, src, gate)
 		}
 	})
+}
+
+// gated is src times a gate that is zero at minus infinity, where so is the product.
+func (d *device) gated(dst, src, gate []float32) {
+	d.table.F32.VS[kernel.Max](dst, src, -math.MaxFloat32)
+	d.table.F32.VV[kernel.Mul](dst, dst, gate)
 }
 
 func (d *device) rope(o op.RoPE) {
@@ -117,7 +123,10 @@ func (d *device) rope(o op.RoPE) {
 	})
 }
 
-// topK keeps the largest so far in order. A NaN is not larger than anything.
+// larger puts NaN above all numbers.
+func larger(x, y float32) bool { return x > y || x != x && y == y }
+
+// topK keeps the largest so far in order.
 func (d *device) topK(o op.TopK) {
 	m := o.Source
 	d.chunks(m.Count*m.Rows, m.Columns, func(begin, end int) {
@@ -127,7 +136,7 @@ func (d *device) topK(o op.TopK) {
 			best, at := make([]float32, 0, o.K+1), make([]uint32, 0, o.K+1)
 			for c, v := range d.floats(m, i, r, buf) {
 				p := len(best)
-				for p > 0 && v > best[p-1] {
+				for p > 0 && larger(v, best[p-1]) {
 					p--
 				}
 				if p == o.K {
