@@ -149,6 +149,9 @@ func TestP37HandlerTypes(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			if want := (pjrt.Type{DType: dtype.BF16, Dims: []int{2}}); !b.Type().Equal(want) {
+				return fmt.Errorf("the view's type is %s, want %s", b.Type(), want)
+			}
 			m, err := pjrt.Arg[bool](c, 2)
 			if err != nil {
 				return err

@@ -101,6 +101,7 @@ func sources(h hash.Hash, p *listed, names []string) bool {
 		}
 	}
 	var queue []string
+	seen := map[string]bool{}
 	for _, n := range names {
 		queue = append(queue, filepath.Join(p.Dir, n))
 	}
@@ -109,6 +110,9 @@ func sources(h hash.Hash, p *listed, names []string) bool {
 			found, _ := filepath.Glob(filepath.Join(p.Dir, pattern)) // the pattern is right
 			queue = append(queue, found...)
 		}
+	}
+	for _, name := range queue {
+		seen[name] = true
 	}
 	for i := 0; i < len(queue); i++ {
 		name := queue[i]
@@ -129,7 +133,11 @@ func sources(h hash.Hash, p *listed, names []string) bool {
 		for _, header := range headers(text) {
 			for _, dir := range append([]string{filepath.Dir(name)}, dirs...) {
 				at := filepath.Join(dir, header)
-				if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() && !slices.Contains(queue, at) {
+				if seen[at] {
+					continue
+				}
+				seen[at] = true
+				if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() {
 					queue = append(queue, at)
 				}
 			}
