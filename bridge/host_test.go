@@ -147,7 +147,7 @@ func TestB06Flood(t *testing.T)       { hosts(t, "flood", "casts") }
 func TestB06Block(t *testing.T)       { hosts(t, "block") }
 func TestB07Panics(t *testing.T)      { hosts(t, "panic") }
 func TestB09Agreement(t *testing.T)   { hosts(t, "agree") }
-func TestHost(t *testing.T)           { hosts(t, "echo", "inline", "events", "doorbell", "signals") }
+func TestHost(t *testing.T)           { hosts(t, "echo", "inline", "events", "doorbell", "signals", "misuse") }
 
 // The one thing that is not contained ends the process with a text that says what to do.
 func TestB07InlineGoexit(t *testing.T) {

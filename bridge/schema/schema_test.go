@@ -207,6 +207,7 @@ func TestB09Evolution(t *testing.T) {
 		{"a method less", base[:8], "method t host=cast lib=none", ""},
 		{"a trailing option of an extensible struct", change(base[0], "extensible struct E a:u8 b:opt<P>"), "", ""},
 		{"a trailing field of one", change(base[0], "extensible struct E a:u8 b:u8"), "E.b host=none lib=u8 (methods t)", "E.b host=u8 lib=none (methods t)"},
+		{"an option in the middle of an extensible struct", change(base[0], "extensible struct E b:opt<P> a:u8"), "E field 0 host=a lib=b (methods t)", "E field 0 host=b lib=a (methods t)"},
 		{"an option of a struct", change(base[3], "struct S a:u8 b:list<P> c:opt<u8>"), "S.c host=none lib=opt<u8> (methods m)", "S.c host=opt<u8> lib=none (methods m)"},
 		{"an alternative of an open sum", change(base[1], "open sum O P S"), "", ""},
 		{"an alternative of a sum", change(base[4], "sum U P S E"), "U alternative 2 host=none lib=E (methods m)", "U alternative 2 host=E lib=none (methods m)"},

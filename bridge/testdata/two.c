@@ -33,7 +33,7 @@ typedef struct lib {
 static uint32_t add;
 
 static void load(lib *l, const char *path) {
-  CHECK((l->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)) != NULL);
+  CHECK((l->handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL)) != NULL);
 #define FIND(f) CHECK((*(void **)&l->f = dlsym(l->handle, "br_" #f)) != NULL)
   FIND(describe);
   FIND(init);

@@ -1,6 +1,6 @@
 {-# LANGUAGE OverloadedStrings #-}
--- | Reads handwritten digits: a program that JAX exported runs on the device in the library. Then a program that would take
--- for ever, with a deadline.
+-- | Reads handwritten digits: a program that JAX exported runs on the device in the library. Then a program that takes long, with
+-- a deadline: the device cannot be stopped, but nobody waits for it, and what it uses is freed when it ends.
 module Main (main) where
 
 import Control.Concurrent (threadDelay)
@@ -54,13 +54,11 @@ main = do
     before <- call b mMemory Ask
     small <- call b mRun (Job counting [B.pack [100, 0, 0, 0, 0, 0, 0, 0]])
     putStrLn ("Haskell: counted to " ++ show (map (B.head . tensorData) (resultsResults small)))
-    late <- callTimeout b 50000 mRun (Job counting [B.pack [255, 255, 255, 255, 255, 255, 255, 127]])
-    putStrLn ("Haskell: to 9223372036854775807, with a deadline of 50 ms: " ++ show late)
+    late <- callTimeout b 10000 mRun (Job counting [B.pack [128, 132, 30, 0, 0, 0, 0, 0]])
+    putStrLn ("Haskell: to 2000000, with a deadline of 10 ms: " ++ show late)
     bad <- try (call b mRun (Job "no program" []))
     putStrLn ("Haskell: no program: " ++ either (show . errorStatus) show bad)
-    let stopped = do { s <- stats; unless (inFlight s == 0 && running s == 0) (threadDelay 1000 >> stopped) }
-    stopped -- the device has seen the deadline too
-    after <- call b mMemory Ask
-    when (memoryInUse after > memoryInUse before) (fail ("the device uses " ++ show after ++ ", before " ++ show before))
+    let ended = do { now <- call b mMemory Ask; when (memoryInUse now > memoryInUse before) (threadDelay 1000 >> ended) }
+    ended -- the program that nobody waits for
   when (zombies report /= 0) (fail (show report))
   putStrLn "Haskell: nothing is left on the device"

@@ -1,13 +1,20 @@
-// Command tensors is a library in Go for hosts in other languages: it runs StableHLO programs on the embedded device. The
-// host's deadline reaches the device, which stops what runs then.
+// Command tensors is a library in Go for hosts in other languages: it runs StableHLO programs through PJRT, on the device that
+// this module embeds. When a host's deadline passes nobody waits for the device any more; the memory of what runs there is
+// its own until it ends.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log"
+	"slices"
 
 	"github.com/isthmus-ffi/isthmus/bridge"
 	"github.com/isthmus-ffi/isthmus/device"
+	"github.com/isthmus-ffi/isthmus/device/embedded"
+	"github.com/isthmus-ffi/isthmus/pjrt"
 )
 
 // Job is a program, text or bytecode, and the bytes of its arguments: little-endian, row-major.
@@ -32,73 +39,93 @@ type Ask struct{}
 type Memory struct{ InUse uint64 }
 
 func tensors() *bridge.Bridge {
-	d, failed := device.New(device.Options{})
+	client, failed := open()
 	b := bridge.New(bridge.Options{Name: "tensors"})
 	bridge.Call(b, "run", func(ctx context.Context, j Job) (Results, error) {
 		if failed != nil {
 			return Results{}, failed
 		}
-		return run(ctx, d, j)
+		return run(ctx, client, j)
 	})
 	bridge.Call(b, "memory", func(context.Context, Ask) (Memory, error) {
 		if failed != nil {
 			return Memory{}, failed
 		}
-		return Memory{uint64(d.MemoryStats().InUse)}, nil
+		m, err := client.Device().MemoryStats()
+		return Memory{uint64(m.InUse)}, err
 	})
 	return b
 }
 
-func run(ctx context.Context, d *device.Device, j Job) (Results, error) {
-	x, err := d.Compile(ctx, j.Program, device.CompileOptions{})
+// open gives a client of the embedded device, as pjrt.Load would of another plugin's.
+func open() (*pjrt.Client, error) {
+	plugin, err := embedded.Plugin(device.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return plugin.NewClient(context.Background(), pjrt.ClientOptions{})
+}
+
+// run compiles a program and executes it. Nothing can stop what runs on a device: when ctx ends run does not wait for it any
+// more, and what it uses is closed when it has ended.
+func run(ctx context.Context, client *pjrt.Client, j Job) (_ Results, err error) {
+	var opened []io.Closer
+	closeAll := func() (err error) {
+		for _, c := range slices.Backward(opened) {
+			err = errors.Join(err, c.Close())
+		}
+		return err
+	}
+	var e *pjrt.Execution
+	defer func() {
+		if e == nil || ctx.Err() == nil {
+			err = errors.Join(err, closeAll())
+			return
+		}
+		go func() {
+			<-e.Done()
+			if err := closeAll(); err != nil {
+				log.Print(err)
+			}
+		}()
+	}()
+	x, err := client.Compile(ctx, pjrt.MLIR(j.Program), pjrt.CompileOptions{})
 	if err != nil {
 		return Results{}, err
 	}
-	params := x.Params()
-	if len(params) != len(j.Args) {
+	opened = append(opened, x)
+	params, known := x.Params()
+	if !known || len(params) != len(j.Args) {
 		return Results{}, fmt.Errorf("%d arguments for a program of %d parameters", len(j.Args), len(params))
 	}
-	var args []*device.Buffer
-	defer func() {
-		for _, b := range args {
-			b.Delete()
-		}
-	}()
+	args := make([]*pjrt.Buffer, len(params))
 	for i, p := range params {
-		b, data, done, err := d.NewBuffer(0, 0, p)
-		if err != nil {
-			return Results{}, err
+		if args[i], err = pjrt.PutBytes(ctx, client.Device(), p, j.Args[i]); err != nil {
+			return Results{}, fmt.Errorf("argument %d: %w", i, err)
 		}
-		args = append(args, b)
-		if len(data) != len(j.Args[i]) {
-			err = fmt.Errorf("argument %d has %d bytes, %v has %d", i, len(j.Args[i]), p, len(data))
-		}
-		copy(data, j.Args[i])
-		if done(err); err != nil {
-			return Results{}, err
-		}
+		opened = append(opened, args[i])
 	}
-	e, err := x.Execute(ctx, [][]*device.Buffer{args}, device.ExecuteOptions{})
-	if err != nil {
+	if e, err = x.Start(ctx, args, pjrt.ExecuteOptions{}); err != nil {
 		return Results{}, err
 	}
-	defer func() {
-		for _, b := range e.Outputs[0] {
-			b.Delete()
-		}
-	}()
-	// Not with ctx: when that ends the device stops, and then nothing uses the buffers any more.
-	if err := e.Done.Wait(context.WithoutCancel(ctx)); err != nil {
+	opened = append(opened, e)
+	if err := e.Wait(ctx); err != nil {
+		return Results{}, err
+	}
+	outs, err := e.Outputs(ctx)
+	if err != nil {
 		return Results{}, err
 	}
 	var r Results
-	for _, b := range e.Outputs[0] {
-		data, release, err := b.Hold()
+	for _, b := range outs {
+		opened = append(opened, b)
+	}
+	for _, b := range outs {
+		data, err := b.Bytes(context.WithoutCancel(ctx)) // it is there
 		if err != nil {
 			return Results{}, err
 		}
-		r.Results = append(r.Results, Tensor{b.Type().String(), append([]byte(nil), data...)})
-		release()
+		r.Results = append(r.Results, Tensor{b.Type().String(), data})
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 
 LINE br_stats_t bri_stats;
 LINE br_stats_t bri_stats_go;
-LINE state bri_state = {.doorbell = -1};
+LINE state bri_state = {.doorbell = -1, .lent = -1};
 
 static br_desc served;
 static char refusal[900] = "the library's program serves no bridge: var _ = bridge.Serve(b)";
@@ -116,6 +117,7 @@ int32_t br_init(const br_init_args *args, br_error *err, uint64_t *generation) {
     return fail(err, BR_E_BUSY, "the bridge is initialised already, or is being closed: one at a time in a process");
   uint64_t gen = was / 4 + 1;
   if (bri_state.doorbell < 0) store_int(&bri_state.doorbell, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (bri_state.lent < 0) store_int(&bri_state.lent, fcntl(bri_state.doorbell, F_DUPFD_CLOEXEC, 0));
   store64(&bri_state.max_request, lower(args->max_request, served.max_request));
   store64(&bri_state.max_reply, lower(args->max_reply, served.max_reply));
   store64(&bri_state.max_in_flight, lower(args->max_in_flight, served.max_in_flight));
@@ -152,6 +154,7 @@ int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *report) {
   if (rc != BR_OK) return rc;
   uint64_t was = load64(&bri_state.word);
   if (generation == 0 || generation != was / 4) return BR_E_CLOSED;
+  if (bri_telling()) return BR_E_BUSY; // it would wait for the waker that calls it
   if (was % 4 != OPEN || !swap64(&bri_state.word, generation * 4 + OPEN, generation * 4 + CLOSING))
     return was % 4 == CLOSED ? BR_E_CLOSED : BR_E_BUSY;
   quiet(); // nothing is published after this
@@ -170,7 +173,7 @@ void br_mute(void *generation) {
   uint64_t word = load64(&bri_state.word);
   if (bri_forked() || word == 0 || word / 4 != (uint64_t)(uintptr_t)generation || word % 4 == CLOSED) return;
   __atomic_store_n(&bri_state.waker, (br_waker)NULL, __ATOMIC_SEQ_CST);
-  quiet(); // a waker is called by threads that are inside
+  if (!bri_telling()) quiet(); // a waker is called by threads that are inside
 }
 
 int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
@@ -191,7 +194,7 @@ int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request
 
 int br_doorbell_fd(uint64_t generation) {
   (void)generation;
-  return load_int(&bri_state.doorbell);
+  return load_int(&bri_state.lent);
 }
 
 void bri_ring_bell(void) {

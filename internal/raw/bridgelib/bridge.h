@@ -2,19 +2,15 @@
 #ifndef ISTHMUS_BRIDGE_INTERNAL_H
 #define ISTHMUS_BRIDGE_INTERNAL_H
 
-// A program may have two such libraries: neither's calls of its own functions may end in the other's. Those whose addresses
-// hosts take are called by no function here: the address of a protected one is not the same in a program and in the library.
-#define BR_API __attribute__((visibility("protected")))
-#define BR_API_ADDRESS __attribute__((visibility("default")))
 #include "isthmus_bridge.h"
 
 #include <stdbool.h>
 
-enum { NEW, PENDING, PENDING_WAITED, CLAIMED, DONE, ABANDONED, FREED };
+enum { NEW, PENDING, PENDING_WAITED, PENDING_WAKES, CLAIMED, DONE, ABANDONED, FREED };
 
 // slot is a br_slot and what the host need not see. state says whose it is: the host's (NEW, DONE), or Go's. PENDING (or
-// PENDING_WAITED, with somebody in br_wait) becomes CLAIMED, then DONE, by whoever completes it, or ABANDONED by the host;
-// after that it belongs to those in Go who take from the ring.
+// PENDING_WAITED, with somebody in br_wait, or PENDING_WAKES, after br_slot_wake) becomes CLAIMED, then DONE, by whoever
+// completes it, or ABANDONED by the host; after that it belongs to those in Go who take from the ring.
 typedef struct slot {
   br_slot pub;
   uint32_t state;
@@ -24,11 +20,18 @@ typedef struct slot {
   struct slot *next;   // of the abandoned, or of the done
   uint64_t call;       // Go's number for it, 0 for none: Go's
   uint32_t stage;      // IN_RING, then TAKEN or, when it was found abandoned before, REAPED: Go's
+  void *token;         // of br_slot_wake: the host's until PENDING_WAKES
+  int32_t capability;
+  uint32_t reserved;
+  uint8_t *longer;     // the reply, when buf has not the room; or NULL
   uint64_t room;       // of buf
   uint8_t buf[];
 } slot;
 
 enum { IN_RING, TAKEN, REAPED };
+
+// TOLD is what bri_complete returns when the host may sleep, and was told.
+enum { TOLD = -1 };
 
 // cell is a place in the ring, one line of the cache. A small cast travels inside.
 #define CELL_BYTES 48

@@ -24,12 +24,13 @@ type Call struct {
 
 	mu      sync.Mutex
 	slot    *C.slot // nil when it is the host's again
+	told    bool    // its host was told so
 	watcher Watcher
 }
 
 func (c *Call) set(slot *C.slot, method uint32, deadline uint64) {
 	c.mu.Lock()
-	c.Method, c.slot, c.deadline, c.watcher = method, slot, deadline, nil
+	c.Method, c.slot, c.deadline, c.watcher, c.told = method, slot, deadline, nil, false
 	c.mu.Unlock()
 }
 
@@ -90,8 +91,13 @@ func (c *Call) Done(status Status, reply []byte) bool {
 // finish is for holders of mu.
 func (c *Call) finish(status Status, reply []byte) bool {
 	slot := c.slot
+	if slot == nil {
+		return false
+	}
 	c.slot, c.watcher = nil, nil
-	return slot != nil && C.bri_complete(slot, C.int32_t(status), first(reply), C.uint64_t(len(reply))) == C.BR_OK
+	got := C.bri_complete(slot, C.int32_t(status), first(reply), C.uint64_t(len(reply)))
+	c.told = got == C.TOLD
+	return c.told || got == C.BR_OK
 }
 
 // abandon takes a slot away that the host has given up.

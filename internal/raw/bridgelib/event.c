@@ -112,11 +112,6 @@ static void finish(subscription *s) {
   s->id = 0;
 }
 
-static void tell(int32_t capability, void *token) {
-  br_waker w = __atomic_load_n(&bri_state.waker, __ATOMIC_SEQ_CST);
-  if (token != NULL && w != NULL) w(capability, token);
-}
-
 int32_t br_unsubscribe(uint64_t generation, uint64_t id) {
   int32_t rc = begin(generation);
   if (rc != BR_OK) return rc;
@@ -127,7 +122,7 @@ int32_t br_unsubscribe(uint64_t generation, uint64_t id) {
   if (s != NULL) finish(s);
   pthread_mutex_unlock(&mu);
   read_one();
-  tell(capability, token);
+  bri_tell(capability, token);
   leave();
   return s != NULL ? BR_OK : BR_E_NONE;
 }
@@ -241,7 +236,7 @@ int32_t bri_event_push(uint64_t generation, uint32_t method, const uint8_t *data
     count(&bri_stats.events);
     bri_ring_bell();
   }
-  for (int i = 0; i < tells; i++) tell(told[i].capability, told[i].token);
+  for (int i = 0; i < tells; i++) bri_tell(told[i].capability, told[i].token);
   leave();
   return rc != BR_OK ? rc : listeners > 0 ? BR_OK : BR_E_NONE;
 }
@@ -259,5 +254,5 @@ void bri_events_close(void) {
     finish(s);
   }
   pthread_mutex_unlock(&mu);
-  for (int i = 0; i < tells; i++) tell(told[i].capability, told[i].token);
+  for (int i = 0; i < tells; i++) bri_tell(told[i].capability, told[i].token);
 }

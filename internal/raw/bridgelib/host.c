@@ -1038,6 +1038,8 @@ static void t_fork(void) {
     IS(br_submit(s), BR_E_FORKED);
     IS(br_wait(s, 0), BR_E_FORKED);
     IS(br_abandon(s), BR_E_FORKED);
+    IS(br_look(s), BR_E_FORKED);
+    IS(br_slot_wake(s, 0, b), BR_E_FORKED);
     IS(br_cast(gen, m_tell, b, 8), BR_E_FORKED);
     IS(br_call_inline(gen, m_add, b, 16, b, 16, &n, 0), BR_E_FORKED);
     IS(br_deinit(gen, 0, &r), BR_E_FORKED);
@@ -1110,10 +1112,130 @@ static void t_waker(void) { // a token goes to the waker once, abandoned or not
       IS(br_slot_free(c), BR_OK);
     }
   }
-  deinit(gen, 0);
+  // one that comes later, if the call is not done before
+  br_slot *c = slot_order(gen, "ctx", 0, 0), *ends[50];
+  int want = 301;
+  IS(br_look(NULL), BR_E_ARGUMENT);
+  IS(br_slot_wake(NULL, 0, &s), BR_E_ARGUMENT);
+  IS(br_look(c), BR_E_ARGUMENT);
+  IS(br_slot_wake(c, 0, &s), BR_E_ARGUMENT);
+  c->token = &s;
+  IS(br_submit(c), BR_OK);
+  IS(br_slot_wake(c, 0, &s), BR_E_BUSY);
+  IS(br_abandon(c), BR_OK);
+  for (int i = 0; i < 300; i++) {
+    c = slot_order(gen, i % 3 == 0 ? "ok" : "ctx", 0, 0);
+    IS(br_submit(c), BR_OK);
+    if (i % 3 == 1) nap(20000);
+    int32_t rc = br_slot_wake(c, 0, &s);
+    if (rc == BR_OK) want++;
+    if (i % 3 != 0) {
+      IS(rc, BR_OK);
+      IS(br_look(c), BR_E_NONE);
+      IS(br_slot_wake(c, 0, &s), BR_E_BUSY);
+      IS(br_slot_wake(c, 0, NULL), BR_E_ARGUMENT);
+      IS(br_wait(c, 0), BR_E_BUSY);
+      IS(br_slot_free(c), BR_E_ARGUMENT);
+      if (i % 6 == 1)
+        ends[i / 6] = c;
+      else
+        IS(br_abandon(c), BR_OK);
+    } else {
+      CHECK(rc == BR_OK || rc == BR_E_NONE, "%s", br_status_text(rc));
+      while ((rc = br_look(c)) == BR_E_NONE) nap(20000);
+      IS(rc, BR_OK);
+      IS(br_slot_wake(c, 0, &s), BR_E_NONE);
+      IS(c->status, BR_OK);
+      IS(br_slot_free(c), BR_OK);
+    }
+  }
+  deinit(gen, MS);
+  for (int i = 0; i < 50; i++) {
+    IS(br_look(ends[i]), BR_OK);
+    IS(ends[i]->status, BR_E_CANCELLED);
+    IS(br_slot_free(ends[i]), BR_OK);
+  }
   int n;
   sem_getvalue(&s, &n);
-  CHECK(n == 300, "%d", n);
+  CHECK(n == want, "%d, want %d", n, want);
+  none_left();
+}
+
+// misuse: what a host must not do ends in a status.
+static struct { uint64_t gen, sub; br_slot *slot; int32_t deinit, unsubscribe, free, cast; sem_t done; } inside;
+static void busy_waker(int32_t what, void *token) {
+  br_report r;
+  BR_SET(r);
+  inside.deinit = br_deinit(inside.gen, 0, &r);
+  uint64_t n = 1;
+  inside.cast = br_cast(inside.gen, m_tell, &n, 8);
+  if (what == 1) inside.free = br_slot_free(token);
+  if (what == 2) inside.unsubscribe = br_unsubscribe(inside.gen, inside.sub);
+  sem_post(&inside.done);
+}
+static uint64_t firsts;
+static void *first(void *p) {
+  uint64_t gen;
+  int32_t rc = br_init(p, NULL, &gen);
+  CHECK(rc == BR_OK || rc == BR_E_BUSY, "%s", br_status_text(rc));
+  if (rc == BR_OK) __atomic_add_fetch(&firsts, gen << 32 | 1, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+static void t_misuse(void) {
+  br_init_args a = args();
+  a.waker = busy_waker;
+  sem_init(&inside.done, 0, 0);
+  pthread_t t[8]; // of those who begin at once, one does
+  for (int i = 0; i < 8; i++) CHECK(pthread_create(&t[i], NULL, first, &a) == 0, "no thread");
+  for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
+  CHECK((uint32_t)firsts == 1, "%u began", (uint32_t)firsts);
+  uint64_t gen = inside.gen = firsts >> 32, n = 1;
+  // a waker that closes the bridge, frees its own call, casts, and leaves the event that it hears
+  br_slot *s = slot_order(gen, "ok", 0, 0);
+  s->token = s;
+  s->capability = 1;
+  IS(br_submit(s), BR_OK);
+  take(&inside.done);
+  IS(inside.deinit, BR_E_BUSY);
+  IS(inside.free, BR_OK);
+  IS(inside.cast, BR_OK);
+  IS(br_subscribe(gen, m_tick, ~0u, &inside.sub), BR_OK);
+  IS(br_event_wake(gen, inside.sub, 2, &n), BR_OK);
+  br_slot_free(call(gen, m_emit, &n, 8));
+  take(&inside.done);
+  IS(inside.deinit, BR_E_BUSY);
+  IS(inside.unsubscribe, BR_OK);
+  // every word of a slot that is not the host's to write
+  for (int i = 0; i < 3; i++) {
+    s = slot_order(gen, "ok", 0, i == 1 ? 100000 : 0);
+    s->reply = (uint8_t *)&n;
+    s->reply_len = s->request_len;
+    s->status = 12345;
+    if (i == 2) s->method = ~s->method;
+    IS(br_submit(s), BR_OK);
+    s->method = ~0u; // and while it is Go's
+    s->deadline_ns = 1;
+    s->request_len = ~0ull;
+    IS(br_wait(s, 0), BR_OK);
+    s->reply = (uint8_t *)&n;
+    s->reply_len = s->request_len = ~0ull;
+    s->request = NULL;
+    s->flags = ~0u;
+    IS(br_slot_free(s), BR_OK);
+  }
+  // a doorbell that the host closes is no file of the library's
+  int fd = br_doorbell_fd(gen), pipes[2];
+  CHECK(pipe(pipes) == 0 && dup2(pipes[1], fd) == fd, "errno %d", errno); // and makes its number another file
+  s = slot_order(gen, "ok", 0, 0);
+  s->flags = BR_SLOT_DONE_LIST;
+  IS(br_submit(s), BR_OK);
+  IS(br_wait(s, 0), BR_OK);
+  while (br_done_next(gen) == NULL) nap(20000);
+  br_slot_free(s);
+  ping(gen);
+  deinit(gen, 0);
+  struct pollfd p = {pipes[0], POLLIN, 0};
+  CHECK(poll(&p, 1, 0) == 0, "the bell rang in a file of the host's");
   none_left();
 }
 
@@ -1121,7 +1243,7 @@ static struct { const char *name; void (*run)(void); } tests[] = {
     {"echo", t_echo}, {"use", t_use}, {"sizes", t_sizes}, {"agree", t_agree}, {"mismatch", t_mismatch}, {"corrupt", t_corrupt},
     {"panic", t_panic}, {"inline_goexit", t_inline_goexit}, {"inline", t_inline}, {"deadline", t_deadline}, {"hang", t_hang},
     {"flight", t_flight}, {"reinit", t_reinit}, {"race", t_race}, {"flood", t_flood}, {"casts", t_casts}, {"events", t_events}, {"block", t_block},
-    {"doorbell", t_doorbell}, {"fork", t_fork}, {"signals", t_signals}, {"waker", t_waker}};
+    {"doorbell", t_doorbell}, {"fork", t_fork}, {"signals", t_signals}, {"waker", t_waker}, {"misuse", t_misuse}};
 
 // guard ends the process when whoever started it is gone, and when it hangs: no test may leave one behind.
 static void *guard(void *parent) {

@@ -33,11 +33,6 @@
 extern "C" {
 #endif
 
-#ifndef BR_API
-#define BR_API extern
-#define BR_API_ADDRESS extern /* of a function whose address hosts take */
-#endif
-
 #define BR_ABI_VERSION 1u
 #define BR_SET(x) ((x).size = (uint32_t)sizeof(x), (x).version = BR_ABI_VERSION)
 
@@ -63,15 +58,15 @@ typedef enum br_status {
 } br_status;
 
 /* The text of a status, in English, for any number. */
-BR_API const char *br_status_text(int32_t status);
+const char *br_status_text(int32_t status);
 
 /* Called when a slot that has a token is done, or an event came: from a thread of Go's, once for each token, and never
- * after br_deinit has returned. It must not block, and must not call a function of this library that enters Go.
- * GHC's hs_try_putmvar is one. */
+ * after br_deinit has returned. It must not block, and must not call a function of this library that enters Go: br_deinit
+ * in it is BR_E_BUSY. GHC's hs_try_putmvar is one. */
 typedef void (*br_waker)(int32_t capability, void *token);
 
 /* A waker for hosts that wait for file descriptors: adds 1 to the eventfd whose number is the capability. */
-BR_API_ADDRESS void br_waker_eventfd(int32_t capability, void *token);
+void br_waker_eventfd(int32_t capability, void *token);
 
 typedef struct br_error {
   uint32_t size, version;
@@ -150,48 +145,57 @@ typedef struct br_stats_t {
 } br_stats_t;
 
 /* ENTERS GO. What this library is, before or after br_init. BR_E_NONE: its program serves no bridge. */
-BR_API int32_t br_describe(br_desc *out);
+int32_t br_describe(br_desc *out);
 
 /* ENTERS GO. Starts the bridge and gives its generation. One at a time: BR_E_BUSY. err may be NULL. */
-BR_API int32_t br_init(const br_init_args *args, br_error *err, uint64_t *generation);
+int32_t br_init(const br_init_args *args, br_error *err, uint64_t *generation);
 
 /* ENTERS GO. Refuses new work, waits at most drain_ns for what is under way (0: the library's time), then cancels it, ends
  * all calls with BR_E_CLOSED, and returns. When it has returned the waker is not called any more. report may be NULL. */
-BR_API int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *report);
+int32_t br_deinit(uint64_t generation, uint64_t drain_ns, br_report *report);
 
 /* For a host whose runtime ends while the bridge is open, as a finalizer of that runtime: the waker of that generation is not
  * called any more when this has returned. generation is the number, not a pointer. */
-BR_API_ADDRESS void br_mute(void *generation);
+void br_mute(void *generation);
 
 /* A slot with room for a request of that length. */
-BR_API int32_t br_slot_new(uint64_t generation, uint32_t method, uint64_t request_len, br_slot **out);
+int32_t br_slot_new(uint64_t generation, uint32_t method, uint64_t request_len, br_slot **out);
 
 /* Hands the slot over. When it fails the slot is still the host's. */
-BR_API int32_t br_submit(br_slot *slot);
+int32_t br_submit(br_slot *slot);
 
 /* Waits until the slot is done or CLOCK_MONOTONIC is at deadline_ns (0: no end): BR_OK or BR_E_DEADLINE. Blocks. */
-BR_API int32_t br_wait(br_slot *slot, uint64_t deadline_ns);
+int32_t br_wait(br_slot *slot, uint64_t deadline_ns);
+
+/* For a host whose runtime waits in a way of its own: looks for a few microseconds, or not at all when that has not helped of late,
+ * and lets other threads run. BR_OK: it is done. BR_E_NONE: not yet. */
+int32_t br_look(br_slot *slot);
+
+/* For a slot that was submitted without a token: calls the waker with this one when it is done. BR_OK: it will be called (or
+ * was), and br_wait is BR_E_BUSY. BR_E_NONE: it is done already, and it will not be called. One token for each slot: BR_E_BUSY.
+ * For the thread whose slot it is, or one at a time. */
+int32_t br_slot_wake(br_slot *slot, int32_t capability, void *token);
 
 /* Gives the slot up. BR_OK: it was under way, its handler's context is cancelled, and the slot is gone for the host; its
  * waker may be called still, once. BR_E_NONE: it is done, and the host reads and frees it as always. */
-BR_API int32_t br_abandon(br_slot *slot);
+int32_t br_abandon(br_slot *slot);
 
 /* Ends a slot that is done, or was never submitted. NULL is nothing. BR_E_ARGUMENT: it is under way; nothing was done. */
-BR_API int32_t br_slot_free(br_slot *slot);
+int32_t br_slot_free(br_slot *slot);
 
 /* ENTERS GO. Runs the handler of an inline method on this thread. *out_len is the length of the reply, or of the text when
  * the status is one with a text. What does not fit in out is kept: *more is a slot that is done, with the status and all of
  * it, which counts for the limits until the host ends it with br_slot_free; else NULL. With more NULL a text is cut off and a
  * longer reply is lost, BR_E_REPLY_TOO_BIG, though the handler has run. deadline_ns as in a slot. */
-BR_API int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
+int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
                                    size_t *out_len, uint64_t deadline_ns, br_slot **more);
 
 /* br_call_inline_more with more NULL. */
-BR_API int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
+int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
                               size_t *out_len, uint64_t deadline_ns);
 
 /* Tells. The message is copied. Casts of one method are handled one by one, in the order in which they came. */
-BR_API int32_t br_cast(uint64_t generation, uint32_t method, const void *message, size_t n);
+int32_t br_cast(uint64_t generation, uint32_t method, const void *message, size_t n);
 
 /* A message that Go has sent to a subscriber, who frees it. */
 typedef struct br_event {
@@ -201,33 +205,33 @@ typedef struct br_event {
 } br_event;
 
 /* Listens to an event. capacity is how many wait at most; what happens then is the library's choice. */
-BR_API int32_t br_subscribe(uint64_t generation, uint32_t method, uint32_t capacity, uint64_t *subscription);
-BR_API int32_t br_unsubscribe(uint64_t generation, uint64_t subscription);
+int32_t br_subscribe(uint64_t generation, uint32_t method, uint32_t capacity, uint64_t *subscription);
+int32_t br_unsubscribe(uint64_t generation, uint64_t subscription);
 
 /* The next event, or BR_E_NONE. */
-BR_API int32_t br_event_next(uint64_t generation, uint64_t subscription, br_event **out);
-BR_API void br_event_free(br_event *event);
+int32_t br_event_next(uint64_t generation, uint64_t subscription, br_event **out);
+void br_event_free(br_event *event);
 
 /* Calls the waker with the token when an event is there, once. BR_OK: it will be called (or was). BR_E_NONE: an event is
  * there already, and it will not be called. One token at a time: BR_E_BUSY. When the bridge is closed it is called. */
-BR_API int32_t br_event_wake(uint64_t generation, uint64_t subscription, int32_t capability, void *token);
+int32_t br_event_wake(uint64_t generation, uint64_t subscription, int32_t capability, void *token);
 
 /* Takes that back. BR_OK: it will not be called. BR_E_NONE: it was called, or is being called. */
-BR_API int32_t br_event_unwake(uint64_t generation, uint64_t subscription, void *token);
+int32_t br_event_unwake(uint64_t generation, uint64_t subscription, void *token);
 
 /* An eventfd that becomes readable when a slot with BR_SLOT_DONE_LIST is done or an event came; -1 before the first br_init.
- * It stays when the bridge is closed, and is not to be closed. Read it before br_done_next. */
-BR_API int br_doorbell_fd(uint64_t generation);
+ * It stays when the bridge is closed. A host that closes it hears no bell any more. Read it before br_done_next. */
+int br_doorbell_fd(uint64_t generation);
 
 /* The next slot with BR_SLOT_DONE_LIST that is done; NULL: none. The bell is not rung again while some are there: a host that
  * was woken takes them until it is NULL. */
-BR_API br_slot *br_done_next(uint64_t generation);
+br_slot *br_done_next(uint64_t generation);
 
-BR_API int32_t br_stats(br_stats_t *out);
+int32_t br_stats(br_stats_t *out);
 
 /* Looks for signal handlers without SA_ONSTACK: the kernel would run them on the small stack of a goroutine. fix not 0: adds
  * it to each. Gives how many lacked it. Call it after a host has installed a handler. */
-BR_API int32_t br_signals_audit(int32_t fix);
+int32_t br_signals_audit(int32_t fix);
 
 #ifdef __cplusplus
 }

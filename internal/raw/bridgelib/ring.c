@@ -20,6 +20,17 @@
 #define BETWEEN()
 #endif
 
+static _Thread_local int telling; // this thread is in the waker
+bool bri_telling(void) { return telling != 0; }
+
+void bri_tell(int32_t capability, void *token) {
+  br_waker w = __atomic_load_n(&bri_state.waker, __ATOMIC_SEQ_CST);
+  if (token == NULL || w == NULL) return;
+  telling++;
+  w(capability, token);
+  telling--;
+}
+
 static void futex_wake(uint32_t *at, int n) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
 static int futex_wait(uint32_t *at, uint32_t while_it_is, const struct timespec *until) {
   return (int)syscall(SYS_futex, at, FUTEX_WAIT_BITSET_PRIVATE, while_it_is, until, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -60,13 +71,14 @@ typedef struct patience {
   uint32_t hope, tries;
 } patience;
 static LINE patience of_hosts = {.hope = HOPEFUL};
+static LINE patience of_lookers = {.hope = HOPEFUL};
 static LINE patience of_workers = {.hope = HOPEFUL};
 static LINE uint32_t crowded;
 
 static uint32_t get(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static void set(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 
-static inline __attribute__((always_inline)) bool soon(patience *p, bool (*there)(const void *, uint64_t), const void *at, uint64_t want) {
+static inline __attribute__((always_inline)) bool look(patience *p, bool (*there)(const void *, uint64_t), const void *at, uint64_t want) {
   uint32_t hope = get(&p->hope), tries = get(&p->tries);
   set(&p->tries, tries + 1);
   if (hope > 0 || tries % HOPEFUL == 0) {
@@ -79,6 +91,11 @@ static inline __attribute__((always_inline)) bool soon(patience *p, bool (*there
     }
     if (hope > 0) set(&p->hope, hope - 1);
   }
+  return false;
+}
+
+static inline __attribute__((always_inline)) bool soon(patience *p, bool (*there)(const void *, uint64_t), const void *at, uint64_t want) {
+  if (look(p, there, at, want)) return true;
   uint32_t busy = get(&crowded);
   if (busy > 0) {
     set(&crowded, busy - 1);
@@ -97,6 +114,7 @@ static inline __attribute__((always_inline)) bool soon(patience *p, bool (*there
   return there(at, want);
 }
 
+static bool is_pending(uint32_t state) { return state == PENDING || state == PENDING_WAITED || state == PENDING_WAKES; }
 static bool is_published(const void *seq, uint64_t want) { return load64(seq) == want; }
 static bool is_done(const void *state, uint64_t want) { return load32(state) == want; }
 
@@ -189,7 +207,7 @@ static void destroy(slot *s) {
   bri_dismiss(s->charge);
   __atomic_fetch_sub(&bri_stats.slots, 1, __ATOMIC_RELAXED);
   store32(&s->state, FREED);
-  if (s->pub.reply != s->buf) free(s->pub.reply);
+  free(s->longer);
   free(s);
 }
 
@@ -316,11 +334,49 @@ int32_t br_wait(br_slot *p, uint64_t deadline_ns) {
       break;
     case PENDING_WAITED:
       break;
+    case PENDING_WAKES:
+      return BR_E_BUSY;
     default:
       return BR_E_ARGUMENT;
     }
     if (deadline_ns != 0 && bri_now() >= deadline_ns) return BR_E_DEADLINE;
     futex_wait(&s->state, PENDING_WAITED, deadline_ns != 0 ? &until : NULL);
+  }
+}
+
+int32_t br_look(br_slot *p) {
+  if (p == NULL) return BR_E_ARGUMENT;
+  if (bri_forked()) return BR_E_FORKED;
+  slot *s = (slot *)p;
+  uint32_t now = load32(&s->state);
+  if (now == DONE) return BR_OK;
+  if (!is_pending(now) && now != CLAIMED) return BR_E_ARGUMENT;
+  return soon(&of_lookers, is_done, &s->state, DONE) ? BR_OK : BR_E_NONE;
+}
+
+int32_t br_slot_wake(br_slot *p, int32_t capability, void *token) {
+  if (p == NULL || token == NULL) return BR_E_ARGUMENT;
+  if (bri_forked()) return BR_E_FORKED;
+  slot *s = (slot *)p;
+  if (s->pub.token != NULL) return BR_E_BUSY;
+  for (;;) {
+    switch (load32(&s->state)) {
+    case PENDING: // nobody reads them before PENDING_WAKES
+      s->token = token;
+      s->capability = capability;
+      if (swap32(&s->state, PENDING, PENDING_WAKES)) return BR_OK;
+      continue;
+    case CLAIMED: // the reply is being copied
+      sched_yield();
+      continue;
+    case DONE:
+      return BR_E_NONE;
+    case PENDING_WAITED:
+    case PENDING_WAKES:
+      return BR_E_BUSY;
+    default:
+      return BR_E_ARGUMENT;
+    }
   }
 }
 
@@ -331,7 +387,7 @@ int32_t br_abandon(br_slot *p) {
   enter();
   for (;;) {
     uint32_t now = load32(&s->state);
-    if ((now == PENDING || now == PENDING_WAITED) && swap32(&s->state, now, ABANDONED)) break;
+    if (is_pending(now) && swap32(&s->state, now, ABANDONED)) break;
     if (now == DONE || now == NEW || now == ABANDONED || now == FREED) {
       leave();
       return now == DONE ? BR_E_NONE : BR_E_ARGUMENT;
@@ -350,18 +406,13 @@ int32_t br_abandon(br_slot *p) {
   return BR_OK;
 }
 
-static void wake_token(int32_t capability, void *token) {
-  br_waker w = __atomic_load_n(&bri_state.waker, __ATOMIC_SEQ_CST);
-  if (token != NULL && w != NULL) w(capability, token);
-}
-
 // bri_complete ends a call: the reply is copied, the slot becomes the host's, and the host is told. When the host has
 // abandoned it nothing is done, and the slot is left to the consumer, which finds it in the list of the abandoned.
 int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
   enter_go();
   uint32_t was = load32(&s->state);
-  while ((was == PENDING || was == PENDING_WAITED) && !swap32(&s->state, was, CLAIMED)) was = load32(&s->state);
-  if (was != PENDING && was != PENDING_WAITED) {
+  while (is_pending(was) && !swap32(&s->state, was, CLAIMED)) was = load32(&s->state);
+  if (!is_pending(was)) {
     count(&bri_stats_go.late);
     leave_go();
     return BR_E_NONE;
@@ -372,7 +423,7 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
     if (bri_charge(n)) {
       to = malloc(n);
       if (to != NULL)
-        s->charge += n;
+        s->longer = to, s->charge += n;
       else
         bri_uncharge(n);
     }
@@ -390,8 +441,8 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
   s->pub.status = status;
   count(status == BR_OK ? &bri_stats_go.ok : &bri_stats_go.failed);
   // After DONE the slot is the host's, which may free it at once: what is needed is read before.
-  void *token = s->pub.token;
-  int32_t capability = s->pub.capability;
+  void *token = was == PENDING_WAKES ? s->token : s->pub.token;
+  int32_t capability = was == PENDING_WAKES ? s->capability : s->pub.capability;
   bool list = (s->pub.flags & BR_SLOT_DONE_LIST) != 0;
   store32(&s->state, DONE);
   if (list) { // it is not freed before br_done_next has given it
@@ -402,18 +453,18 @@ int32_t bri_complete(slot *s, int32_t status, const uint8_t *data, uint64_t n) {
     if (top == NULL) bri_ring_bell(); // else it was rung for those below, and the host takes all
   }
   if (was == PENDING_WAITED) futex_wake(&s->state, INT32_MAX); // of the address alone
-  wake_token(capability, token);
+  bri_tell(capability, token);
   leave_go();
-  return BR_OK;
+  return list || token != NULL ? TOLD : BR_OK;
 }
 
 // bri_reap ends a slot that the host has abandoned. Its token goes to the waker all the same, which may own it.
 void bri_reap(slot *s) {
   enter_go();
-  void *token = s->pub.token;
-  int32_t capability = s->pub.capability;
+  void *token = s->token != NULL ? s->token : s->pub.token;
+  int32_t capability = s->token != NULL ? s->capability : s->pub.capability;
   destroy(s);
-  wake_token(capability, token);
+  bri_tell(capability, token);
   leave_go();
 }
 

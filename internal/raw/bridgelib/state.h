@@ -28,8 +28,7 @@ typedef struct state {
   uint64_t max_request, max_reply, max_in_flight, max_bytes;
   br_waker waker;
   ring *ring; // set once, before the first generation
-  int doorbell;
-  uint8_t p0[4];
+  int doorbell, lent; // lent is the host's own number for it: one that it closes is not written to
   uint64_t in_flight, bytes; // of what lives, of whatever generation
   uint8_t p1[48];
   slot *done; // a stack of those with BR_SLOT_DONE_LIST
@@ -51,6 +50,8 @@ bool bri_charge(uint64_t bytes);
 void bri_uncharge(uint64_t bytes);
 void bri_dismiss(uint64_t bytes);
 void bri_ring_bell(void);
+void bri_tell(int32_t capability, void *token);
+bool bri_telling(void);
 void bri_events_close(void);
 void bri_futex_wake_all(uint32_t *at);
 void bri_futex_wait(uint32_t *at, uint32_t while_it_is);

@@ -42,7 +42,7 @@ type worker struct {
 	lane   *Lane // of what it runs
 	quick  bool  // it runs it with the watch in hand
 	isCast bool
-	told   bool // the last call's host is told that it is done: it sleeps until then, and does not call again soon
+	told   bool // the last call's host was told that it is done: it slept until then, and does not call again soon
 	left   bool
 	timed  uint
 	ended  uint64 // casts that came in cells, have ended, and are counted still
@@ -305,6 +305,7 @@ func (w *worker) work() {
 // after counts out what was run, however it ended. True: a cast that has waited for it is next.
 func (w *worker) after() bool {
 	more := false
+	w.told = !w.isCast && w.call.told
 	if w.isCast {
 		if w.cast.end(); w.lane != nil {
 			more = w.lane.next(&w.cast)
@@ -383,7 +384,6 @@ func (w *worker) takeCell(c *C.cell) bool {
 		C.bri_reap(slot)
 		return false
 	}
-	w.told = slot.pub.token != nil || slot.pub.flags&C.BR_SLOT_DONE_LIST != 0
 	w.isCast, w.lane = false, w.s.program.Lane(call.Method, false)
 	call.Lane = w.lane
 	if w.lane != nil {
@@ -404,7 +404,7 @@ func (w *worker) takeCast(method uint32, n int, slot *C.slot) bool {
 	} else if lane.Active.Add(1); !lane.enter(c) {
 		return false
 	}
-	w.isCast, w.lane, w.told = true, lane, false
+	w.isCast, w.lane = true, lane
 	return true
 }
 

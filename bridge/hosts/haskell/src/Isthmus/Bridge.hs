@@ -36,7 +36,7 @@ module Isthmus.Bridge
   , module Isthmus.Bridge.Method
   ) where
 
-import Control.Concurrent (ThreadId, forkIO, myThreadId, rtsSupportsBoundThreads, threadCapability)
+import Control.Concurrent (ThreadId, forkIO, myThreadId, rtsSupportsBoundThreads, threadCapability, yield)
 import Control.Concurrent.Async (Async, AsyncCancelled (..), cancel, wait)
 import qualified Control.Concurrent.Async as A
 import Control.Concurrent.MVar
@@ -380,10 +380,11 @@ result :: Wire o => Int32 -> Ptr Word8 -> Int -> IO o
 result 0 p n = decodeFrom p n >>= either throwIO pure
 result rc p n = B.packCStringLen (castPtr p, n) >>= throwIO . BridgeError (toStatus rc) . lenient
 
--- SAFETY of the slot: it is ours until br_submit, Go's until the waker, ours again then. An exception while we wait abandons
--- it: then either it is gone for us, or it was done and we free it. The request is written, and the reply read, in its memory.
--- SAFETY of the token, a StablePtr: hs_try_putmvar frees it. The library gives each token of a slot that was submitted to the
--- waker exactly once, also of one that was abandoned; of one that was not submitted we free it.
+-- SAFETY of the slot: it is ours until br_submit, Go's until br_look or the waker say so, ours again then. An exception while we
+-- wait abandons it: then either it is gone for us, or it was done and we free it. The request is written, and the reply read, in
+-- its memory.
+-- SAFETY of the token, a StablePtr: hs_try_putmvar frees it. The library gives each token that br_slot_wake took to the waker
+-- exactly once, also of a slot that was abandoned; one that it did not take we free.
 slotCall :: Wire o => Bridge -> Word32 -> Word64 -> Int -> (Ptr Word8 -> IO ()) -> IO o
 slotCall b method deadline n write = mask $ \restore -> do
   takeCredit b deadline
@@ -394,17 +395,31 @@ slotCall b method deadline n write = mask $ \restore -> do
     exchange restore = do
       s <- withSlot
       let end = void (brSlotFree s)
-      done <- (do { request <- peekByteOff s 24; write request; newEmptyMVar }) `onException` end :: IO (MVar ())
-      token <- newStablePtrPrimMVar done :: IO (StablePtr PrimMVar)
-      (capability, _) <- threadCapability =<< myThreadId
-      pokeByteOff s 0 (castStablePtrToPtr token)
-      pokeByteOff s 8 (fromIntegral capability :: Int32)
-      pokeByteOff s 16 deadline
-      let kept = freeStablePtr token >> end
-      rc <- hand handing b (brSubmit s) `onException` kept
-      when (rc /= 0) $ kept >> failure rc
-      () <- restore (await b done) `onException` (do { gone <- brAbandon s; when (gone /= 0) end })
+      (do
+        request <- peekByteOff s 24
+        write request
+        pokeByteOff s 16 deadline
+        hand handing b (brSubmit s) >>= check) `onException` end
+      arrival restore s `onException` (do { gone <- brAbandon s; when (gone /= 0) end })
       ended s
+    -- To sleep costs more than most calls take. So others have their turn, and then we look for a moment; large messages take
+    -- longer on their way.
+    arrival restore s = look (1 + n `div` 8192)
+      where
+        look k = do
+          yield
+          rc <- brLook s
+          case rc of
+            0 -> unless (null (gates b)) (atomically (isOpen b))
+            17 | k > (1 :: Int) -> look (k - 1)
+               | otherwise -> sleep
+            _ -> failure rc
+        sleep = do
+          done <- newEmptyMVar :: IO (MVar ())
+          token <- newStablePtrPrimMVar done :: IO (StablePtr PrimMVar)
+          (capability, _) <- threadCapability =<< myThreadId
+          rc <- brSlotWake s (fromIntegral capability) (castStablePtrToPtr token)
+          if rc == 0 then restore (await b done) else freeStablePtr token >> when (rc /= 17) (failure rc)
     withSlot = do
       (rc, s) <- brSlotNew (generation b) method (fromIntegral n)
       if rc /= 1 then check rc >> pure s else do

@@ -4,7 +4,7 @@
 -- | The functions of isthmus_bridge.h. Hidden: nothing of it is safe by itself.
 --
 -- SAFETY: what is imported @unsafe@ is C alone: it never blocks, never calls back and never enters Go, so that it may hold the
--- capability. What enters Go is @safe@: Go may run for long there, and the garbage collector must be able to run meanwhile.
+-- capability; br_look, which looks for some microseconds, gives the processor to others meanwhile, as the system may take it. What enters Go is @safe@: Go may run for long there, and the garbage collector must be able to run meanwhile.
 module Isthmus.Bridge.FFI where
 
 import Data.Int
@@ -22,6 +22,8 @@ foreign import ccall safe "br_deinit" brDeinit :: Word64 -> Word64 -> Ptr () -> 
 foreign import ccall safe "br_call_inline_more" brCallInline :: Word64 -> Word32 -> Ptr Word8 -> CSize -> Ptr Word8 -> CSize -> Ptr CSize -> Word64 -> Ptr (Ptr Slot) -> IO Int32
 foreign import ccall unsafe "br_slot_new" slotNew :: Word64 -> Word32 -> Word64 -> MutableByteArray# RealWorld -> IO Int32
 foreign import ccall unsafe "br_submit" brSubmit :: Ptr Slot -> IO Int32
+foreign import ccall unsafe "br_look" brLook :: Ptr Slot -> IO Int32
+foreign import ccall unsafe "br_slot_wake" brSlotWake :: Ptr Slot -> Int32 -> Ptr () -> IO Int32
 foreign import ccall unsafe "br_abandon" brAbandon :: Ptr Slot -> IO Int32
 foreign import ccall unsafe "br_slot_free" brSlotFree :: Ptr Slot -> IO Int32
 foreign import ccall unsafe "br_cast" brCast :: Word64 -> Word32 -> Ptr Word8 -> CSize -> IO Int32
