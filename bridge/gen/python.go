@@ -100,18 +100,19 @@ func (w *writer) python() string {
 		if slices.Contains(basePython, async) {
 			async = py + "_async"
 		}
+		doc := "        \"\"\"" + strings.TrimSpace(m.Line()) + "\"\"\"\n"
 		switch m.Kind {
 		case schema.Call:
 			how := "call"
 			if m.Inline {
 				how = "call_inline"
 			}
-			w.p("\n    def %s(self, message: %s, timeout: Optional[float] = None) -> %s:\n        reply: %s = self.%s(%q, message, timeout)\n        return reply\n", py, typePython(m.In), typePython(m.Out), typePython(m.Out), how, m.Name)
-			w.p("\n    async def %s(self, message: %s, timeout: Optional[float] = None) -> %s:\n        reply: %s = await self.call_async(%q, message, timeout)\n        return reply\n", async, typePython(m.In), typePython(m.Out), typePython(m.Out), m.Name)
+			w.p("\n    def %s(self, message: %s, timeout: Optional[float] = None) -> %s:\n%s        reply: %s = self.%s(%q, message, timeout)\n        return reply\n", py, typePython(m.In), typePython(m.Out), doc, typePython(m.Out), how, m.Name)
+			w.p("\n    async def %s(self, message: %s, timeout: Optional[float] = None) -> %s:\n%s        reply: %s = await self.call_async(%q, message, timeout)\n        return reply\n", async, typePython(m.In), typePython(m.Out), doc, typePython(m.Out), m.Name)
 		case schema.Cast:
-			w.p("\n    def %s(self, message: %s) -> None:\n        self.cast(%q, message)\n", py, typePython(m.In), m.Name)
+			w.p("\n    def %s(self, message: %s) -> None:\n%s        self.cast(%q, message)\n", py, typePython(m.In), doc, m.Name)
 		case schema.Event:
-			w.p("\n    def %s(self, capacity: int = 64) -> \"isthmus_bridge.Subscription[%s]\":\n        return self.subscribe(%q, capacity)\n", py, strings.ReplaceAll(typePython(m.In), "\"", ""), m.Name)
+			w.p("\n    def %s(self, capacity: int = 64) -> \"isthmus_bridge.Subscription[%s]\":\n%s        return self.subscribe(%q, capacity)\n", py, strings.ReplaceAll(typePython(m.In), "\"", ""), doc, m.Name)
 		}
 	}
 	return w.b.String()
