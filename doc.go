@@ -12,8 +12,8 @@
 //
 // # Check mode
 //
-// How much is watched is one process-wide setting, [SetCheck]. It is never read from the environment by the
-// module; a program that wants that says so itself:
+// How much is watched is one process-wide setting, [SetCheck]. Packages do not read it from the environment, but for the
+// language runtime, whose program may be in C; a program that wants that says so itself:
 //
 //	c, err := isthmus.ParseCheck(os.Getenv("ISTHMUS_CHECK"))
 //	if err != nil {
