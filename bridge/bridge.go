@@ -19,8 +19,18 @@
 // and a host that does not fit is refused with the names of what differs.
 //
 // A handler gets a context that ends at the host's deadline, when the host gives the call up, and when the bridge closes. A
-// panic or runtime.Goexit in it is that call's error. What is under way is bounded in number and bytes. The C functions are
-// in isthmus_bridge.h.
+// panic or runtime.Goexit in it is that call's error. What is under way is bounded in number and bytes.
+//
+// # Hosts
+//
+// The library is built, and a host's half of it written, by
+//
+//	go build -buildmode=c-shared -o libdemo.so .
+//	isthmus bridge gen . --lang c
+//
+// What is written builds on files of this module, which are in the folder that go list -m -f '{{.Dir}}' prints for it: for C
+// include/isthmus_bridge.h (compile with -I), which says how calls are made; for Haskell, Python and Rust what is in
+// bridge/hosts. In examples/bridge/hosts is a host in each language.
 package bridge
 
 import (
@@ -345,7 +355,7 @@ func Serve(b *Bridge) error {
 // the argument codec a file in Go with codecs of its types, and that is how isthmus bridge gen gets them.
 func Main(b *Bridge) {
 	if len(os.Args) != 2 || os.Args[1] != "schema" && os.Args[1] != "codec" {
-		fmt.Fprintln(os.Stderr, "this program is a library: go build -buildmode=c-shared; go run . schema prints what crosses")
+		fmt.Fprintln(os.Stderr, "this program is a library; build it: go build -buildmode=c-shared -o libNAME.so . (go run . schema prints what crosses)")
 		os.Exit(2)
 	}
 	var text string

@@ -76,6 +76,14 @@ type bridgeGenCmd struct {
 	Lock string   `help:"A lock file: a change that breaks its hosts is refused, and then it is written." type:"path" placeholder:"FILE"`
 }
 
+func (bridgeGenCmd) Help() string {
+	return `What is written builds on files of the module github.com/isthmus-ffi/isthmus, in the folder that
+
+    go list -m -f '{{.Dir}}' github.com/isthmus-ffi/isthmus
+
+prints: include/isthmus_bridge.h for C, and what is in bridge/hosts for Haskell, Python and Rust. A host in each language is in examples/bridge/hosts.`
+}
+
 func (c *bridgeGenCmd) Run(ctx context.Context, s *streams) error {
 	if slices.Contains(c.Lang, "go") {
 		path, err := c.codec(ctx)
