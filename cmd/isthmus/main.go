@@ -195,7 +195,12 @@ func start(ctx context.Context, args []string, s *streams) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "isthmus: %s\nTry: isthmus --help\n", printable(err.Error()))
+		command := "isthmus"
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Selected() != nil {
+			command = wrong.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(s.err, "isthmus: %s\nTry: %s --help\n", printable(err.Error()), command)
 		return exitUsage
 	}
 	err = k.Run()
