@@ -37,7 +37,7 @@ func (p *parser) pretty(o *Op, w []byte, at int) {
 	default:
 		switch dialect, _, _ := strings.Cut(f.name, "."); dialect {
 		case "stablehlo", "chlo", "func", "builtin", "check", "interpreter":
-			p.fail(at, "%s has no form but the generic one, \"%s\"(…) : (…) -> …", f.name, f.name)
+			p.fail(at, "there is no %s, or only in its generic form, \"%s\"(…) : (…) -> …", f.name, f.name)
 		}
 		p.foreign(o, at)
 	}
