@@ -12,6 +12,10 @@
 //	defer out[0].Close()
 //	y, err := pjrt.Get[float32](ctx, out[0])
 //
+// Package device/embedded gives the embedded device's plugin, for which nothing has to be installed:
+//
+//	p, err := embedded.Plugin(device.Options{})
+//
 // # Programs
 //
 // A [Program] becomes an [Executable] by [Client.Compile]: loaded on devices, ready to run. A [Compiled] is the same

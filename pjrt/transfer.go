@@ -106,7 +106,11 @@ func (b *Buffer) put(d *Device, t Type, data []byte, how Lend) (*Event, error) {
 		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
 	}
 	if size != len(data) {
-		return nil, fmt.Errorf("pjrt: %s: %s has %d bytes, the data %d: %w", op, t, size, len(data), isthmus.ErrBounds)
+		hint := ""
+		if len(t.Dims) == 0 {
+			hint = "; without dimensions it is a scalar"
+		}
+		return nil, fmt.Errorf("pjrt: %s: %s has %d bytes, the data %d%s: %w", op, t, size, len(data), hint, isthmus.ErrBounds)
 	}
 	c := d.client
 	p := c.plugin
