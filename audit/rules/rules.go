@@ -34,6 +34,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/lasterrorthread"
 	"github.com/isthmus-ffi/isthmus/audit/rules/leakonpath"
 	"github.com/isthmus-ffi/isthmus/audit/rules/lennarrowing"
+	"github.com/isthmus-ffi/isthmus/audit/rules/lockheld"
 	"github.com/isthmus-ffi/isthmus/audit/rules/mallocsize"
 	"github.com/isthmus-ffi/isthmus/audit/rules/mirrorconstant"
 	"github.com/isthmus-ffi/isthmus/audit/rules/mirrorlayout"
@@ -46,6 +47,8 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/puregosignature"
 	"github.com/isthmus-ffi/isthmus/audit/rules/rawpointerapi"
 	"github.com/isthmus-ffi/isthmus/audit/rules/safetycomment"
+	"github.com/isthmus-ffi/isthmus/audit/rules/shortinput"
+	"github.com/isthmus-ffi/isthmus/audit/rules/signalstack"
 	"github.com/isthmus-ffi/isthmus/audit/rules/signedlength"
 	"github.com/isthmus-ffi/isthmus/audit/rules/sliceheader"
 	"github.com/isthmus-ffi/isthmus/audit/rules/statusdropped"
@@ -54,6 +57,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/structsize"
 	"github.com/isthmus-ffi/isthmus/audit/rules/textcut"
 	"github.com/isthmus-ffi/isthmus/audit/rules/uintptrkept"
+	"github.com/isthmus-ffi/isthmus/audit/rules/unboundedsize"
 	"github.com/isthmus-ffi/isthmus/audit/rules/useafterfree"
 	"github.com/isthmus-ffi/isthmus/audit/rules/wrongfree"
 )
@@ -106,9 +110,13 @@ func All() []*analysis.Analyzer {
 		lasterrorthread.Analyzer,
 		affinethread.Analyzer,
 		noescape.Analyzer,
+		signalstack.Analyzer,
+		lockheld.Analyzer,
 		statusdropped.Analyzer,
 		emptyslice.Analyzer,
 		closepanics.Analyzer,
+		unboundedsize.Analyzer,
+		shortinput.Analyzer,
 		confine.Analyzer,
 		safetycomment.Analyzer,
 		rawpointerapi.Analyzer,

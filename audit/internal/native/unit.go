@@ -388,6 +388,29 @@ func (u *Unit) build(files []*ast.File) {
 // Position is where pos is, in the original file.
 func (u *Unit) Position(pos token.Pos) token.Position { return u.Fset.Position(pos) }
 
+// CReach are C function name and what it calls, as far as the bodies of the C text show; functions of Go's are among them.
+func (u *Unit) CReach(name string) map[string]bool {
+	out := map[string]bool{}
+	var add func(name string)
+	add = func(name string) {
+		if out[name] {
+			return
+		}
+		out[name] = true
+		fn := u.C.Funcs[name]
+		if fn == nil {
+			return
+		}
+		for i, w := range fn.Body[:max(0, len(fn.Body)-1)] {
+			if fn.Body[i+1] == "(" && (u.C.Funcs[w] != nil || u.Exported[w].IsValid()) {
+				add(w)
+			}
+		}
+	}
+	add(name)
+	return out
+}
+
 // Import is where the unit imports "C", for what its C text says.
 func (u *Unit) Import() token.Pos {
 	for _, f := range u.Files {
