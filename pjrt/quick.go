@@ -218,25 +218,29 @@ func (b *Buffer) putNow(d *Device, t Type, data []byte) error {
 	if a.Data = pjrtc.Addr(mem.Borrow(data)); a.Data == 0 {
 		a.Data = pjrtc.Addr(a.Dims) // an empty tensor has an address too
 	}
-	e := p.table.Invoke(pjrtc.SlotClientBufferFromHostBuffer, f, mem.AddrOfPtr(a))
+	k.end.StructSize, k.end.ExtensionStart, k.end.Event = pjrtc.EventAwaitArgsSize, 0, 0
+	made, end := mem.AddrOfPtr(&a.DoneWithHostBuffer), mem.AddrOfPtr(&k.end)
+	var ran int
+	var e uintptr
+	if tab := p.table; tab.Intercepted() {
+		if ran, e = 1, tab.Invoke(pjrtc.SlotClientBufferFromHostBuffer, f, mem.AddrOfPtr(a)); e == 0 && a.DoneWithHostBuffer != 0 {
+			k.end.Event = a.DoneWithHostBuffer
+			ran, e = tab.Steps(f, pjrtc.Step{Slot: pjrtc.SlotEventAwait, Arg: end}, pjrtc.Step{Slot: pjrtc.SlotEventDestroy, Arg: end})
+			ran++
+		}
+	} else {
+		ran, e, err = f.Chain(call.Pair{Fn: tab.Fn(pjrtc.SlotClientBufferFromHostBuffer), Arg: mem.AddrOfPtr(a)},
+			call.Pair{Fn: tab.Fn(pjrtc.SlotEventAwait), Arg: end, Need: made}, call.Pair{Fn: tab.Fn(pjrtc.SlotEventDestroy), Arg: end})
+	}
 	runtime.KeepAlive(data)
-	if e != 0 {
+	if ran == 1 && e != 0 {
 		err = relieve(d, p.outcome(f, "put", pjrtc.Ptr[pjrtc.Error](e)), func() error { return b.putSlowly(d, t, data) })
 		f.Put()
 		c.owned.Done()
 		return err
-	} else if k.end.Event = a.DoneWithHostBuffer; k.end.Event != 0 {
-		k.end.StructSize, k.end.ExtensionStart = pjrtc.EventAwaitArgsSize, 0
-		end := mem.AddrOfPtr(&k.end)
-		var ran int
-		if p.table.Intercepted() {
-			ran, e = p.table.Steps(f, pjrtc.Step{Slot: pjrtc.SlotEventAwait, Arg: end}, pjrtc.Step{Slot: pjrtc.SlotEventDestroy, Arg: end})
-		} else {
-			ran, e, err = f.Chain(call.Pair{Fn: p.table.Fn(pjrtc.SlotEventAwait), Arg: end}, call.Pair{Fn: p.table.Fn(pjrtc.SlotEventDestroy), Arg: end})
-		}
-		if err == nil {
-			err = p.endQuickly(f, "put", &k.end, 0, ran, e)
-		}
+	}
+	if err == nil {
+		err = p.endQuickly(f, "put", &k.end, 1, ran, e)
 	}
 	if err == nil {
 		err = b.take(c, a.Buffer, d, b.typeFor(t))

@@ -14,7 +14,8 @@ import (
 type Fn uintptr
 
 // Pair is one call of a chain: a function that takes one pointer and returns one. Need is 0, or the address of a word,
-// as Arg is one: when it holds 0 as the call's turn comes, the chain ends before it.
+// as Arg is one: when it holds 0 as the call's turn comes, the chain ends before it, else it is put into the third word of
+// what Arg points to. So a call can be about the object that the one before it made.
 type Pair struct {
 	Fn   Fn
 	Arg  mem.Addr
@@ -26,6 +27,8 @@ const (
 	MaxArgs = 6
 	// MaxChain is how many calls [Frame.Chain] makes.
 	MaxChain = 4
+	// pairHandle is where in what Arg points to the word of Need goes. The assembly knows it.
+	pairHandle = 16
 )
 
 // Call1 calls fn(arg) and returns its result: the shape of every PJRT slot.

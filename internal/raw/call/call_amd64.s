@@ -44,8 +44,8 @@ TEXT callN(SB), NOSPLIT|NOFRAME, $0
 GLOBL ·chainAddr(SB), NOPTR|RODATA, $8
 DATA ·chainAddr(SB)/8, $chain(SB)
 
-// args[0] calls from rest: function, argument, and the address of a word that must not be 0, or 0; args[1] counts those
-// made. Stops after the first non-zero result and before a call whose word is 0. Unrolled, so that each call has a
+// args[0] calls from rest: function, argument, and the address of a word that must not be 0 and is put into the argument
+// at 16, or 0; args[1] counts those made. Stops after the first non-zero result and before a call whose word is 0. Unrolled, so that each call has a
 // place of its own for the processor to predict its target by.
 TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ BX
@@ -54,15 +54,17 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 	MOVQ  AX, 16(BX)
 	CMPQ  24(BX), $1
 	JLT   out
+	MOVQ  80(BX), DI
 	MOVQ  88(BX), AX
 	TESTQ AX, AX
 	JZ    go1
-	CMPQ  0(AX), $0
-	JEQ   out
+	MOVQ  0(AX), AX
+	TESTQ AX, AX
+	JZ    out
+	MOVQ  AX, 16(DI)
 
 go1:
 	MOVQ  72(BX), AX
-	MOVQ  80(BX), DI
 	CALL  AX
 	MOVQ  $1, 32(BX)
 	MOVQ  AX, 16(BX)
@@ -70,15 +72,17 @@ go1:
 	JNZ   out
 	CMPQ  24(BX), $2
 	JLT   out
+	MOVQ  104(BX), DI
 	MOVQ  112(BX), AX
 	TESTQ AX, AX
 	JZ    go2
-	CMPQ  0(AX), $0
-	JEQ   out
+	MOVQ  0(AX), AX
+	TESTQ AX, AX
+	JZ    out
+	MOVQ  AX, 16(DI)
 
 go2:
 	MOVQ  96(BX), AX
-	MOVQ  104(BX), DI
 	CALL  AX
 	MOVQ  $2, 32(BX)
 	MOVQ  AX, 16(BX)
@@ -86,15 +90,17 @@ go2:
 	JNZ   out
 	CMPQ  24(BX), $3
 	JLT   out
+	MOVQ  128(BX), DI
 	MOVQ  136(BX), AX
 	TESTQ AX, AX
 	JZ    go3
-	CMPQ  0(AX), $0
-	JEQ   out
+	MOVQ  0(AX), AX
+	TESTQ AX, AX
+	JZ    out
+	MOVQ  AX, 16(DI)
 
 go3:
 	MOVQ  120(BX), AX
-	MOVQ  128(BX), DI
 	CALL  AX
 	MOVQ  $3, 32(BX)
 	MOVQ  AX, 16(BX)
@@ -102,15 +108,17 @@ go3:
 	JNZ   out
 	CMPQ  24(BX), $4
 	JLT   out
+	MOVQ  152(BX), DI
 	MOVQ  160(BX), AX
 	TESTQ AX, AX
 	JZ    go4
-	CMPQ  0(AX), $0
-	JEQ   out
+	MOVQ  0(AX), AX
+	TESTQ AX, AX
+	JZ    out
+	MOVQ  AX, 16(DI)
 
 go4:
 	MOVQ  144(BX), AX
-	MOVQ  152(BX), DI
 	CALL  AX
 	MOVQ  $4, 32(BX)
 	MOVQ  AX, 16(BX)

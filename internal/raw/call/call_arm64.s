@@ -58,14 +58,16 @@ TEXT chain(SB), NOSPLIT|NOFRAME, $0
 
 loop:
 	CBZ  R20, out
+	MOVD 8(R21), R11
 	MOVD 16(R21), R9
 	CBZ  R9, go
 	MOVD 0(R9), R9
 	CBZ  R9, out
+	MOVD R9, 16(R11)
 
 go:
 	MOVD 0(R21), R9
-	MOVD 8(R21), R0
+	MOVD R11, R0
 	BL   (R9)
 	MOVD 32(R19), R10
 	ADD  $1, R10

@@ -22,10 +22,14 @@ func (f *Frame) invokeChain() {
 	f.ret = 0
 	for i := uintptr(0); i < f.args[0] && f.ret == 0; i++ {
 		r := f.rest[3*i:]
-		// SAFETY: owner: the caller of Chain, as for the argument itself; bounds and alignment: a word, by Pair's
+		// SAFETY: owner: the caller of Chain, as for the argument itself; bounds and alignment: words, by Pair's
 		// contract; thread: the caller's.
-		if r[2] != 0 && *mem.At[uintptr](r[2]) == 0 {
-			return
+		if r[2] != 0 {
+			w := *mem.At[uintptr](r[2])
+			if w == 0 {
+				return
+			}
+			*mem.At[uintptr](r[1] + pairHandle) = w
 		}
 		f.ret, _, _ = purego.SyscallN(r[0], r[1])
 		f.args[1]++

@@ -114,7 +114,7 @@ func TestChainStopsAfterTheFirstNonZero(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := call.Get()
 		defer f.Put()
-		state, err := call.Slice[uint64](f, 2)
+		state, err := call.Slice[uint64](f, 3) // calls made, where to stop, the handle
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestChainStopsAfterTheFirstNonZero(t *testing.T) {
 			calls[i] = call.Pair{Fn: counted, Arg: mem.AddrOf(state)}
 			switch rapid.IntRange(0, 3).Draw(t, "need") {
 			case 0:
-				needs[i], calls[i].Need = 1<<40, mem.AddrOfPtr(&needs[i])
+				needs[i], calls[i].Need = uintptr(i+1)<<40, mem.AddrOfPtr(&needs[i])
 			case 1:
 				calls[i].Need = mem.AddrOfPtr(&needs[i])
 				wantRan = min(wantRan, i)
@@ -140,6 +140,15 @@ func TestChainStopsAfterTheFirstNonZero(t *testing.T) {
 		ran, last, err := f.Chain(calls...)
 		if stop <= wantRan {
 			wantRan, wantLast = stop, 7
+		}
+		handle := uint64(0)
+		for i := range wantRan {
+			if calls[i].Need != 0 {
+				handle = uint64(needs[i])
+			}
+		}
+		if state[2] != handle {
+			t.Errorf("the last handle is %#x, want %#x", state[2], handle)
 		}
 		if err != nil || ran != wantRan || last != wantLast || state[0] != uint64(wantRan) {
 			t.Fatalf("Chain of %d, stop at %d: ran %d last %d calls %d, %v; want %d, %d", n, stop, ran, last, state[0], err, wantRan, wantLast)
