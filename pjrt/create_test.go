@@ -401,6 +401,27 @@ func TestPromiseOnce(t *testing.T) {
 	})
 }
 
+// TestP09ClosedBeforeTold closes an event before the plugin is told what becomes of it: it lives until the plugin knows.
+func TestP09ClosedBeforeTold(t *testing.T) {
+	for name, tell := range map[string]func(*pjrt.Promise[struct{}]) error{
+		"fulfilled": func(p *pjrt.Promise[struct{}]) error { return p.Fulfill(struct{}{}) },
+		"failed":    func(p *pjrt.Promise[struct{}]) error { return p.Fail(pjrt.Aborted) },
+		"closed":    func(p *pjrt.Promise[struct{}]) error { return p.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, c *pjrt.Client) {
+				e, p, err := c.NewEvent()
+				unsupported(t, err)
+				mustClose(t, e)
+				if err := tell(p); err != nil || p.Live() {
+					t.Errorf("told: %v, %v", err, p)
+				}
+				want(t, "told twice", p.Fulfill(struct{}{}), isthmus.ErrClosed)
+			})
+		})
+	}
+}
+
 func TestP09PromisedEvents(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *pjrt.Client) {
 		ctx := t.Context()

@@ -119,13 +119,54 @@ const maxGrid = 1 << 20
 // own defaults, while a message here would replace them all.
 func (o CompileOptions) encode(c *Client) ([]byte, error) {
 	if o.Serialized != nil {
-		return o.Serialized, nil
+		return o.Serialized, checkSerialized(o.Serialized)
 	}
 	m, err := o.message(c)
 	if err != nil {
 		return nil, err
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+// checkSerialized refuses options that XLA ends the process at. The rest is the plugin's to judge.
+func checkSerialized(b []byte) error {
+	const op = "compile options"
+	var m xlapb.CompileOptionsProto
+	if err := proto.Unmarshal(b, &m); err != nil {
+		return invalid(op, "they are no CompileOptionsProto: %v", err)
+	}
+	build := m.GetExecutableBuildOptions()
+	replicas, partitions := build.GetNumReplicas(), build.GetNumPartitions()
+	if replicas < 1 || partitions < 1 || replicas > maxGrid || partitions > maxGrid {
+		return invalid(op, "%d replicas, %d partitions", replicas, partitions)
+	}
+	if a := build.GetDeviceAssignment(); a != nil {
+		if int64(a.GetReplicaCount()) != replicas || int64(a.GetComputationCount()) != partitions || int64(len(a.GetComputationDevices())) != partitions {
+			return invalid(op, "devices are assigned to %d replicas of %d partitions, there are %d of %d", a.GetReplicaCount(), a.GetComputationCount(), replicas, partitions)
+		}
+		for p, column := range a.GetComputationDevices() {
+			if ids := column.GetReplicaDeviceIds(); int64(len(ids)) != replicas || slices.Min(ids) < 0 {
+				return invalid(op, "the devices of partition %d are %v, there are %d replicas", p, ids, replicas)
+			}
+		}
+	}
+	shapes := m.GetArgumentLayouts()
+	if r := build.GetResultLayout(); r != nil {
+		shapes = append(slices.Clone(shapes), r)
+	}
+	for _, p := range shapes {
+		s, err := shapeOf(p)
+		if err == nil && (s.DType.Valid() || s.Tuple != nil) { // a token is nothing that could be wrong
+			err = s.check()
+		}
+		if err != nil {
+			return invalid(op, "%v", err)
+		}
+	}
+	return CompileOptions{
+		Effort: Effort(build.GetOptimizationLevel()), FitEffort: Effort(build.GetMemoryFittingLevel()),
+		Precision: Precision(m.GetMatrixUnitOperandPrecision()), MemoryLimit: build.GetDeviceMemorySize(),
+	}.enums()
 }
 
 func (o CompileOptions) message(c *Client) (*xlapb.CompileOptionsProto, error) {

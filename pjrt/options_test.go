@@ -3,6 +3,7 @@ package pjrt_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,33 @@ import (
 	"github.com/isthmus-ffi/isthmus/internal/raw/pjrtfake"
 	"github.com/isthmus-ffi/isthmus/pjrt"
 )
+
+// TestSerializedOptions sends ready-made options. XLA ends the process at those that are refused here.
+func TestSerializedOptions(t *testing.T) {
+	c, _ := fakeClient(t, nil)
+	const whole = "\x1a\x04\x20\x01\x28\x01" // one replica, one partition
+	for name, w := range map[string]struct {
+		options string
+		fine    bool
+	}{
+		"whole":                {whole + "\x62\x01\x00", true},
+		"a field of tomorrow":  {whole + "\xfa\x3f\x01x", true},
+		"none":                 {"", false},
+		"cut":                  {whole[:5], false},
+		"no partitions":        {"\x1a\x02\x20\x01", false},
+		"negative":             {"\x1a\x0d\x20\x01\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", false},
+		"no devices":           {"\x1a\x06\x20\x01\x28\x01\x4a\x00", false},
+		"devices":              {"\x1a\x0f\x20\x01\x28\x01\x4a\x09\x08\x01\x10\x01\x1a\x03\x0a\x01\x00", true},
+		"no device of the one": {"\x1a\x0c\x20\x01\x28\x01\x4a\x06\x08\x01\x10\x01\x1a\x00", false},
+		"negative dimension":   {"\x0a\x0e\x10\x0b\x1a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + whole, false},
+	} {
+		x, err := c.Compile(t.Context(), pjrt.MLIR("add"), pjrt.CompileOptions{Serialized: []byte(w.options)})
+		if w.fine != (err == nil) || !w.fine && !errors.Is(err, isthmus.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+		x.Close()
+	}
+}
 
 // TestCompileOptionsAreJaxlibs compares the wire form with jaxlib's own, byte for byte, less the compiler's debug
 // options, which jaxlib sends and we leave to the plugin.
@@ -67,7 +95,7 @@ func TestCompileOptionsAreJaxlibs(t *testing.T) {
 	if seen != len(given) {
 		t.Errorf("%d of %d compared", seen, len(given))
 	}
-	raw := []byte("anything")
+	raw := []byte("\x1a\x04\x20\x01\x28\x01\x62\x01\x00")
 	if got, err := pjrt.Encode(c, pjrt.CompileOptions{Serialized: raw}); err != nil || !bytes.Equal(got, raw) {
 		t.Errorf("serialized: %q, %v", got, err)
 	}

@@ -59,10 +59,23 @@ func (p *Promise[T]) Fulfill(v T) error {
 			return err
 		}
 	}
-	if _, err := p.owned.Disown(); err != nil {
+	return p.settle(func(pledge) error { return p.keep(v) })
+}
+
+// settle tells the outcome and ends the promise, in this order: what the promise was made from must live until the plugin
+// knows. The caller holds mu.
+func (p *Promise[T]) settle(tell func(pledge) error) (err error) {
+	h, err := p.owned.Use()
+	if err != nil {
 		return fmt.Errorf("pjrt: %s: %w", p.op, err)
 	}
-	return p.keep(v)
+	defer func() {
+		p.owned.Done()
+		if _, derr := p.owned.Disown(); derr != nil {
+			err = errors.Join(err, fmt.Errorf("pjrt: %s: %w", p.op, derr))
+		}
+	}()
+	return tell(h)
 }
 
 // Fail says that nothing will come, and why. A [Code] in err is the code that the plugin sees; [Unknown] otherwise.
@@ -75,11 +88,7 @@ func (p *Promise[T]) Fail(err error) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, derr := p.owned.Disown()
-	if derr != nil {
-		return fmt.Errorf("pjrt: %s: %w", p.op, derr)
-	}
-	return h.fail(codeOf(err), err.Error())
+	return p.settle(func(h pledge) error { return h.fail(codeOf(err), err.Error()) })
 }
 
 // Close fails the promise with [Cancelled] unless it was fulfilled or failed. It is idempotent and nil-safe.
