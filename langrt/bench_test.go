@@ -1,6 +1,7 @@
 package langrt_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -195,5 +196,59 @@ func BenchmarkData(b *testing.B) {
 			s, _ := langrt.NewString(nil, "sixteen bytes ...")
 			_ = langrt.Release(s.Value)
 		}
+	})
+}
+
+// BenchmarkBodies is a step of a body that is a Go function, beside a hand-over from one goroutine to another and back.
+func BenchmarkBodies(b *testing.B) {
+	ctx := context.Background()
+	b.Run("hand-over/go", func(b *testing.B) {
+		ask, answer := make(chan int), make(chan int)
+		go func() {
+			for i := range ask {
+				answer <- i
+			}
+		}()
+		for b.Loop() {
+			ask <- 1
+			<-answer
+		}
+		close(ask)
+	})
+	b.Run("generator next", func(b *testing.B) {
+		g := must[langrt.Generator](b)(langrt.NewGenerator(nil, func(yield func(langrt.Value) bool) {
+			for i := int64(0); yield(langrt.Int(i)); i++ {
+			}
+		}))
+		for b.Loop() {
+			if _, ok, err := g.Next(nil); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+		_ = langrt.Release(g.Value)
+	})
+	b.Run("actor there and back", func(b *testing.B) {
+		back := make(chan langrt.Value, 1)
+		a := must[langrt.Actor](b)(langrt.Spawn(nil, 0, func(msg langrt.Value) error { back <- msg; return nil }))
+		for b.Loop() {
+			if err := a.Send(ctx, langrt.Int(1)); err != nil {
+				b.Fatal(err)
+			}
+			<-back
+		}
+		_ = langrt.Release(a.Value)
+	})
+	b.Run("actor message", func(b *testing.B) {
+		a := must[langrt.Actor](b)(langrt.Spawn(nil, 0, func(msg langrt.Value) error { return nil }))
+		for b.Loop() {
+			if err := a.Send(ctx, langrt.Int(1)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		_ = a.Stop()
+		if err := a.Join(ctx); err != nil {
+			b.Fatal(err)
+		}
+		_ = langrt.Release(a.Value)
 	})
 }

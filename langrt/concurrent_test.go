@@ -495,6 +495,93 @@ func TestGoGenerators(t *testing.T) {
 	})
 }
 
+// Bodies of Go's under a host that means no good: asked from threads that belong to a goroutine, and by themselves; let go,
+// stopped and ended in the middle of a step.
+func TestGoBodiesHostile(t *testing.T) {
+	nothingLeft(t)
+	ctx := t.Context()
+	within(t, func(s *langrt.Scope) error {
+		var self langrt.Generator
+		self = must[langrt.Generator](t)(langrt.NewGenerator(s, func(yield func(langrt.Value) bool) {
+			_, _, err := self.Next(nil)
+			wants(t, err, langrt.BadState)
+			for i := int64(0); yield(langrt.Int(i)); i++ {
+			}
+			if yield(langrt.Nil()) {
+				t.Error("it goes on after it was let go")
+			}
+		}))
+		next := func(want int64) {
+			if v, ok, err := self.Next(nil); v != langrt.Int(want) || !ok || err != nil {
+				t.Errorf("%v, %v, %v, want %d", v, ok, err, want)
+			}
+		}
+		for i := range int64(10) {
+			var wait sync.WaitGroup
+			wait.Go(func() {
+				runtime.LockOSThread()
+				next(2 * i)
+			})
+			wait.Wait()
+			next(2*i + 1)
+		}
+		gone := must[langrt.Generator](t)(langrt.NewGenerator(s, func(func(langrt.Value) bool) { runtime.Goexit() }))
+		_, _, err := gone.Next(nil)
+		wants(t, err, langrt.Defect)
+		if _, ok, err := gone.Next(nil); ok || err != nil || !gone.Done() {
+			t.Errorf("%v, %v, done %v, want the end", ok, err, gone.Done())
+		}
+
+		entered, goOn, handled := make(chan struct{}, 3), make(chan struct{}), make(chan langrt.Value, 3)
+		a := must[langrt.Actor](t)(langrt.Spawn(nil, 4, func(msg langrt.Value) error {
+			entered <- struct{}{}
+			<-goOn
+			handled <- msg
+			return nil
+		}))
+		for i := range int64(3) {
+			if ok, err := a.TrySend(langrt.Int(i)); !ok || err != nil {
+				return fmt.Errorf("message %d: %v, %w", i, ok, err)
+			}
+		}
+		<-entered
+		if err := langrt.Release(a.Value); err != nil { // it lives until it has handled what it was sent
+			return err
+		}
+		close(goOn)
+		for i := range int64(3) {
+			if v := <-handled; v != langrt.Int(i) {
+				t.Errorf("message %d is %v", i, v)
+			}
+		}
+		for a.Alive() {
+			runtime.Gosched()
+		}
+		_, err = a.TrySend(langrt.Nil())
+		wants(t, err, isthmus.ErrClosed)
+
+		// What it did not handle is let go with it.
+		var ends langrt.Actor
+		begin := make(chan struct{})
+		ends = must[langrt.Actor](t)(langrt.Spawn(s, 4, func(langrt.Value) error {
+			<-begin
+			if err := errors.Join(ends.Stop(), ends.Send(ctx, langrt.Nil())); !errors.Is(err, isthmus.ErrClosed) {
+				t.Errorf("send to itself after a stop: %v", err)
+			}
+			runtime.Goexit()
+			return nil
+		}))
+		for range 3 {
+			if err := ends.Send(ctx, text(t, s, "a message").Value); err != nil {
+				return err
+			}
+		}
+		close(begin)
+		wants(t, ends.Join(ctx), langrt.Failed)
+		return nil
+	})
+}
+
 // The runtime stops with everything in flight, says what was forgotten, and starts anew.
 func TestShutdown(t *testing.T) {
 	nothingLeft(t)

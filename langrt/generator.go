@@ -3,6 +3,7 @@ package langrt
 import (
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/rtheap"
 )
@@ -30,38 +31,77 @@ func NewGenerator(s *Scope, seq iter.Seq[Value]) (Generator, error) {
 	return Generator{v}, err
 }
 
-// pulled is a sequence that is run a step at a time, by one goroutine after the other.
+// pulled is a sequence that a goroutine of its own runs a step at a time. (iter.Pull is for the thread that began it, when
+// that was locked to its goroutine: here anybody asks.)
 type pulled struct {
-	mu   sync.Mutex
-	seq  iter.Seq[Value]
-	next func() (Value, bool)
-	stop func()
-	over bool
+	seq    iter.Seq[Value]
+	mu     sync.Mutex    // of who asks
+	ask    chan struct{} // nil before the first step
+	answer chan pull
+	over   bool
+}
+
+// pull is a value, whose count goes along, or the end.
+type pull struct {
+	v        Value
+	err      error
+	over     bool
+	panicked any
 }
 
 // step makes the next value; its count is the caller's.
 func (p *pulled) step(Value) (Value, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next == nil && !p.over {
-		p.next, p.stop = iter.Pull(p.seq)
+	switch {
+	case p.over:
+		return Value{}, &Error{Op: "generator next", Code: Empty}
+	case p.ask == nil:
+		p.ask, p.answer = make(chan struct{}), make(chan pull)
+		go p.run()
+	default:
+		p.ask <- struct{}{}
 	}
-	if !p.over {
-		if v, ok := p.next(); ok {
-			return v, Retain(v) // the sequence has it until the next step
+	r := <-p.answer
+	p.over = r.over
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	return r.v, r.err
+}
+
+func (p *pulled) run() {
+	last := pull{over: true, panicked: "the sequence ended its goroutine"}
+	var ended atomic.Bool // and yield is called nevertheless
+	defer func() {
+		if x := recover(); x != nil {
+			last.panicked = x
 		}
-		p.over = true
-	}
-	return Value{}, &Error{Op: "generator next", Code: Empty}
+		if ended.CompareAndSwap(false, true) {
+			p.answer <- last
+		}
+	}()
+	p.seq(func(v Value) bool {
+		if ended.Load() {
+			return false
+		}
+		p.answer <- pull{v: v, err: Retain(v)} // the sequence has it until the next step
+		_, more := <-p.ask
+		if !more {
+			ended.Store(true)
+		}
+		return more
+	})
+	last = pull{over: true, err: &Error{Op: "generator next", Code: Empty}}
 }
 
 func (p *pulled) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = true
-	if p.stop != nil {
-		p.stop()
+	if p.ask != nil && !p.over {
+		close(p.ask)
 	}
+	p.over = true
 }
 
 // Next is the next value, which s owns, and whether there was one. A body in C runs on this thread.

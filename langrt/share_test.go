@@ -136,3 +136,26 @@ func TestShared(t *testing.T) {
 		return nil
 	})
 }
+
+// BenchmarkBodiesFromC is a step of a body that is a Go function, asked for by C.
+func BenchmarkBodiesFromC(b *testing.B) {
+	g := must[langrt.Generator](b)(langrt.NewGenerator(nil, func(yield func(langrt.Value) bool) {
+		for yield(langrt.Int(1)) {
+		}
+	}))
+	b.Run("generator next", func(b *testing.B) {
+		for b.Loop() {
+			if c(b, "rt_generator_next", g.Word()) != langrt.Int(1) {
+				b.Fatal("another value")
+			}
+		}
+	})
+	_ = langrt.Release(g.Value)
+	a := must[langrt.Actor](b)(langrt.Spawn(nil, 0, func(msg langrt.Value) error { return nil }))
+	b.Run("actor message", func(b *testing.B) {
+		for b.Loop() {
+			c(b, "rt_actor_send", a.Word(), langrt.Int(1).Word())
+		}
+	})
+	_ = langrt.Release(a.Value)
+}

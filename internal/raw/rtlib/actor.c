@@ -4,7 +4,8 @@
 // nothing, and how the actor is. So a send is one short lock, and a word that is no actor any more is no actor here either.
 //
 // A record has what only the actor's own strand needs. It is its strand's: a body's until the body has returned; a
-// handler's from the send that finds it idle until it is idle again; and that of who ends an idle handler.
+// handler's from the send that finds it idle until it is idle again; and that of who ends an idle handler. That of an actor
+// whose handler is Go's is the slot's: nothing waits for a goroutine that has its turn, so it may find the slot gone.
 //
 // The runtime counts an actor that is busy, so that it lives on when its last handle is let go. An idle one it does not
 // count: nobody can send to it any more when its last handle goes, and that is its end. A body that waits for messages
@@ -25,6 +26,7 @@ enum {
   REASON = 27, // three bits: an rt_actor_reason
   ASKED = 1 << 30, // someone waits for its end, and does not know its strand
 };
+static const uint32_t HOSTED = 1u << 31; // beside HANDLER: a goroutine does its turns (host.c)
 
 enum { FULL = -1, BATCH = 64, TURN = 256, SMALL = 3 };
 
@@ -133,9 +135,8 @@ static void let_messages_go(uint32_t *next, uint32_t blk, ring r, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) let_go(next, get(&rt_words_(blk)[(r.head + i) & ((1u << r.lg) - 1)]));
 }
 
-// finish is the end of an actor, by its own strand.
-static void finish(actor *a, uint32_t reason) {
-  rt_value self = a->self;
+// finish is the end of an actor, by its own strand: which has its record, or none (hosted) when the slot has it.
+static void finish(rt_value self, actor *a, uint32_t reason) {
   uint32_t blk = 0, l = 0, next = 0;
   ring r = {0, 0, 0};
   rt_slot_ *s = own_slot(self);
@@ -143,11 +144,13 @@ static void finish(actor *a, uint32_t reason) {
     l = get32(&s->len);
     blk = get32(&s->blk);
     r = ring_of(get(&s->aux));
+    if (l & HOSTED) a = record_at(r.record);
     __atomic_store_n(&s->blk, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&s->aux, 0, __ATOMIC_RELAXED);
     set_len(s, (l & HANDLER) | CLOSED | DEAD | reason << REASON);
     unlock(s);
   }
+  if (a == NULL) return;
   let_messages_go(&next, blk, r, l & WAITING);
   let_go(&next, a->ctx);
   rti_bury_all(next);
@@ -164,7 +167,7 @@ uint64_t rti_actor_end(uint32_t *next, rt_slot_ *s) {
   ring r = ring_of(get(&s->aux));
   let_messages_go(next, get32(&s->blk), r, l & WAITING);
   if (!(l & DEAD)) {
-    if (!(l & BUSY) && (l & HANDLER)) { // idle: nobody else has the record
+    if (l & HOSTED || (!(l & BUSY) && (l & HANDLER))) { // nobody else has the record
       let_go(next, record_at(r.record)->ctx);
       give_block(r.record, sizeof(actor));
     }
@@ -200,7 +203,7 @@ static void live(uint64_t arg) {
     rti_leave(&f);
     reason = a->failed ? RT_ACTOR_FAILED : how(a->self) & CLOSED ? RT_ACTOR_STOPPED : RT_ACTOR_FINISHED;
   }
-  finish(a, reason);
+  finish(a->self, a, reason);
 }
 
 static void turn(uint64_t arg) {
@@ -251,16 +254,43 @@ static void turn(uint64_t arg) {
     }
   }
   rti_leave(&f);
-  finish(a, reason);
+  finish(self, a, reason);
 }
 
-static bool start(actor *a) { return rti_go(a->handler ? turn : live, (uint64_t)(uintptr_t)a); }
+// For Go: a turn of an actor whose handler is Go's, until this answers 0. Otherwise it is how many messages it has taken,
+// which are the caller's, for the function of number *id. failed: the last batch was the last.
+int32_t rti_host_take(rt_value self, bool failed, rt_value *batch, uint64_t *id) {
+  rt_slot_ *s = own_slot(self);
+  if (s == NULL) return 0;
+  uint32_t l = get32(&s->len), n = l & WAITING, k = n < BATCH ? n : BATCH;
+  uint32_t reason = failed ? RT_ACTOR_FAILED : rti_stopping() ? RT_ACTOR_ABANDONED : n == 0 && l & CLOSED ? RT_ACTOR_STOPPED : 0;
+  if (reason == 0 && n > 0) {
+    take(s, l, k, batch);
+    *id = get(&rt_slot_of_(record_at(ring_of(get(&s->aux)).record)->ctx)->aux);
+    unlock(s);
+    if (l & SENDERS) room_for(self, k);
+    return (int32_t)k;
+  }
+  if (reason == 0) {
+    small(s);
+    set_len(s, l & ~(uint32_t)(BUSY | COUNTED));
+  }
+  unlock(s);
+  if (reason != 0) finish(self, NULL, reason);
+  else if (l & COUNTED) rt_release(self);
+  return 0;
+}
 
-static rt_value spawn(bool handler, void (*body)(rt_value), void (*each)(rt_value, rt_value), rt_value ctx, int64_t capacity) {
+// start has an actor that was roused run; of a, when it is hosted, nothing may be read.
+static bool start(rt_value self, actor *a, uint32_t l) {
+  return l & HOSTED ? rti_host_turn(self) : rti_go(l & HANDLER ? turn : live, (uint64_t)(uintptr_t)a);
+}
+
+static rt_value spawn(uint32_t kind, void (*body)(rt_value), void (*each)(rt_value, rt_value), rt_value ctx, int64_t capacity) {
   if (capacity < 1 || capacity > RT_ACTOR_CAPACITY_MAX) return nil_for(RT_E_SIZE);
   if (!rt_retain(ctx)) return RT_NIL;
-  bool dead = handler ? each == NULL : body == NULL;
-  uint32_t blk = dead ? 0 : take_block(sizeof(actor)), l = handler ? HANDLER : BUSY | COUNTED;
+  bool handler = kind != 0, dead = kind == HANDLER ? each == NULL : kind == 0 && body == NULL;
+  uint32_t blk = dead ? 0 : take_block(sizeof(actor)), l = handler ? kind : BUSY | COUNTED;
   if (dead) l = (l & HANDLER) | CLOSED | DEAD | RT_ACTOR_FINISHED << REASON;
   actor *a = NULL;
   if (blk != 0) {
@@ -280,21 +310,22 @@ static rt_value spawn(bool handler, void (*body)(rt_value), void (*each)(rt_valu
   a->self = v;
   if (handler) return v;
   rt_retain(v);
-  if (start(a)) return v;
+  if (start(v, a, l)) return v;
   int32_t error = rti_stopping() ? rti_stopping() : RT_E_MEMORY;
-  finish(a, RT_ACTOR_ABANDONED); // which lets the runtime's count go
+  finish(v, a, RT_ACTOR_ABANDONED); // which lets the runtime's count go
   rt_release(v);
   return nil_for(error);
 }
 
-rt_value rt_actor_spawn(void (*body)(rt_value), rt_value ctx) { return spawn(false, body, NULL, ctx, RT_ACTOR_CAPACITY); }
-rt_value rt_actor_spawn_cap(void (*body)(rt_value), rt_value ctx, int64_t capacity) { return spawn(false, body, NULL, ctx, capacity); }
+rt_value rt_actor_spawn(void (*body)(rt_value), rt_value ctx) { return spawn(0, body, NULL, ctx, RT_ACTOR_CAPACITY); }
+rt_value rt_actor_spawn_cap(void (*body)(rt_value), rt_value ctx, int64_t capacity) { return spawn(0, body, NULL, ctx, capacity); }
 rt_value rt_actor_spawn_handler(void (*handler)(rt_value, rt_value), rt_value state) {
-  return spawn(true, NULL, handler, state, RT_ACTOR_CAPACITY);
+  return spawn(HANDLER, NULL, handler, state, RT_ACTOR_CAPACITY);
 }
 rt_value rt_actor_spawn_handler_cap(void (*handler)(rt_value, rt_value), rt_value state, int64_t capacity) {
-  return spawn(true, NULL, handler, state, capacity);
+  return spawn(HANDLER, NULL, handler, state, capacity);
 }
+rt_value rti_actor_hosted(rt_value host, int64_t capacity) { return spawn(HANDLER | HOSTED, NULL, NULL, host, capacity); }
 
 // ---- Sending ----
 // rouse makes an idle actor busy; its slot is locked. False: it is dying.
@@ -310,11 +341,12 @@ static int32_t wake(rt_value v, uint32_t l, actor *a) {
     rti_unpark(key_messages(v), 1, NULL, NULL);
     return RT_OK;
   }
-  return start(a) ? RT_OK : rti_stopping() ? rti_stopping() : RT_E_MEMORY;
+  return start(v, a, l) ? RT_OK : rti_stopping() ? rti_stopping() : RT_E_MEMORY;
 }
 
 // put puts a message that is counted into the mailbox: RT_OK, FULL, or why not. mark: if it is full, someone will wait.
-static int32_t put(rt_value v, rt_value msg, bool mark) {
+// turn, if not NULL: a hosted actor that it rouses has its turn from the caller, who is Go.
+static int32_t put(rt_value v, rt_value msg, bool mark, bool *turn) {
   rt_slot_ *s = writes(v, RT_T_ACTOR);
   if (RT_UNLIKELY_(s == NULL)) return me()->error;
   uint32_t l = get32(&s->len), n = l & WAITING;
@@ -342,6 +374,7 @@ static int32_t put(rt_value v, rt_value msg, bool mark) {
   set_len(s, l + 1);
   unlock(s);
   if (RT_LIKELY_(!idle)) return RT_OK;
+  if (turn != NULL && l & HOSTED) return *turn = true, RT_OK;
   int32_t error = wake(v, l, a);
   if (RT_LIKELY_(error == RT_OK)) return RT_OK;
   // It could not be: the message comes out again, and whoever sends next tries again. Nobody else took any meanwhile.
@@ -353,7 +386,7 @@ static int32_t put(rt_value v, rt_value msg, bool mark) {
   bool closed = l & CLOSED;
   set_len(s, closed ? l - 1 : (l - 1) & ~(uint32_t)(BUSY | COUNTED));
   unlock(s);
-  if (closed) finish(a, RT_ACTOR_STOPPED); // whoever closed it left that to its strand, which is this one
+  if (closed) finish(v, a, RT_ACTOR_STOPPED); // whoever closed it left that to its strand, which is this one
   else rt_release(v);
   return error;
 }
@@ -367,7 +400,7 @@ static bool no_room(void *arg, size_t i) {
 static int32_t send_until(rt_value v, rt_value msg, int64_t deadline) {
   if (RT_UNLIKELY_(!rt_retain(msg))) return RT_E_VALUE;
   int32_t error;
-  while (RT_UNLIKELY_((error = put(v, msg, deadline != 0)) == FULL)) {
+  while (RT_UNLIKELY_((error = put(v, msg, deadline != 0, NULL)) == FULL)) {
     if (deadline == 0) error = RT_E_TIMEOUT;
     else if (rti_within(v)) error = RT_E_SELF;
     else error = rti_park(key_room(v), no_room, &v, deadline);
@@ -526,7 +559,7 @@ int64_t rt_actor_stop(rt_value v) {
   bool idle = !(l & BUSY) && rouse(v, &l);
   set_len(s, l | CLOSED);
   unlock(s);
-  if (idle && wake(v, l, a) != RT_OK) finish(a, RT_ACTOR_STOPPED); // it is idle, so this can be its strand
+  if (idle && wake(v, l, a) != RT_OK) finish(v, a, RT_ACTOR_STOPPED); // it is idle, so this can be its strand
   rti_unpark(key_room(v), -1, NULL, NULL);
   return 1;
 }
@@ -559,16 +592,19 @@ int64_t rt_actor_pending(rt_value v) {
   return asked(v, &l) ? (int64_t)(l & WAITING) : -1;
 }
 
-// For Go: a send of msg, or the end (joins), or a waiter that Go keeps.
+// For Go: a send of msg, or the end (joins), or a waiter that Go keeps. RTI_TURN: it is sent, and the caller sees to it that
+// the actor has its turn.
 rti_waiter *rti_actor_go(rt_value v, rt_value msg, int32_t joins, uint64_t token, int32_t *status) {
-  for (;;) {
+  for (bool turn = false;;) {
     if (joins) {
       *status = rt_actor_join_ex(v, 0);
     } else if (!rt_retain(msg)) {
       *status = RT_E_VALUE;
-    } else if ((*status = put(v, msg, token != 0)) != RT_OK) {
+    } else if ((*status = put(v, msg, token != 0, &turn)) != RT_OK) {
       rt_release(msg);
       if (*status == FULL) *status = RT_E_TIMEOUT;
+    } else if (turn) {
+      *status = RTI_TURN;
     }
     if (*status != RT_E_TIMEOUT || token == 0) return NULL;
     rti_waiter *w = rti_go_park(joins ? key_end(v) : key_room(v), joins ? not_dead : no_room, &v, token, status);

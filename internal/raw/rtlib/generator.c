@@ -167,6 +167,31 @@ rt_value rt_generator_next(rt_value gen) {
   return v;
 }
 
+int32_t rti_generator_begin(rt_value gen, rt_value (*body)(rt_value), rt_value *ctx) {
+  rt_slot_ *s = writes(gen, RT_T_GENERATOR);
+  if (s == NULL) return me()->error;
+  uint32_t n = get32(&s->len);
+  int32_t status = n & RUNNING ? RT_E_STATE : n & DONE ? RT_E_EMPTY : RT_OK;
+  if (status == RT_OK && !(n & STACK) && get(&s->aux) == (uint64_t)(uintptr_t)body) {
+    status = RTI_STEP;
+    *ctx = get(&rt_words_(get32(&s->blk))[AT_CTX]);
+    __atomic_store_n(&s->len, n | RUNNING, __ATOMIC_RELAXED);
+  }
+  unlock(s);
+  return status;
+}
+
+void rti_generator_stepped(rt_value gen, bool yielded) {
+  rt_slot_ *s = rt_slot_of_(gen);
+  acquire(s);
+  if (rt_live_(s, gen, RT_T_GENERATOR)) { // it may have been let go
+    uint64_t *state = &rt_words_(get32(&s->blk))[AT_STATE];
+    __atomic_store_n(state, get(state) + yielded, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->len, (get32(&s->len) & ~(uint32_t)RUNNING) | (yielded ? 0 : DONE), __ATOMIC_RELEASE);
+  }
+  unlock(s);
+}
+
 rt_value rt_generator_yield(rt_value gen, rt_value v) {
   generator_run *r = here()->run;
   if (RT_UNLIKELY_(r == NULL || r->gen != gen)) {

@@ -70,6 +70,7 @@ typedef struct thread {
   // Of sched.c: the strand that is on this thread, the thread's own, the stack it is on, and what is asked of the thread's
   // own stack by whom.
   struct rti_strand *strand, *own, *next;
+  struct thread *orphan; // the next thread that has ended
   rti_stack native, *on, *asker;
   bool worker;
   uint32_t streak;
@@ -85,6 +86,7 @@ extern RTI_HIDDEN thread rti_poor; // for a thread that gets no memory: it has n
 extern RTI_HIDDEN int32_t rti_off;
 
 RTI_HIDDEN thread *rti_attach(void);
+RTI_HIDDEN void rti_give_orphans(void); // on the thread's own stack: what ended threads had goes back to Go
 RTI_HIDDEN thread *rti_me(void); // me(), read anew
 RTI_HIDDEN bool rti_scope_add(thread *t, rt_value v);
 // rti_own gives a result of which the caller gets a count to the thread's scope, if one is open.

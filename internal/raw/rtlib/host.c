@@ -1,18 +1,21 @@
 //go:build linux || darwin
 
 // Actors and generators whose bodies are Go. Go may be entered on a thread's own stack alone, and a function of Go's may take
-// its time: so the C body asks Go for a step, which a goroutine of its own does, and waits for it in a future, as for
-// anything else. What names the Go function is an object of type host: when it ends, Go lets the function go.
+// its time: so a goroutine does the turns of an actor, and takes the messages itself; and who asks a generator for a value in
+// C asks Go for a step, which a goroutine does, and waits for it in a future, as for anything else. Who asks in Go does the
+// step there. What names the Go function is an object of type host: when it ends, Go lets the function go.
 
 #define RTI_MAY_SWITCH
 #include "run.h"
 
 void rtgo_host_step(uint64_t id, rt_value arg, rt_value promise);
 void rtgo_host_end(uint64_t id);
+int32_t rtgo_host_turn(rt_value actor);
 
 typedef struct question {
   uint64_t id;
   rt_value arg, promise;
+  int32_t ok;
 } question;
 
 static void step(void *arg) {
@@ -24,6 +27,18 @@ static void end(void *arg) { rtgo_host_end(((question *)arg)->id); }
 
 void rti_host_end(uint64_t id) {
   if (rti_off != RT_E_FORKED) rti_on_thread_stack(end, &(question){.id = id});
+}
+
+static void turn(void *arg) {
+  question *q = arg;
+  q->ok = rtgo_host_turn(q->arg);
+}
+
+bool rti_host_turn(rt_value actor) {
+  if (rti_stopping() != RT_OK) return false;
+  question q = {.arg = actor};
+  rti_on_thread_stack(turn, &q);
+  return q.ok != 0;
 }
 
 // asked has the Go function of host do a step: RT_OK and its result (own), or why not.
@@ -39,12 +54,6 @@ static int32_t asked(rt_value host, rt_value arg, rt_value *v) {
   return error;
 }
 
-static void handler(rt_value state, rt_value msg) {
-  rt_value v;
-  if (asked(state, msg, &v) == RT_OK) rt_release(v);
-  else rt_actor_fail();
-}
-
 static rt_value body(rt_value gen) {
   rt_value v;
   int32_t error = asked(rt_generator_get_ctx(gen), gen, &v);
@@ -54,8 +63,17 @@ static rt_value body(rt_value gen) {
   return RT_NIL;
 }
 
-// rti_generator_go is rt_generator_next for Go: it tells a nil that is a value.
-int32_t rti_generator_go(rt_value gen, rt_value *v) {
+// rti_generator_go is rt_generator_next for Go: it tells a nil that is a value. RTI_STEP: the body is Go's; *id is its number,
+// and the step has begun, which rti_generator_stepped ends.
+int32_t rti_generator_go(rt_value gen, rt_value *v, uint64_t *id) {
+  *v = RT_NIL;
+  rt_value host;
+  int32_t begun = rti_generator_begin(gen, body, &host);
+  if (begun == RTI_STEP) {
+    rt_slot_ *s = rt_slot_of_(host);
+    *id = rt_live_(s, host, RT_T_HOST) ? get(&s->aux) : 0;
+  }
+  if (begun != RT_OK) return begun;
   me()->error = RT_OK;
   *v = rt_generator_next(gen);
   int32_t error = *v == RT_NIL ? me()->error : RT_OK;
@@ -68,7 +86,7 @@ static rt_value with_host(uint64_t id) { return made(RT_T_HOST, 0, 0, 0, id); }
 rt_value rti_host_actor(uint64_t id, int64_t capacity) {
   rt_value host = with_host(id);
   if (host == RT_NIL) return RT_NIL;
-  rt_value a = rt_actor_spawn_handler_cap(handler, host, capacity);
+  rt_value a = rti_actor_hosted(host, capacity);
   int32_t error = me()->error;
   rt_release(host);
   me()->error = error;

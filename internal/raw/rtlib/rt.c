@@ -20,18 +20,55 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 int32_t rti_off = RT_E_STOPPED;
 
-static void leave(void *p) {
-  thread *t = p;
-  rti_self = t; // what a scope releases may need it
-  while (t->depth > 0) rt_scope_pop(RT_NIL);
+// A thread's end does not enter Go: the thread may be one of Go's that is over for Go already, as that of a goroutine that
+// ended locked to it. Its free memory waits for the next thread that asks Go for some, and its open scopes for a worker.
+static thread *orphans;
+
+static void give_back(thread *t) {
   if (t->nslots > 0) rti_give_slots(t->slots, t->nslots);
   for (int c = 0; c < MAGAZINES; c++)
     if (t->nblocks[c] > 0) rti_give_blocks(c, t->blocks[c], t->nblocks[c]);
+  free(t);
+}
+
+void rti_give_orphans(void) {
+  if (RT_LIKELY_(__atomic_load_n(&orphans, __ATOMIC_RELAXED) == NULL)) return;
+  for (thread *t = __atomic_exchange_n(&orphans, NULL, __ATOMIC_ACQUIRE), *next; t != NULL; t = next) {
+    next = t->orphan;
+    give_back(t);
+  }
+}
+
+static void orphaned(thread *t) { // its scopes are closed
   rti_strand_gone(t);
-  rti_self = NULL;
   free(t->scoped);
   free(t->marks);
-  free(t);
+  bool has = t->nslots > 0;
+  for (int c = 0; c < MAGAZINES; c++) has |= t->nblocks[c] > 0;
+  if (!has || off_now() == RT_E_FORKED) {
+    free(t);
+    return;
+  }
+  t->orphan = __atomic_load_n(&orphans, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(&orphans, &t->orphan, t, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
+}
+
+static void close_scopes(void *p) { // on a worker's own stack
+  thread *t = p, *mine = rti_self;
+  rti_self = t; // what is let go may need it
+  while (t->depth > 0) rt_scope_pop(RT_NIL);
+  rti_self = mine;
+  orphaned(t);
+}
+
+static void close_scopes_of(uint64_t t) { rti_on_thread_stack(close_scopes, (void *)(uintptr_t)t); }
+
+static void leave(void *p) {
+  thread *t = p;
+  rti_self = t;
+  bool later = t->depth > 0 && rti_go(close_scopes_of, (uint64_t)(uintptr_t)t); // when it stops, all is let go
+  rti_self = NULL;
+  if (!later) orphaned(t);
 }
 
 static void make_key(void) { pthread_key_create(&key, leave); }

@@ -99,6 +99,17 @@ RTI_HIDDEN bool rti_co_resume(rti_co *co);
 RTI_HIDDEN void rti_co_yield(void);
 RTI_HIDDEN void rti_co_free(rti_co *co);
 
+// ---- Actors and generators whose bodies are Go's ----
+// rti_host_turn has a goroutine do the turns of an actor that was roused: false when that cannot be.
+RTI_HIDDEN bool rti_host_turn(rt_value actor);
+RTI_HIDDEN rt_value rti_actor_hosted(rt_value host, int64_t capacity);
+// What Go is told beside an rt_error: the rest is its to do.
+enum { RTI_TURN = 1000, RTI_STEP };
+// rti_generator_begin begins a step of gen, if its body is the given one: RTI_STEP, and the context, lent. RT_OK: it is
+// another. rti_generator_stepped ends it.
+RTI_HIDDEN int32_t rti_generator_begin(rt_value gen, rt_value (*body)(rt_value), rt_value *ctx);
+RTI_HIDDEN void rti_generator_stepped(rt_value gen, bool yielded);
+
 // ---- Going to Go ----
 // rti_on_thread_stack calls fn(arg) on the stack of the thread that the strand is on. fn must not wait.
 RTI_HIDDEN void rti_on_thread_stack(void (*fn)(void *arg), void *arg);

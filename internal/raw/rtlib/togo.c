@@ -41,9 +41,9 @@ static int64_t answer(void (*fn)(void *), question *q) {
     expr; \
   }
 
-TO_GO(take_slots, q->r = rtgo_take_slots(q->words, q->n))
+TO_GO(take_slots, (rti_give_orphans(), q->r = rtgo_take_slots(q->words, q->n)))
 TO_GO(give_slots, rtgo_give_slots(q->words, q->n))
-TO_GO(take_blocks, q->r = rtgo_take_blocks(q->c, q->words, q->n))
+TO_GO(take_blocks, (rti_give_orphans(), q->r = rtgo_take_blocks(q->c, q->words, q->n)))
 TO_GO(give_blocks, rtgo_give_blocks(q->c, q->words, q->n))
 TO_GO(start, q->r = rtgo_start(q->heap))
 TO_GO(freeze, q->r = rtgo_freeze(q->v))
