@@ -20,8 +20,8 @@ import (
 //go:embed testdata/apple.c
 var apple []byte
 
-// TestM18AppleEntryPoints runs the tests of this package on the entry points of Apple's runtime, in a process of its own: messages by
-// objc_msgSend, pools by functions, exceptions as those of C++.
+// TestM18AppleEntryPoints runs the tests of this package on the entry points of Apple's runtime, in processes of their own: messages by
+// objc_msgSend, pools by functions, exceptions as those of C++; and those of exceptions with LLVM's unwinder in place of GCC's.
 func TestM18AppleEntryPoints(t *testing.T) {
 	open(t)
 	if os.Getenv("ISTHMUS_OBJC") != "" || runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
@@ -43,12 +43,30 @@ func TestM18AppleEntryPoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	foundation := regexp.MustCompile(`/\S*/libgnustep-base\.so\S*`).Find(maps) // that of this process
-	cmd := exec.Command(os.Args[0], "-test.run=^(TestM|TestBlocks)", "-test.short", "-test.v")
-	cmd.Env = append(os.Environ(), "ISTHMUS_OBJC="+lib, "ISTHMUS_FOUNDATION="+string(foundation))
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestM18AppleThrows") {
-		t.Errorf("%v\n%s", err, out)
+	again := func(t *testing.T, which string, env ...string) {
+		cmd := exec.Command(os.Args[0], "-test.run=^("+which+")", "-test.short", "-test.v")
+		cmd.Env = append(os.Environ(), append(env, "ISTHMUS_OBJC="+lib, "ISTHMUS_FOUNDATION="+string(foundation))...)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestM18AppleThrows") {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
+	t.Run("GCC's unwinder", func(t *testing.T) { again(t, "TestM|TestBlocks") })
+	t.Run("LLVM's unwinder", func(t *testing.T) { // Apple's is of that code
+		unwinder, _ := filepath.Glob("/usr/lib/llvm-*/lib/libunwind.so.1")
+		if len(unwinder) == 0 {
+			t.Skip("it is not installed; Debian's package is libunwind-14")
+		}
+		bound := filepath.Join(t.TempDir(), "bound")
+		again(t, "TestM18", "LD_PRELOAD="+unwinder[0], "LD_DEBUG=bindings", "LD_DEBUG_OUTPUT="+bound)
+		files, _ := filepath.Glob(bound + ".*")
+		for _, f := range files {
+			if text, _ := os.ReadFile(f); regexp.MustCompile("to " + regexp.QuoteMeta(unwinder[0]) + ".* `_Unwind_RaiseException'").Match(text) {
+				return
+			}
+		}
+		t.Error("nothing was bound to it")
+	})
 }
 
 func TestM18AppleThrows(t *testing.T) {
