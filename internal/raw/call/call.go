@@ -27,8 +27,6 @@ const (
 	MaxArgs = 6
 	// MaxChain is how many calls [Frame.Chain] makes.
 	MaxChain = 4
-	// pairHandle is where in what Arg points to the word of Need goes. The assembly knows it.
-	pairHandle = 16
 )
 
 // Call1 calls fn(arg) and returns its result: the shape of every PJRT slot.

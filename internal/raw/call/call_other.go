@@ -18,6 +18,9 @@ func (f *Frame) invokeN() {
 	f.ret, _, _ = purego.SyscallN(f.fn, a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
+// pairHandle is where in what Arg points to the word of Need goes.
+const pairHandle = 16
+
 func (f *Frame) invokeChain() {
 	f.ret = 0
 	for i := uintptr(0); i < f.args[0] && f.ret == 0; i++ {
