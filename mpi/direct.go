@@ -235,18 +235,17 @@ func (p *plan) look() (done bool, err error) {
 	if e := p.first.Thrown(); e != nil {
 		return false, w.threw(op, e)
 	}
-	for s := p.first; s != p.last; s = mem.At[call.Step](s.Next) {
+	for s := p.first; ; s = mem.At[call.Step](s.Next) {
 		if code := s.Failed(); code != 0 {
+			if s == p.test && p.requests > 1 {
+				_, code = w.firstFailure(p.statuses, p.requests, code)
+			}
 			return false, w.failure(op, code)
 		}
-		if s == p.test && *p.flag == 0 {
+		if s == p.last || s == p.test && *p.flag == 0 {
 			return false, nil
 		}
 	}
-	if code := p.last.Failed(); code != 0 {
-		return false, w.failure(op, code)
-	}
-	return false, nil
 }
 
 // rest waits for the messages of an operation that was given up. The memory and the communicator stay the library's until it

@@ -321,7 +321,15 @@ func directWrong(ctx context.Context, c *mpi.Comm) error {
 	if err := mpi.Bcast(ctx, d, make([]int32, n), 0); c.Rank() == 0 && err != nil || c.Rank() > 0 && !errors.Is(err, mpi.ErrTruncate) {
 		return fmt.Errorf("more than was expected: %v", err)
 	}
-	return errors.Join(mpi.Barrier(ctx, c), closeWhenFree(ctx, d))
+	// Of several messages, what is wrong with one of them is said.
+	e, err := c.Dup(ctx)
+	if err != nil {
+		return err
+	}
+	if err := mpi.Allgather(ctx, e, make([]int32, n), make([]int32, n*c.Size())); c.Rank() == 0 && err != nil || c.Rank() > 0 && !errors.Is(err, mpi.ErrTruncate) {
+		return fmt.Errorf("more than was expected from one of several: %v", err)
+	}
+	return errors.Join(mpi.Barrier(ctx, c), closeWhenFree(ctx, d), closeWhenFree(ctx, e))
 }
 
 // directAtOnce has goroutines use communicators of their own.

@@ -112,6 +112,9 @@ type plan struct {
 	keep         bool // what is not received stays as it is in the caller's memory
 	key          sigKey
 	place        int // of the operation in the communicator's sequence, for the debug layer
+
+	requests int    // how many the library has for it
+	statuses []byte // of them, where they are several
 }
 
 // notReached is the result of a step that has not run.
@@ -182,6 +185,9 @@ func (d *direct) makePlan(dt *datatype, r reduction, what directKind, n, root in
 	if err != nil {
 		return nil, d.drop(p, err)
 	}
+	if p.statuses, err = call.Slice[byte](p.frame, 2*(size-1)*int(w.lib.ABI.StatusSize)); err != nil {
+		return nil, d.drop(p, err)
+	}
 	if p.flag, err = call.New[int32](p.frame); err != nil {
 		return nil, d.drop(p, err)
 	}
@@ -224,10 +230,10 @@ func (d *direct) makePlan(dt *datatype, r reduction, what directKind, n, root in
 		}
 	}
 	flag := uintptr(mem.AddrOfPtr(p.flag))
-	if made == 1 {
+	if p.requests = made; made == 1 {
 		p.test = add(mpic.FnTest, uintptr(mem.AddrOf(reqs)), flag, uintptr(w.lib.ABI.StatusIgnore))
 	} else {
-		p.test = add(mpic.FnTestall, cint(made), uintptr(mem.AddrOf(reqs)), flag, uintptr(w.lib.ABI.StatusesIgnore))
+		p.test = add(mpic.FnTestall, cint(made), uintptr(mem.AddrOf(reqs)), flag, uintptr(mem.AddrOf(p.statuses)))
 	}
 	p.test.Flag = mem.Addr(flag)
 	for i := range sums {

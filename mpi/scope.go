@@ -404,19 +404,27 @@ func (s *Ops) request(i int) uintptr {
 
 // failure is the error of a test of many: the first of theirs.
 func (s *Ops) failure(code int32) error {
-	w := s.c.world
-	for i := range s.n {
-		if e := w.lib.ABI.Status(s.block.statuses[:], i).Error; e != 0 && e != w.lib.ABI.ErrPending && e != w.lib.ABI.ErrInStatus {
+	i, code := s.c.world.firstFailure(s.block.statuses[:], s.n, code)
+	if i < 0 {
+		return s.c.world.failure("scope", code)
+	}
+	return s.c.world.failure(s.posted[i].op, code)
+}
+
+// firstFailure finds which of n requests failed, and how, when a test of all failed with code; -1 and the code where none says.
+func (w *World) firstFailure(statuses []byte, n int, code int32) (int, int32) {
+	for i := range n {
+		if e := w.lib.ABI.Status(statuses, i).Error; e != 0 && e != w.lib.ABI.ErrPending && e != w.lib.ABI.ErrInStatus {
 			f := call.Get()
 			class, err := call.New[int32](f)
 			ok := err == nil && w.run(f, mpic.FnErrorClass, cint(e), uintptr(mem.AddrOfPtr(class))) == 0 && int(*class) == w.lib.ABI.ErrInStatus
 			f.Put()
 			if !ok {
-				return w.failure(s.posted[i].op, int32(e))
+				return i, int32(e)
 			}
 		}
 	}
-	return w.failure("scope", code)
+	return -1, code
 }
 
 // Wait starts what was posted and returns when all is over: the slices may be used again, and more may be posted. When ctx
