@@ -95,7 +95,7 @@ func (m *Memory) Failed(s Shape, err error) (*Buffer, error) {
 			return ferr
 		}
 		if a.ShapeElementType, a.ShapeDims, a.ShapeNumDims, ferr = p.nativeType(f, op, s.Type); ferr == nil {
-			a.ShapeLayout, ferr = s.nativeLayout(f, op)
+			a.ShapeLayout, ferr = m.client.laidOut(s).nativeLayout(f, op)
 		}
 		return ferr
 	}, func(a *pjrtc.ClientCreateErrorBufferArgs) error { out = a.Buffer; return nil })
@@ -126,7 +126,6 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 	err = ask(p, op, func(f *call.Frame, a *pjrtc.ClientCreateAliasBufferArgs) (err error) {
 		a.Client, a.Memory = h, m.h
 		if a.ShapeElementType, a.ShapeDims, a.ShapeNumDims, err = p.nativeType(f, op, s.Type); err == nil {
-			// XLA compares layouts when it is fulfilled, and takes none for one of its own.
 			a.ShapeLayout, err = c.laidOut(s).nativeLayout(f, op)
 		}
 		return err
@@ -184,7 +183,8 @@ func (m *Memory) Alias(s Shape) (*Buffer, *Promise[*Buffer], error) {
 	return b, w, nil
 }
 
-// laidOut is the shape with the client's usual layout, where it has none of its own.
+// laidOut is the shape with the client's usual layout, where it has none of its own: XLA takes no layout for one that differs
+// when an alias is fulfilled, and ends the process when a buffer that was made without one is asked for it.
 func (c *Client) laidOut(s Shape) Shape {
 	if s.MinorToMajor != nil {
 		return s

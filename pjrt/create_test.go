@@ -129,6 +129,9 @@ func TestErrorBuffers(t *testing.T) {
 		if !strings.Contains(err.Error(), "the reason") {
 			t.Errorf("got %v", err)
 		}
+		if l, err := b.Layout(); err != nil || l.Rank() != 1 {
+			t.Error(l, err) // XLA ends the process for a buffer made without one
+		}
 		_, err = pjrt.Get[float32](t.Context(), b)
 		want(t, "get", err, pjrt.DataLoss)
 		want(t, "read", pjrt.Read(t.Context(), b, func(*pjrt.Values[float32]) error { return nil }), pjrt.DataLoss)

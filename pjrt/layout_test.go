@@ -36,6 +36,20 @@ func everywhere(t *testing.T, f func(*testing.T, *pjrt.Client)) {
 	})
 }
 
+// TestEmptyButHuge names an empty tensor whose other dimensions overflow: XLA throws.
+func TestEmptyButHuge(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *pjrt.Client) {
+		huge := pjrt.Type{DType: dtype.F32, Dims: []int{1 << 62, 4, 0}}
+		_, err := pjrt.PutBytes(t.Context(), c.Device(), huge, nil)
+		want(t, "put", err, isthmus.ErrBounds)
+		if _, err = c.DefaultLayout(huge); !errors.Is(err, isthmus.ErrUnsupported) { // the fake's
+			want(t, "layout", err, isthmus.ErrBounds)
+		}
+		_, err = c.Device().Memory().Uninitialized(pjrt.Shape{Type: huge})
+		want(t, "uninitialized", err, isthmus.ErrBounds)
+	})
+}
+
 // unsupported skips what a plugin says that it has not. The fake has all, so that nothing is left out everywhere.
 func unsupported(t *testing.T, err error) {
 	t.Helper()

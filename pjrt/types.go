@@ -82,13 +82,19 @@ func (t Type) Equal(u Type) bool { return t.DType == u.DType && slices.Equal(t.D
 // Len is the number of elements. Errors: [isthmus.ErrBounds] for a negative dimension or an overflow.
 func (t Type) Len() (int, error) { return mem.Mul(t.Dims...) }
 
-// Size is the number of bytes on the host. Errors: as for Len; [isthmus.ErrInvalid] for an invalid element type.
+// Size is the number of bytes on the host. Errors: as for Len, also where a dimension is 0 and the others overflow, because
+// native code multiplies those for its strides; [isthmus.ErrInvalid] for an invalid element type.
 func (t Type) Size() (int, error) {
 	if !t.DType.Valid() || t.DType == dtype.TF32 {
 		return 0, fmt.Errorf("pjrt: type %s: %w", t, isthmus.ErrInvalid)
 	}
 	n, err := t.Len()
 	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		full := slices.DeleteFunc(slices.Clone(t.Dims), func(d int) bool { return d == 0 })
+		_, err = mem.Mul(append(full, t.DType.Size())...)
 		return 0, err
 	}
 	return mem.Mul(n, t.DType.Size())
