@@ -257,7 +257,7 @@ func (s *shared) bufferSlots() {
 		if d.client != b.client {
 			return invalid("the device belongs to another client")
 		}
-		a.DstBuffer, err = b.copyTo(d.id, 0)
+		a.DstBuffer, err = b.copyTo(d.id, 0, b.b.Type())
 		return err
 	})
 	on(s, func(_ *Server, a *pjrtc.BufferCopyToMemoryArgs) error {
@@ -272,7 +272,7 @@ func (s *shared) bufferSlots() {
 		if m.client != b.client {
 			return invalid("the memory belongs to another client")
 		}
-		a.DstBuffer, err = b.copyTo(m.device.id, m.number)
+		a.DstBuffer, err = b.copyTo(m.device.id, m.number, b.b.Type())
 		return err
 	})
 }
@@ -281,9 +281,9 @@ func (b *buffer) dims() (pjrtc.Ptr[int64], uint64, error) {
 	return array(&b.heap, "dims", func() []int64 { return b.b.Type().Dims })
 }
 
-// copyTo makes a copy, which gets its content when b has it.
-func (b *buffer) copyTo(device, memory int) (pjrtc.Ptr[pjrtc.Buffer], error) {
-	c, dst, done, err := b.client.backend.NewBuffer(device, memory, b.b.Type())
+// copyTo makes a copy as type t, of as many bytes, which gets its content when b has it.
+func (b *buffer) copyTo(device, memory int, t Type) (pjrtc.Ptr[pjrtc.Buffer], error) {
+	c, dst, done, err := b.client.backend.NewBuffer(device, memory, t)
 	if err != nil {
 		return 0, err
 	}

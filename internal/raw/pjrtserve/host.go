@@ -155,6 +155,10 @@ func (s *shared) hostSlots() {
 		if n, err := t.size(); err != nil || int64(n) != b.b.Size() {
 			return invalid("the buffer has %d bytes, the type asked for %d", b.b.Size(), n)
 		}
+		if !b.b.Ready().Completed() { // a call does not wait for what may be the caller's to give
+			a.OutBuffer, err = b.copyTo(b.b.Device(), b.b.Memory(), t)
+			return err
+		}
 		data, release, err := b.hold()
 		if err != nil {
 			return err

@@ -359,8 +359,8 @@ func TestView(t *testing.T) {
 	}
 }
 
-// An alias gets the content of the buffer that fulfills it, an error buffer never has one, a copy to the other memory
-// has the same.
+// An alias gets the content of the buffer that fulfills it, and so does what was cast of it before; an error buffer never has
+// one, a copy to the other memory has the same.
 func TestOtherBuffers(t *testing.T) {
 	h := newHost(t)
 	m := must(t, h.tab, &pjrtc.ClientAddressableMemoriesArgs{Client: h.c})
@@ -373,9 +373,12 @@ func TestOtherBuffers(t *testing.T) {
 	alias := must(t, h.tab, &pjrtc.ClientCreateAliasBufferArgs{
 		Client: h.c, Memory: memories[1], ShapeDims: ints[int64](h, 3, 2), ShapeNumDims: 2, ShapeElementType: pjrtc.BufferTypeF32,
 	})
+	flat := must(t, h.tab, &pjrtc.BufferBitcastArgs{Buffer: alias.AliasBuffer, ElementType: pjrtc.BufferTypeF32, Dims: ints[int64](h, 6), NumDims: 1}).OutBuffer
 	must(t, h.tab, &pjrtc.ClientFulfillAliasBufferArgs{Client: h.c, Buffer: a.Buffer, FulfillAliasBufferCb: alias.FulfillAliasBufferCb})
-	if got := h.get(alias.AliasBuffer, 0); !slices.Equal(got, matrix) {
-		t.Errorf("the alias has %v", got)
+	for _, b := range []pjrtc.Ptr[pjrtc.Buffer]{alias.AliasBuffer, flat} {
+		if got := h.get(b, 0); !slices.Equal(got, matrix) {
+			t.Errorf("the alias has %v", got)
+		}
 	}
 	c := must(t, h.tab, &pjrtc.BufferCopyToMemoryArgs{Buffer: alias.AliasBuffer, DstMemory: memories[1]}).DstBuffer
 	if got := h.get(c, 0); !slices.Equal(got, matrix) {
@@ -392,7 +395,7 @@ func TestOtherBuffers(t *testing.T) {
 	if code, msg := do(h.tab, &pjrtc.BufferOpaqueDeviceMemoryDataPointerArgs{Buffer: e}); code != pjrtc.ErrorCodeDATALOSS || !strings.Contains(msg, "burnt") {
 		t.Errorf("%v: %s", code, msg)
 	}
-	for _, b := range []pjrtc.Ptr[pjrtc.Buffer]{a.Buffer, alias.AliasBuffer, c, e} {
+	for _, b := range []pjrtc.Ptr[pjrtc.Buffer]{a.Buffer, alias.AliasBuffer, flat, c, e} {
 		h.free(b)
 	}
 }
