@@ -135,7 +135,7 @@ func fromPass(pass *analysis.Pass) (any, error) {
 	dir := ""
 	for _, f := range pass.Files {
 		name := pass.Fset.PositionFor(f.Package, false).Filename
-		if filepath.Base(name) == "_cgo_gotypes.go" {
+		if cgoTypes(f, name) {
 			f, err := parser.ParseFile(pass.Fset, name, nil, parser.SkipObjectResolution)
 			if err != nil {
 				return nil, err
@@ -143,9 +143,12 @@ func fromPass(pass *analysis.Pass) (any, error) {
 			in.CgoTypes, in.Params = f, Params(filepath.Dir(name))
 			continue
 		}
-		if original := pass.Fset.Position(f.Package).Filename; strings.HasSuffix(name, ".cgo1.go") && original != name {
+		cached := filepath.Ext(name) != ".go" // the go command's cache has cgo's files by their hashes
+		if original := pass.Fset.Position(f.Package).Filename; original != name && (cached || strings.HasSuffix(name, ".cgo1.go")) {
 			name = original
 			dir = filepath.Dir(name)
+		} else if cached {
+			continue // the linker's
 		}
 		// The syntax of the pass belongs to the other analyzers too, so that it is not changed.
 		f, err := parser.ParseFile(pass.Fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -168,6 +171,13 @@ func fromPass(pass *analysis.Pass) (any, error) {
 		pass.ExportPackageFact(f)
 	}
 	return u, nil
+}
+
+// cgoTypes reports whether a file is cgo's _cgo_gotypes.go, which may have another name.
+func cgoTypes(f *ast.File, name string) bool {
+	return filepath.Base(name) == "_cgo_gotypes.go" || slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool {
+		return i.Name != nil && i.Name.Name == "_cgopackage"
+	})
 }
 
 // foreign reports whether a package is somebody else's, looked at only for what is known of its functions, and has nothing
