@@ -2,8 +2,10 @@ package mpi
 
 // The persistent forms prepare a collective operation that is done many times; all processes of the communicator prepare
 // it, in the same order. MPI 4 has them: with an older library they are [isthmus.ErrUnsupported], as are those that a
-// library lacks. On MPICH 4 each start is an immediate operation: its own prepare what only a start may read. Errors are those of the
-// blocking forms.
+// library lacks. Errors are those of the blocking forms.
+//
+// On MPICH 4.0 to 4.2 each start of a [Gather] or [Scatter] is an immediate one, because the library's own persistent form gives
+// what was there when it was prepared: where processes in other languages take part, they start an immediate one too.
 
 // BarrierInit prepares a [Barrier]. Calls MPI_Barrier_init.
 func BarrierInit(c *Comm) (*Persistent[byte], error) {

@@ -54,8 +54,8 @@ func persist[T any](form func() collective, b []T) (*Persistent[T], error) {
 	if k.c.watched != nil {
 		k.watchCall("prepare ")
 	}
-	if k.c.world.mpich4() {
-		// MPICH 4.0 copies when it prepares what each start should (docs/found.md).
+	if (k.init == mpic.FnGatherInit || k.init == mpic.FnScatterInit) && k.c.world.mpich("4.0", "4.1", "4.2") {
+		// Of 4.0 these copy when they are prepared what each start should; 4.3 is right (docs/found.md).
 		k.o.drop()
 		p.again = form
 		class := &ffi.Class[*operation]{Name: "mpi.Persistent", Backstop: ffi.BackstopReport, Destroy: func(*operation) error { return nil }}

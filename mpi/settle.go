@@ -1,6 +1,7 @@
 package mpi
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ const maxSettle = 64
 // an answer to take its leave: between two machines over TCP every third job hung (docs/found.md). So all meet first, and
 // then look for a while.
 func (w *World) settle() {
-	if !w.mpich4() || w.comm == nil || w.comm.size < 2 || !strings.Contains(w.lib.Version, "ucx") {
+	if !w.mpich("4.") || w.comm == nil || w.comm.size < 2 || !strings.Contains(w.lib.Version, "ucx") {
 		return
 	}
 	f := call.Get()
@@ -33,9 +34,10 @@ func (w *World) settle() {
 	}
 }
 
-// mpich4 reports whether the library is MPICH 4.
-func (w *World) mpich4() bool {
-	return w.lib.Family == mpic.MPICH && strings.Contains(strings.Join(strings.Fields(w.lib.Version), " "), "MPICH Version: 4.")
+// mpich reports whether the library is an MPICH whose version begins in one of these ways.
+func (w *World) mpich(versions ...string) bool {
+	text := strings.Join(strings.Fields(w.lib.Version), " ")
+	return w.lib.Family == mpic.MPICH && slices.ContainsFunc(versions, func(v string) bool { return strings.Contains(text, "MPICH Version: "+v) })
 }
 
 // meet has all processes exchange a byte, and looks for a while. Who waits for one that is gone would wait in MPI_Finalize
