@@ -349,7 +349,7 @@ func (u *Unit) gives(fn *ssa.Function) string {
 			if !ok || len(ret.Results) <= last {
 				continue
 			}
-			if isError && len(*c.Referrers()) > 0 || status(ret.Results[last]) == ssa.Instruction(c) {
+			if isError && len(*c.Referrers()) > 0 || CallOf(Root(ret.Results[last])) == c {
 				return of
 			}
 		}

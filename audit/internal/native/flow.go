@@ -41,6 +41,14 @@ func GoName(call ssa.CallInstruction) string {
 	return ""
 }
 
+// Callee is GoName, or the full name of the method of an interface.
+func Callee(call ssa.CallInstruction) string {
+	if m := call.Common().Method; m != nil {
+		return m.FullName()
+	}
+	return GoName(call)
+}
+
 // Foreign reports whether the call leaves Go: through cgo, a system call or a library for calls without cgo.
 func Foreign(call ssa.CallInstruction) bool {
 	if name := CName(call); name != "" {

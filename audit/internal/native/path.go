@@ -111,25 +111,21 @@ func failed(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
 	}
 	taken := n == 0
 	if c.IsNil() { // of what a function of the package made of the status
-		err := Root(cmp.X)
-		if e, ok := err.(*ssa.Extract); ok {
-			err = e.Tuple
-		}
-		of, ok := err.(*ssa.Call)
-		if !ok {
+		of := CallOf(Root(cmp.X))
+		if of == nil {
 			return false
 		}
 		if of == call && CName(of) == "" { // a function of another package that gives an error too
 			return taken == (cmp.Op == token.NEQ)
 		}
 		for _, a := range of.Call.Args {
-			if status(a) == call {
+			if CallOf(Root(a)) == call {
 				return taken == (cmp.Op == token.NEQ)
 			}
 		}
 		return false
 	}
-	if c.Value == nil || status(cmp.X) != call {
+	if c.Value == nil || CallOf(Root(cmp.X)) != call {
 		return false
 	}
 	zero := c.Value.ExactString() == "0"
@@ -171,16 +167,12 @@ func empty(b *ssa.BasicBlock, n int, call ssa.Instruction) bool {
 	return slices.ContainsFunc(made.Common().Args, func(a ssa.Value) bool { return Root(a) == load.X })
 }
 
-// status is the call whose result v is.
-func status(v ssa.Value) ssa.Instruction {
-	v = Root(v)
+// CallOf is the call whose result v is, or one of its results; or nil.
+func CallOf(v ssa.Value) *ssa.Call {
 	if e, ok := v.(*ssa.Extract); ok {
 		v = e.Tuple
 	}
-	call, ok := v.(*ssa.Call)
-	if !ok {
-		return nil
-	}
+	call, _ := v.(*ssa.Call)
 	return call
 }
 

@@ -99,11 +99,8 @@ func filled(a *ssa.Alloc) bool {
 // validated reports whether a Go function that is given the slice comes first, and a branch looks at what it says.
 func validated(at *ssa.IndexAddr) bool {
 	return native.Guarded(at, func(v ssa.Value) bool {
-		if e, ok := v.(*ssa.Extract); ok {
-			v = e.Tuple
-		}
-		call, ok := v.(*ssa.Call)
-		if !ok || native.CName(call) != "" {
+		call := native.CallOf(v)
+		if call == nil || native.CName(call) != "" {
 			return false
 		}
 		for _, a := range call.Call.Args {

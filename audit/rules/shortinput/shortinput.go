@@ -63,14 +63,8 @@ func fixed(i ssa.Instruction) *ssa.Parameter {
 			}
 		}
 	case *ssa.Call:
-		name, method := native.GoName(i), ""
-		if m := i.Call.Method; m != nil {
-			name = m.FullName()
-		}
-		if strings.Contains(name, "encoding/binary.") {
-			_, method, _ = strings.Cut(name, ").")
-		}
-		if slices.Contains([]string{"Uint16", "Uint32", "Uint64"}, method) {
+		_, name, _ := strings.Cut(native.Callee(i), "encoding/binary.")
+		if _, method, _ := strings.Cut(name, ")."); slices.Contains([]string{"Uint16", "Uint32", "Uint64"}, method) {
 			return bytes(i.Call.Args[len(i.Call.Args)-1])
 		}
 	}
@@ -94,11 +88,8 @@ func asks(v ssa.Value, param *ssa.Parameter) bool {
 	if of, ok := native.IsLen(v); ok {
 		return native.Base(of) == ssa.Value(param)
 	}
-	if e, ok := v.(*ssa.Extract); ok {
-		v = e.Tuple
-	}
-	call, ok := v.(*ssa.Call)
-	return ok && native.GoName(call) != "len" && slices.ContainsFunc(call.Call.Args, func(a ssa.Value) bool {
+	call := native.CallOf(v)
+	return call != nil && native.GoName(call) != "len" && slices.ContainsFunc(call.Call.Args, func(a ssa.Value) bool {
 		of, isLen := native.IsLen(native.Root(a))
 		return native.Root(a) == ssa.Value(param) || isLen && native.Base(of) == ssa.Value(param)
 	})

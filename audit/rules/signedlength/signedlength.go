@@ -43,11 +43,8 @@ func check(p *native.Pass, at ssa.Instruction, n ssa.Value, what string) {
 		}
 		break
 	}
-	if e, ok := root.(*ssa.Extract); ok {
-		root = e.Tuple
-	}
-	call, ok := root.(*ssa.Call)
-	if !ok || native.CName(call) == "" || p.Book.Length[native.CName(call)] {
+	call := native.CallOf(root)
+	if call == nil || native.CName(call) == "" || p.Book.Length[native.CName(call)] {
 		return
 	}
 	t := call.Type()

@@ -74,15 +74,10 @@ func large(t types.Type) bool {
 }
 
 func reads(call *ssa.Call) bool {
-	if m := call.Call.Method; m != nil {
-		return m.FullName() == "(encoding/binary.ByteOrder).Uint32" || m.FullName() == "(encoding/binary.ByteOrder).Uint64"
-	}
-	name := native.GoName(call)
-	if !strings.Contains(name, "encoding/binary.") {
-		return false
-	}
-	_, last, _ := strings.Cut(name, "encoding/binary.")
-	return slices.Contains([]string{"littleEndian).Uint32", "littleEndian).Uint64", "bigEndian).Uint32", "bigEndian).Uint64", "Uvarint", "ReadUvarint"}, last)
+	_, name, _ := strings.Cut(native.Callee(call), "encoding/binary.")
+	order, number, _ := strings.Cut(name, ").")
+	return slices.Contains([]string{"littleEndian", "bigEndian", "ByteOrder"}, order) && (number == "Uint32" || number == "Uint64") ||
+		name == "Uvarint" || name == "ReadUvarint"
 }
 
 // filled reports whether a variable, or the struct that it is a field of, is what binary.Read writes into, and nothing else does.
@@ -115,12 +110,8 @@ func about(v, from ssa.Value) bool {
 	if equal(source(v), from) {
 		return true
 	}
-	v = native.Root(v)
-	if e, ok := v.(*ssa.Extract); ok {
-		v = e.Tuple
-	}
-	call, ok := v.(*ssa.Call)
-	return ok && slices.ContainsFunc(call.Call.Args, func(a ssa.Value) bool { return equal(source(a), from) })
+	call := native.CallOf(native.Root(v))
+	return call != nil && slices.ContainsFunc(call.Call.Args, func(a ssa.Value) bool { return equal(source(a), from) })
 }
 
 // equal reports whether two sources are one, or the same number read again from the same place.
