@@ -77,9 +77,10 @@ type Bridge struct {
 // method is what is registered under a name.
 type method struct {
 	schema.Method
-	id  uint32
-	in  reflect.Type
-	out reflect.Type // of a call
+	id     uint32
+	in     reflect.Type
+	out    reflect.Type // of a call
+	borrow bool
 
 	inCodec, outCodec *schema.Codec
 	job               func() job
@@ -131,12 +132,18 @@ func (b *Bridge) add(m *method, handler bool) {
 }
 
 // CallOption changes how a call is run.
-type CallOption func(*schema.Method)
+type CallOption func(*method)
 
 // Inline has the handler run on the thread of the host that calls it: no hop to another thread, some 100 ns. It is for what
 // is short and does not wait. A host may call it the other way too. A panic in it is contained as in all handlers;
 // runtime.Goexit is not, because the thread is the host's: it ends the process, with a text that says so.
-func Inline() CallOption { return func(m *schema.Method) { m.Inline = true } }
+func Inline() CallOption { return func(m *method) { m.Inline = true } }
+
+// Borrow has the handler borrow the bytes of its request, the []byte in it, until it returns: they are in memory that the next
+// call uses again, in place of memory of their own, which for long ones is most of what a call costs. The handler may write to
+// them and reply with them, and copies what it keeps. Text, lists and all else are its own as always. What it keeps without a
+// copy stays safe memory, with bytes of another call in it. After a panic the memory is not used again.
+func Borrow() CallOption { return func(m *method) { m.borrow = true } }
 
 // Call registers a method that replies. The handler runs on a goroutine of the bridge's, at most [Options.MaxInFlight] at once.
 // Its error reaches the host as a text; that of its context as the deadline's or the cancellation's status.
@@ -144,11 +151,15 @@ func Call[Req, Resp any](b *Bridge, name string, handler func(context.Context, R
 	m := &method{Method: schema.Method{Name: name, Kind: schema.Call}, in: reflect.TypeFor[Req](), out: reflect.TypeFor[Resp]()}
 	for _, o := range options {
 		if o != nil {
-			o(&m.Method)
+			o(m)
 		}
 	}
 	m.job = pooled(func(pool *sync.Pool) *callJob[Req, Resp] {
-		return &callJob[Req, Resp]{pool: pool, handler: handler, in: reader[Req](m.inCodec), out: writer[Resp](m.outCodec)}
+		j := &callJob[Req, Resp]{pool: pool, handler: handler, in: reader[Req](m.inCodec), out: writer[Resp](m.outCodec), borrow: m.borrow}
+		if m.borrow {
+			j.in.d.Lend()
+		}
+		return j
 	})
 	b.add(m, handler != nil)
 }

@@ -70,6 +70,9 @@ func (e *encoder[T]) append(dst []byte, v *T) ([]byte, error) {
 	return e.e.Finish()
 }
 
+// kept is how much memory a job that waits for its next use has, of each kind.
+const kept = 128 << 10
+
 type callJob[Req, Resp any] struct {
 	pool    *sync.Pool
 	handler func(context.Context, Req) (Resp, error)
@@ -79,9 +82,17 @@ type callJob[Req, Resp any] struct {
 	resp    Resp
 	reply   []byte
 	last    int // length of the reply before
+	borrow  bool
+	message []byte // that the request refers to, if the handler borrows it
 }
 
-func (j *callJob[Req, Resp]) decode(request []byte) error { return j.in.decode(request, &j.req) }
+func (j *callJob[Req, Resp]) decode(request []byte) error {
+	if j.borrow {
+		j.message = append(j.message[:0], request...)
+		request = j.message
+	}
+	return j.in.decode(request, &j.req)
+}
 
 func (j *callJob[Req, Resp]) run(ctx context.Context) (err error) {
 	j.resp, err = j.handler(ctx, j.req)
@@ -107,8 +118,11 @@ func (j *callJob[Req, Resp]) free() {
 	j.req, j.resp = req, resp
 	j.in.d.Reset(nil)
 	j.out.e.Reset(nil)
-	if cap(j.reply) > 128<<10 {
+	if cap(j.reply) > kept {
 		j.reply = nil
+	}
+	if cap(j.message) > kept {
+		j.message = nil
 	}
 	j.pool.Put(j)
 }

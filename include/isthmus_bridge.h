@@ -188,11 +188,11 @@ int32_t br_slot_free(br_slot *slot);
  * it, which counts for the limits until the host ends it with br_slot_free; else NULL. With more NULL a text is cut off and a
  * longer reply is lost, BR_E_REPLY_TOO_BIG, though the handler has run. deadline_ns as in a slot. */
 int32_t br_call_inline_more(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
-                                   size_t *out_len, uint64_t deadline_ns, br_slot **more);
+                            size_t *out_len, uint64_t deadline_ns, br_slot **more);
 
 /* br_call_inline_more with more NULL. */
 int32_t br_call_inline(uint64_t generation, uint32_t method, const void *request, size_t n, void *out, size_t cap,
-                              size_t *out_len, uint64_t deadline_ns);
+                       size_t *out_len, uint64_t deadline_ns);
 
 /* Tells. The message is copied. Casts of one method are handled one by one, in the order in which they came. */
 int32_t br_cast(uint64_t generation, uint32_t method, const void *message, size_t n);

@@ -29,6 +29,7 @@ var rows = []row{
 	{name: "call-8", n: 1600, callers: 8, targets: rust(0.30, 0.20)},
 	{name: "call-64", n: 3200, callers: 64, targets: rust(0.15, 0.07)},
 	{name: "echo-64k", n: 100, callers: 1, large: true, targets: rust(0.40, 0.15)},
+	{name: "lent-64k", n: 100, large: true, targets: rust(0.40, 0.15)},
 	{name: "cast-1", n: 8000, targets: rust(0.8, 0.3)},
 	{name: "cast-8", n: 8000, targets: rust(0.2, 0.1)},
 	{name: "inline", n: 10000, targets: []target{{"c", 7, 4}, {"rust", 2, 1.3}}},

@@ -50,14 +50,32 @@ type Decoder struct {
 	off   int
 	end   int // of the part that may be read
 	depth int
+	lend  bool
 	err   *Error
 }
 
-// Reset makes d a decoder of b, which must not change before the message is decoded. Nothing that is decoded refers to b.
+// Reset makes d a decoder of b, which must not change before the message is decoded. Nothing that is decoded refers to b,
+// unless d lends ([Decoder.Lend]).
 func (d *Decoder) Reset(b []byte) {
 	if d != nil {
-		*d = Decoder{b: b, end: len(b)}
+		*d = Decoder{b: b, end: len(b), lend: d.lend}
 	}
+}
+
+// Lend has the bytes that are decoded be parts of the message, for good: also after [Decoder.Reset]. Nothing that follows such
+// a part in the message is in its capacity. Text is copied all the same.
+func (d *Decoder) Lend() {
+	if d != nil {
+		d.lend = true
+	}
+}
+
+// own is what is decoded of bytes of the message.
+func (d *Decoder) own(p []byte) []byte {
+	if d != nil && d.lend && len(p) > 0 {
+		return p[:len(p):len(p)]
+	}
+	return append([]byte(nil), p...)
 }
 
 // Fail notes an error at the place where d is, unless there is one.
@@ -206,8 +224,8 @@ func (d *Decoder) Count(size int) int {
 	return int(n)
 }
 
-// Bytes reads bytes into memory of their own.
-func (d *Decoder) Bytes() []byte { return append([]byte(nil), d.raw()...) }
+// Bytes reads bytes into memory of their own, unless d lends.
+func (d *Decoder) Bytes() []byte { return d.own(d.raw()) }
 
 // String reads valid UTF-8.
 func (d *Decoder) String() string {
@@ -261,12 +279,12 @@ func (d *Decoder) Part() (outer int) {
 	return outer
 }
 
-// Skip gives the bytes that are left of a part, in memory of their own.
+// Skip gives the bytes that are left of a part, in memory of their own, unless d lends.
 func (d *Decoder) Skip() []byte {
 	if d == nil {
 		return nil
 	}
-	p := append([]byte(nil), d.b[d.off:d.end]...)
+	p := d.own(d.b[d.off:d.end])
 	d.off = d.end
 	return p
 }

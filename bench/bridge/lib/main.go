@@ -46,6 +46,7 @@ func benchmarked() *bridge.Bridge {
 	bridge.Codecs(b, wireCodecs()...) // zwire.go: isthmus bridge gen --lang go . in this folder
 	bridge.Sum[Msg](b, Ping{}, Pong{}, Blob{})
 	bridge.Call(b, "echo", echo)
+	bridge.Call(b, "lent", echo, bridge.Borrow())
 	bridge.Call(b, "quick", echo, bridge.Inline())
 	bridge.Cast(b, "tell", func(context.Context, Msg) error {
 		told.Add(1)

@@ -112,25 +112,27 @@ blob :: Msg
 blob = Msg_Blob (Blob (B.replicate 65536 7))
 
 -- | Each caller has a message of its own to encode, as one that is known needs not be encoded twice.
-calls :: (Msg -> IO Msg) -> [(String, Int -> IO ())]
-calls f =
+calls :: (Msg -> IO Msg) -> (Msg -> IO Msg) -> [(String, Int -> IO ())]
+calls f lent =
   [("call-" ++ show k, \n -> callers k n (f ping >>= evaluate >> pure ())) | k <- [1, 8, 64]]
-    ++ [("echo-64k", \n -> callers 1 n (f blob >>= evaluate >> pure ()))]
+    ++ [(row, \n -> callers 1 n (g blob >>= evaluate >> pure ())) | (row, g) <- [("echo-64k", f), ("lent-64k", lent)]]
 
 casts :: IO Word64 -> (Msg -> IO ()) -> [(String, Int -> IO ())]
 casts count f = [("cast-" ++ show k, \n -> consumed count (n `div` k * k) (callers k n (f ping))) | k <- [1, 8]]
 
 rows :: Bridge -> [(String, String, Int -> IO ())]
 rows b = concat
-  [ side "bridge" (calls (call b mEcho) ++ casts goTold (cast b mTell) ++ [("inline", \n -> callers 1 n (call b mQuick ping >>= evaluate >> pure ()))])
+  [ side "bridge" (calls (call b mEcho) (call b mLent) ++ casts goTold (cast b mTell) ++ [("inline", \n -> callers 1 n (call b mQuick ping >>= evaluate >> pure ()))])
   , side "c" [("inline", \n -> replicateM_ n (bareCall 1))]
-  , side "cgo" (calls (direct plainCall) ++ [("inline", \n -> callers 1 n (direct plainCall ping >>= evaluate >> pure ()))])
-  , side "rust" (calls (rustCall rsCall) ++ casts rsTold (\m -> withMessage m rsCast) ++ [("inline", \n -> callers 1 n (direct rsInline ping >>= evaluate >> pure ()))])
+  , side "cgo" (both (direct plainCall) ++ [("inline", \n -> callers 1 n (direct plainCall ping >>= evaluate >> pure ()))])
+  , side "rust" (both (rustCall rsCall) ++ casts rsTold (\m -> withMessage m rsCast) ++ [("inline", \n -> callers 1 n (direct rsInline ping >>= evaluate >> pure ()))])
 #ifdef HAVE_FLUME
-  , side "rust-flume" (calls (rustCall flCall) ++ casts flTold (\m -> withMessage m flCast))
+  , side "rust-flume" (both (rustCall flCall) ++ casts flTold (\m -> withMessage m flCast))
 #endif
   ]
-  where side name = map (\(row, f) -> (name, row, f))
+  where
+    side name = map (\(row, f) -> (name, row, f))
+    both f = calls f f
 
 -- | These begin and end the library, or count threads: a process has one.
 alone :: [(String, String, Int -> IO Double)]

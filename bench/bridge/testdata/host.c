@@ -90,7 +90,8 @@ static const rust *rust_of(const char *side) {
 
 static void bridge_call(work *k) {
   br_slot *s;
-  must(br_slot_new(generation, BENCH_ECHO, k->len, &s) == BR_OK, "no slot");
+  uint32_t method = strcmp(k->row, "lent-64k") == 0 ? BENCH_LENT : BENCH_ECHO;
+  must(br_slot_new(generation, method, k->len, &s) == BR_OK, "no slot");
   memcpy(s->request, k->message, k->len);
   must(br_submit(s) == BR_OK && br_wait(s, 0) == BR_OK && s->status == BR_OK && s->reply_len == k->len, "no reply");
   memcpy(k->reply, s->reply, s->reply_len);
@@ -131,20 +132,22 @@ static void *run(void *p) {
   return NULL;
 }
 
+static int large(const char *row) { return strstr(row, "64k") != NULL; }
+
 static int threads(const char *row) {
   const char *dash = strrchr(row, '-');
   int n = dash != NULL ? atoi(dash + 1) : 1;
-  return strcmp(row, "echo-64k") == 0 || n < 1 ? 1 : n;
+  return large(row) || n < 1 ? 1 : n;
 }
 
 static double measure(const char *side, const char *row, size_t n) {
   static work works[MANY];
   static pthread_t t[MANY];
-  int k = threads(row), large = strcmp(row, "echo-64k") == 0, cast = strncmp(row, "cast", 4) == 0;
+  int k = threads(row), cast = strncmp(row, "cast", 4) == 0;
   const rust *r = rust_of(side);
   uint64_t told = !cast ? 0 : r != NULL ? r->told() : bench_told(), want = n / (size_t)k * (size_t)k;
   for (int i = 0; i < k; i++) {
-    works[i] = (work){.side = side, .row = row, .message = large ? blob : ping, .len = large ? BLOB : 1, .n = n / (size_t)k};
+    works[i] = (work){.side = side, .row = row, .message = large(row) ? blob : ping, .len = large(row) ? BLOB : 1, .n = n / (size_t)k};
     works[i].reply = works[i].w.reply = malloc(BLOB);
     sem_init(&works[i].w.done, 0, 0);
   }
@@ -170,7 +173,7 @@ static void open_bridge(void) {
 }
 
 int main(void) {
-  static const char *rows[] = {"call-1", "call-8", "call-64", "echo-64k", "cast-1", "cast-8", "inline"};
+  static const char *rows[] = {"call-1", "call-8", "call-64", "echo-64k", "lent-64k", "cast-1", "cast-8", "inline"};
   static const char *sides[] = {"bridge", "cgo", "c", "rust", "rust-flume"};
   uint64_t n = 65536;
   memcpy(blob + 1, &n, 8);

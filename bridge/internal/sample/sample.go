@@ -145,7 +145,7 @@ func New(o bridge.Options) *bridge.Bridge {
 		}
 		return m, nil
 	})
-	bridge.Call(b, "mirror", func(_ context.Context, a All) (All, error) { return a, nil })
+	bridge.Call(b, "mirror", func(_ context.Context, a All) (All, error) { return a, nil }, bridge.Borrow())
 	bridge.Call(b, "add", func(_ context.Context, p Point) (Count, error) { return Count{uint64(p.X + p.Y)}, nil }, bridge.Inline())
 	bridge.Call(b, "obey", obey)
 	bridge.Call(b, "obeyInline", obey, bridge.Inline())
