@@ -245,3 +245,26 @@ func TestB01PythonHost(t *testing.T) {
 	}
 	t.Log(tail(run(t, []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + dir + ":" + host}, "timeout", "900", "python3", filepath.Join(host, "tests/host.py"), filepath.Join(dir, "libsample.so"))))
 }
+
+// TestB01CHost has a host in C call through the functions that are generated: replies, errors, deadlines of all kinds, casts
+// by the thousand where few fit, events, and a bridge that closes under its callers.
+func TestB01CHost(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the library that it loads has no race detector")
+	}
+	dir := library(t)
+	s, err := sample.New(bridge.Options{}).Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gen.Generate("c", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host := filepath.Join(dir, "client")
+	run(t, nil, "gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-I../include", "-I"+dir, "-o", host, "testdata/client.c", "-L"+dir, "-lsample", "-Wl,-rpath,"+dir, "-lpthread")
+	run(t, nil, host)
+}
