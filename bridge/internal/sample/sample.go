@@ -16,6 +16,9 @@ import (
 // Color is a number with a name.
 type Color uint16
 
+// Slow has the handler of mirror take long.
+const Slow Color = 0x510
+
 // Numbers has one of each.
 type Numbers struct {
 	A  uint8
@@ -145,7 +148,12 @@ func New(o bridge.Options) *bridge.Bridge {
 		}
 		return m, nil
 	})
-	bridge.Call(b, "mirror", func(_ context.Context, a All) (All, error) { return a, nil }, bridge.Borrow())
+	bridge.Call(b, "mirror", func(_ context.Context, a All) (All, error) {
+		if a.Numbers.Of == Slow { // so that others run beside it
+			time.Sleep(time.Millisecond)
+		}
+		return a, nil
+	}, bridge.Borrow())
 	bridge.Call(b, "add", func(_ context.Context, p Point) (Count, error) { return Count{uint64(p.X + p.Y)}, nil }, bridge.Inline())
 	bridge.Call(b, "obey", obey)
 	bridge.Call(b, "obeyInline", obey, bridge.Inline())
