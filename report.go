@@ -3,6 +3,7 @@ package isthmus
 import (
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -88,7 +89,7 @@ var (
 
 // SetReporter sets the function that reports go to and returns the one before it; nil is the default, a warning
 // to [log/slog]'s default logger. The function is called on any goroutine, may not block, and must not call into
-// native code.
+// native code. A panic in it ends the process, whatever recovers it on that goroutine.
 func SetReporter(f func(Report)) (before func(Report)) {
 	var p *func(Report)
 	if f != nil {
@@ -112,12 +113,23 @@ func Tell(r Report) {
 	if mode == CheckOff {
 		return
 	}
+	report(r)
+	if mode == CheckPanic {
+		go panic(r)
+	}
+}
+
+func report(r Report) {
+	defer func() {
+		if v := recover(); v != nil {
+			text := fmt.Sprintf("isthmus: the reporter panicked: %v\n\n%s", v, debug.Stack())
+			go panic(text) // as under CheckPanic: native code may have called what reports
+			select {}
+		}
+	}()
 	if f := reporter.Load(); f != nil {
 		(*f)(r)
 	} else {
 		slog.Default().Warn(r.Error(), "stack", r.Object.Site.Stack())
-	}
-	if mode == CheckPanic {
-		go panic(r)
 	}
 }

@@ -248,7 +248,9 @@ func (p program) Inline(id uint32, generation uint64, request, out []byte, deadl
 		v := recover()
 		stats.Failed.Add(1)
 		if v == nil {
-			panic("isthmus: bridge: the inline handler of " + m.Name + " called runtime.Goexit on a thread of the host's; register it without bridge.Inline")
+			// Not here: a recover of Go's above the host would leave the host's frames.
+			go panic("isthmus: bridge: the inline handler of " + m.Name + " called runtime.Goexit on a thread of the host's; register it without bridge.Inline")
+			select {}
 		}
 		reply, status = []byte(g.panicked(m, v)), bridgelib.Panic
 	}()

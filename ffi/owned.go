@@ -103,16 +103,7 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 	if c == nil || c.Destroy == nil {
 		return fmt.Errorf("ffi: init: a class that cannot destroy: %w", isthmus.ErrInvalid)
 	}
-	var s *state[H]
-	if o != nil {
-		s = o.st
-	}
-	if s == nil || s.word.Load()&(open|later) != 0 {
-		s = &state[H]{}
-		s.obj = s
-		s.word.Store(dead)
-	}
-	s.mu.Lock()
+	s := o.vacant()
 	s.class, s.h = c, h
 	err := s.adopt(c.Name, parents)
 	switch {
@@ -134,6 +125,23 @@ func (o *Owned[H]) Init(c *Class[H], h H, parents ...Parent) error {
 	}
 	s.mu.Unlock()
 	return err
+}
+
+// vacant returns a state that owns nothing, locked: o's, unless it still owns an object.
+func (o *Owned[H]) vacant() *state[H] {
+	if o != nil && o.st != nil {
+		// Under the lock: a last user that destroys the object now may find that it cannot, and leave it open.
+		o.st.mu.Lock()
+		if o.st.word.Load()&(open|later) == 0 {
+			return o.st
+		}
+		o.st.mu.Unlock()
+	}
+	s := &state[H]{}
+	s.obj = s
+	s.word.Store(dead)
+	s.mu.Lock()
+	return s
 }
 
 // protected runs the destroy function and makes an error of a panic.
@@ -274,6 +282,7 @@ func (o *Owned[H]) CloseWait(ctx context.Context) error {
 		return fmt.Errorf("%s: close: nil context: %w", o.st.kind(), isthmus.ErrInvalid)
 	}
 	end, err := o.st.shut(true)
+	runtime.KeepAlive(o)
 	if err != nil || end == nil {
 		return err
 	}

@@ -44,6 +44,52 @@ func TestOwnedZeroValueIsInert(t *testing.T) {
 	}
 }
 
+// TestOwnedInitBesideADestroyThatFails gives an owner a new object while the last user of the one before finds that it
+// cannot be destroyed: that one is still owned.
+func TestOwnedInitBesideADestroyThatFails(t *testing.T) {
+	const rounds = 100
+	log := leaktest.Capture(t) // the failures
+	var destroyed [3]int       // by handle, under the owner's lock
+	for range rounds {
+		entered := make(chan bool)
+		c := &ffi.Class[int]{Name: "test.Stubborn", Destroy: func(h int) error {
+			destroyed[h]++
+			if h == 1 && entered != nil {
+				close(entered)
+				entered = nil
+				for range 20 {
+					runtime.Gosched() // the other goroutine comes to wait for the owner's lock
+				}
+				return ffi.Retry(isthmus.ErrBusy)
+			}
+			return nil
+		}}
+		o := &ffi.Owned[int]{}
+		if err := o.Init(c, 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.Use(); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.CloseLater(); err != nil {
+			t.Fatal(err)
+		}
+		wait := entered
+		go o.Done()
+		<-wait
+		if err := o.Init(c, 2); !errors.Is(err, isthmus.ErrBusy) {
+			t.Fatalf("Init: %v, want ErrBusy", err)
+		}
+		if err := o.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+	}
+	log.Wait(t, rounds)
+	if destroyed != [3]int{1: 2 * rounds, 2: rounds} {
+		t.Errorf("objects were destroyed %v times", destroyed)
+	}
+}
+
 func TestOwnedCloseIsExactlyOnceAndNamesWhatIsInTheWay(t *testing.T) { // P11
 	n := newNative()
 	defer n.finish(t)

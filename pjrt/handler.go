@@ -256,7 +256,7 @@ func (c *HandlerCall) run(h *Handler) (err error) {
 		}
 		v := recover()
 		if v == nil && h.opt.Inline {
-			panic("pjrt: runtime.Goexit in an inline handler: the thread cannot return to C; leave HandlerOptions.Inline off where this may happen")
+			cb.End("pjrt: runtime.Goexit in an inline handler: the thread cannot return to C; leave HandlerOptions.Inline off where this may happen")
 		}
 		if v != nil {
 			err = fmt.Errorf("%w: %v", isthmus.ErrPanic, v)

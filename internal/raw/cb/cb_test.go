@@ -2,6 +2,8 @@ package cb_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -129,6 +131,32 @@ func TestSignalPanicIsReported(t *testing.T) { // P07
 	}
 	call.Call(s.Fn, 0, s.Arg)
 	wait(t, done)
+}
+
+// TestSignalThatEndsTheGoroutine has one signal of a batch end the goroutine of all signals: those after it come still.
+func TestSignalThatEndsTheGoroutine(t *testing.T) {
+	log := leaktest.Capture(t)
+	got, held := make(chan mem.Addr, 3), make(chan bool)
+	fire := func(v uintptr, done func(mem.Addr)) {
+		s, err := cb.Arm(done)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.Call(s.Fn, v, s.Arg)
+	}
+	fire(0, func(v mem.Addr) { got <- v; <-held })
+	wait(t, got)
+	fire(1, func(mem.Addr) { runtime.Goexit() })
+	fire(2, func(v mem.Addr) { got <- v })
+	close(held)
+	if v := wait(t, got); v != 2 {
+		t.Errorf("value %d, want 2", v)
+	}
+	if r := log.Wait(t, 1)[0]; r.Problem != isthmus.ProblemPanic || !strings.Contains(r.Error(), "ended its goroutine") {
+		t.Errorf("report %v", r)
+	}
+	fire(3, func(v mem.Addr) { got <- v })
+	wait(t, got)
 }
 
 func TestSignalsHammer(t *testing.T) {
@@ -445,23 +473,50 @@ func TestServedHammer(t *testing.T) {
 	}
 }
 
-// TestGoexitWithoutIsolateSaysSo runs in a process of its own, which it ends.
-func TestGoexitWithoutIsolateSaysSo(t *testing.T) {
-	inside, out, err := leaktest.Alone(t)
-	if !inside {
-		if err == nil || !strings.Contains(out, "set Isolate where this may happen") {
-			t.Errorf("the process ended with %v:\n%s", err, out)
+// TestP07NothingLeavesPastC runs in processes of their own, which end: what a callback lets out does not go on past C's
+// frames, whoever recovers it above them.
+func TestP07NothingLeavesPastC(t *testing.T) {
+	const mode = "ISTHMUS_TEST_LEAVES"
+	var h cb.Handler
+	token := uintptr(0)
+	for name, c := range map[string]struct {
+		set  func()
+		want string
+	}{
+		"serve exits":     {func() { h.Serve = func(*cb.Args) uintptr { runtime.Goexit(); return 0 } }, "set Isolate where this may happen"},
+		"fault exits":     {func() { h.Fault = func(error) uintptr { runtime.Goexit(); return 0 } }, "runtime.Goexit in a function that C called"},
+		"reporter panics": {func() { isthmus.SetReporter(func(isthmus.Report) { panic("at the reporter") }) }, "at the reporter"},
+		"reporter exits":  {func() { isthmus.SetReporter(func(isthmus.Report) { runtime.Goexit() }) }, "runtime.Goexit in a function that C called"},
+		"stray": {func() {
+			token = 1 << 40
+			isthmus.SetReporter(func(isthmus.Report) { runtime.Goexit() })
+		}, "runtime.Goexit in a function that C called"},
+	} {
+		inside, out, err := leaktest.Alone(t, mode+"="+name)
+		if !inside {
+			if err == nil || !strings.Contains(out, c.want) || strings.Contains(out, "it went on") {
+				t.Errorf("%s: the process ended with %v:\n%s", name, err, out)
+			}
+			continue
 		}
-		return
+		if os.Getenv(mode) != name {
+			continue
+		}
+		h.Serve = func(*cb.Args) uintptr { panic("at the callback") }
+		c.set()
+		s, err := cb.Serve(cb.Shape{Args: 2, User: 1}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := make(chan bool)
+		go func() {
+			defer close(over)
+			defer func() { recover() }()
+			call.Call(ctest.Open(t).Fn("call_served"), uintptr(s.Fn), 1, s.Arg+token)
+		}()
+		<-over
+		fmt.Println("it went on")
 	}
-	s, err := cb.Serve(cb.Shape{Args: 1, User: 0}, cb.Handler{Serve: func(*cb.Args) uintptr {
-		runtime.Goexit()
-		return 0
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	call.Call1(s.Fn, mem.Addr(s.Arg))
 }
 
 func BenchmarkSignal(b *testing.B) {

@@ -2,6 +2,7 @@ package cb
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -26,8 +27,8 @@ type Handler struct {
 	Fault func(error) uintptr
 	// Isolate runs Serve on a goroutine of its own, which costs tens of microseconds for the hand-over between
 	// threads. It is for code of a user's that may call runtime.Goexit, as testing's FailNow does: from a Go
-	// function that C called, the runtime cannot return to C after that, so without Isolate it ends the process
-	// with a panic that says so.
+	// function that C called, the runtime cannot return to C after that, so without Isolate it ends the process:
+	// see [End].
 	Isolate bool
 }
 
@@ -117,15 +118,42 @@ func dispatch(a *Args, user int) uintptr {
 	token := a[user]
 	h := handlers.slots[token&MaxServed].Load()
 	if h == nil || h.token != token {
-		signalStray.Add(1)
-		isthmus.Tell(isthmus.Report{
-			Problem: isthmus.ProblemStray,
-			Object:  isthmus.Object{Kind: "cb.Served"},
-			Err:     fmt.Errorf("user argument %#x is not registered: %w", token, isthmus.ErrClosed),
-		})
+		stray(token)
 		return 0
 	}
 	return h.run(a)
+}
+
+func stray(token uintptr) {
+	returns := false
+	defer stay(&returns)
+	signalStray.Add(1)
+	isthmus.Tell(isthmus.Report{
+		Problem: isthmus.ProblemStray,
+		Object:  isthmus.Object{Kind: "cb.Served"},
+		Err:     fmt.Errorf("user argument %#x is not registered: %w", token, isthmus.ErrClosed),
+	})
+	returns = true
+}
+
+// stay ends the process when a function that C called is about to leave by a panic or by runtime.Goexit: C's frames would
+// be left with it. It must be deferred itself.
+func stay(returns *bool) {
+	if !*returns {
+		End(recover())
+	}
+}
+
+// End ends the process because of a panic with v in a function that C called, or of runtime.Goexit where v is nil: by a
+// panic on a goroutine of its own with the stack of this one, so that no recover above C's frames hides it. It does not
+// return.
+func End(v any) {
+	if v == nil {
+		v = "runtime.Goexit in a function that C called: the thread cannot return to C; set Isolate where this may happen"
+	}
+	text := fmt.Sprintf("cb: %v\n\n%s", v, debug.Stack())
+	go panic(text)
+	select {}
 }
 
 // run is the barrier: whatever Serve does, C gets a value and no Go frame is unwound through C's.
@@ -144,7 +172,10 @@ func (h *Handler) run(a *Args) uintptr {
 }
 
 func (h *Handler) guarded(a *Args) (r uintptr) {
+	returns := false
+	defer stay(&returns)
 	h.guardedInto(a, &r)
+	returns = true
 	return r
 }
 
@@ -156,7 +187,7 @@ func (h *Handler) guardedInto(a *Args, r *uintptr) {
 		}
 		v := recover()
 		if v == nil && !h.Isolate {
-			panic("cb: runtime.Goexit in a callback: the thread cannot return to C; set Isolate where this may happen")
+			End(nil)
 		}
 		*r = h.fault(panicError(v))
 	}()

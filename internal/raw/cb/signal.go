@@ -151,33 +151,46 @@ func startSignals() error {
 	if err != nil {
 		return err
 	}
-	go serveSignals(wait)
+	go serveSignals(wait, 0)
 	return nil
 }
 
-// serveSignals delivers what fired. It runs as long as the process, because native code may call at any time.
-func serveSignals(wait func() error) {
+// serveSignals delivers what fired. It runs as long as the process, because native code may call at any time: where a
+// function of a signal ends the goroutine, another goes on with the signals after it.
+func serveSignals(wait func() error, fired uintptr) {
+	over := false
+	defer func() {
+		if !over {
+			go serveSignals(wait, fired)
+		}
+	}()
 	for {
+		deliver(&fired)
 		if err := wait(); err != nil {
+			over = true
 			isthmus.Tell(isthmus.Report{Problem: isthmus.ProblemMisuse, Object: isthmus.Object{Kind: "cb.Signal"}, Err: err})
 			return
 		}
-		deliver()
+		fired = takeFired()
 	}
 }
 
-// deliver runs the functions of all fired signals, oldest first.
-func deliver() {
-	var first uintptr
+// takeFired takes the list of fired signals and returns the oldest, from which next leads to the newest.
+func takeFired() (first uintptr) {
 	for a := signalHead.Swap(0); a != 0; {
 		s := slotAt(uint64(a-signalBase) / slotBytes)
 		a, s.next, first = s.next, first, a
 	}
-	for a := first; a != 0; {
-		i := uint64(a-signalBase) / slotBytes
+	return first
+}
+
+// deliver runs the functions of the fired signals from *first on. A signal is taken off before its function runs.
+func deliver(first *uintptr) {
+	for *first != 0 {
+		i := uint64(*first-signalBase) / slotBytes
 		s := slotAt(i)
 		value := mem.Addr(s.value)
-		a = s.next
+		*first = s.next
 		signals.mu.Lock()
 		done := release(i)
 		signals.mu.Unlock()

@@ -31,6 +31,9 @@ var slots struct {
 // ServeSlot registers a handler for a C function of up to [call.MaxArgs] integer or pointer arguments, none of which
 // says whose call it is. The Args beyond those that C passes hold anything. Errors: [isthmus.ErrLimit] when [MaxSlots]
 // are registered.
+//
+// Preconditions: native code does not call Fn after Release. Such a call does nothing while the place is free, and reaches
+// another handler once the place is used again: there is no argument to know it by.
 func ServeSlot(h Handler) (Slot, error) {
 	if h.Serve == nil {
 		return Slot{}, fmt.Errorf("cb: no function to serve: %w", isthmus.ErrInvalid)
@@ -65,8 +68,7 @@ func ServeSlot(h Handler) (Slot, error) {
 	return Slot{Fn: t.fns[i], index: i, h: &h}, nil
 }
 
-// Release ends the registration. It reports whether this call did: a second one does nothing. Calls in progress go on;
-// later ones do nothing and give 0.
+// Release ends the registration. It reports whether this call did: a second one does nothing. Calls in progress go on.
 func (s Slot) Release() bool {
 	if s.h == nil || !slots.at[s.index].CompareAndSwap(s.h, nil) {
 		return false
