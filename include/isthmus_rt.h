@@ -1,7 +1,9 @@
 /* isthmus_rt.h: the runtime C ABI of a language.
  *
  * Link with libisthmus.so. Call rt_init() once in each executable or shared library that includes this file, before
- * anything else; every other function is safe before it, and answers as it does for a word that is no object.
+ * anything else of it: until the first one has returned, no other thread of it calls. Every other function is safe before
+ * it, and answers as it does for a word that is no object. More calls of rt_init() may come from any thread at any time.
+ * The library stays where it is for as long as the process: dlclose leaves it, and whoever is in it, alone.
  *
  * VALUES. An rt_value is a word of 64 bits: a number of 61 bits, a float, nil, true, false, a symbol, or a handle of an
  * object. Handles are checked: a word that is no handle, one of an object that is gone or of another type, and one that

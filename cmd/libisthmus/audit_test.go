@@ -44,7 +44,7 @@ func TestAudit(t *testing.T) { // R01 R02 R03 R04 R05 R06 R07 R08 R09 R10 R11 R1
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range append(variants, variant{"checked", "", "-DRT_CHECK"}) {
+	for _, v := range append(variants, variant{"checked", "", "-DRT_CHECK -fsanitize=undefined -fno-sanitize-recover"}) {
 		t.Run(v.name, func(t *testing.T) {
 			program := v.host(t, "audit", sources...)
 			if v.name == "checked" {

@@ -55,7 +55,7 @@ func library(t testing.TB, flags string) string {
 	t.Helper()
 	need(t, "gcc")
 	build, _ := libraries.LoadOrStore(flags, sync.OnceValues(func() (string, error) {
-		dir := filepath.Join(place, "library"+flags)
+		dir := filepath.Join(place, "library"+strings.ReplaceAll(flags, " ", ""))
 		cgo := "-O2 -g " + flags
 		if flags != "" {
 			cgo += " -Wno-tsan" // it does not know fences; every word that is shared is read and written whole
@@ -82,9 +82,13 @@ type variant struct{ name, library, flags string }
 
 var variants = []variant{
 	{"plain", "", "-O2"},
-	{"address", "", "-fsanitize=address"},
-	{"thread", "-fsanitize=thread", "-fsanitize=thread"},
+	{"address", "", "-fsanitize=address,undefined -fno-sanitize-recover"},
+	{"thread", threads, threads},
 }
+
+// threads has the library, too, say what the thread sanitizer finds, and what C leaves undefined. One at a time: cgo looks
+// for the first as a word, and tells the sanitizer then of what Go orders.
+const threads = "-fsanitize=thread -fsanitize=undefined -fno-sanitize-recover"
 
 // host builds a host from C files beside the library, and returns its path.
 func (v variant) host(t testing.TB, name string, sources ...string) string {
@@ -94,7 +98,7 @@ func (v variant) host(t testing.TB, name string, sources ...string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path // another test built it
 	}
-	args := []string{"-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wno-tsan", v.flags, "-I../../include", "-o", path}
+	args := append(strings.Fields(v.flags), "-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wno-tsan", "-I../../include", "-o", path)
 	run(t, nil, "gcc", append(append(args, sources...), "-L"+dir, "-listhmus", "-Wl,-rpath,"+dir, "-lpthread")...)
 	return path
 }

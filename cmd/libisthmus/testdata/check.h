@@ -39,7 +39,7 @@ static inline bool is_text(rt_value v, const char *s) {
 }
 
 // Runs the cases that argv names, all without, or lists them; after each nothing may be left.
-static int run_tests(const struct test *all, size_t n, int argc, char **argv) {
+static inline int run_tests(const struct test *all, size_t n, int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "list") == 0) {
     for (size_t i = 0; i < n; i++) puts(all[i].name);
     return 0;

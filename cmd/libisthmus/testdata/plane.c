@@ -558,7 +558,7 @@ static void dropped(void) { // the last handle goes while the body runs, and whi
   rt_release(f);
   CHECK(rt_channel_send(go, rt_int(1)) == 1);
   waiting(go, 1);
-  CHECK(rt_type(f) == RT_T_NONE || rt_count(f) == 1);
+  CHECK(rt_count(f) <= 1); // the worker may be about to let it go
   rt_release(go);
 }
 

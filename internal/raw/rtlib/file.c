@@ -44,12 +44,15 @@ static void stop(void *arg) {
 }
 
 void rti_file_end(uint64_t id) {
-  if (rti_off != RT_E_FORKED) rti_on_thread_stack(end, &(question){.offset = (int64_t)id});
+  if (off_now() != RT_E_FORKED) rti_on_thread_stack(end, &(question){.offset = (int64_t)id});
 }
 void rti_files_stop(void) { rti_on_thread_stack(stop, NULL); }
 
 static bool is_file(rt_value file) {
-  if (rt_live_(rt_slot_of_(file), file, RT_T_FILE)) return rti_off == RT_OK || no_for(rti_off);
+  if (rt_live_(rt_slot_of_(file), file, RT_T_FILE)) {
+    int32_t off = rti_stopping();
+    return off == RT_OK || no_for(off);
+  }
   rt_refuse_(file, 0);
   return false;
 }
@@ -80,7 +83,7 @@ static int32_t waited(int what, rt_value file) {
 
 rt_value rt_async_file_create(rt_value path, int32_t mode, int32_t prefault) {
   if (!rti_hold(path, RT_T_STRING)) return RT_NIL;
-  question q = {.what = mode, .text = path, .n = prefault, .file = RT_NIL, .r = rti_off};
+  question q = {.what = mode, .text = path, .n = prefault, .file = RT_NIL, .r = rti_stopping()};
   if (q.r == RT_OK) rti_on_thread_stack(create, &q);
   rt_release(path);
   return q.r == RT_OK ? rti_own(q.file) : nil_for(q.r);

@@ -26,7 +26,7 @@ static void step(void *arg) {
 static void end(void *arg) { rtgo_host_end(((question *)arg)->id); }
 
 void rti_host_end(uint64_t id) {
-  if (rti_off != RT_E_FORKED) rti_on_thread_stack(end, &(question){.id = id});
+  if (off_now() != RT_E_FORKED) rti_on_thread_stack(end, &(question){.id = id});
 }
 
 static void turn(void *arg) {

@@ -54,16 +54,23 @@ static bool keep(rt_heap_ *heap) { // under the lock
   return true;
 }
 
+// tell writes where the heap is, once: others may be at it already.
+static void tell(rt_heap_ *copy, const rt_heap_ *heap) {
+  if (memcmp(copy, heap, sizeof *heap) != 0) *copy = *heap;
+}
+
 int32_t rt_start_(uint32_t abi, rt_heap_ *heap) {
   if (abi != RT_ABI_VERSION || heap == NULL) return refused_for(RT_E_STATE);
   if (off_now() == RT_E_FORKED) return refused_for(RT_E_FORKED);
   if (rti_body() != RT_NIL && off_now() != RT_OK) return refused_for(RT_E_STATE);
   pthread_mutex_lock(&lock);
-  int32_t error = half ? RT_E_STATE : rti_start(&rt_h_);
+  rt_heap_ found = rt_h_;
+  int32_t error = half ? RT_E_STATE : rti_start(&found);
   if (error == RT_OK && !keep(heap)) error = RT_E_MEMORY;
   if (error == RT_OK) {
     if (!atfork) atfork = pthread_atfork(NULL, NULL, child) == 0;
-    *heap = rt_h_;
+    tell(&rt_h_, &found);
+    tell(heap, &found);
     __atomic_store_n(&rti_off, RT_OK, __ATOMIC_RELEASE);
   }
   pthread_mutex_unlock(&lock);
