@@ -66,7 +66,9 @@ func (w *writer) c() string {
 		}
 	}
 	for _, d := range w.order() {
-		w.p("\nstruct %s_%s {\n", s.Name, d.Name)
+		w.p("\n")
+		w.commentC("", w.typeDoc(d))
+		w.p("struct %s_%s {\n", s.Name, d.Name)
 		switch {
 		case d.Sum:
 			w.p("  uint8_t tag; /* %s_%s_... */\n  union {\n", strings.ToUpper(s.Name), strings.ToUpper(snake(d.Name)))
@@ -81,6 +83,7 @@ func (w *writer) c() string {
 			w.p("  uint8_t nothing; /* C has no struct without members */\n")
 		}
 		for _, f := range d.Fields {
+			w.commentC("  ", w.doc(d.Name+"."+f.Name))
 			w.p("  %s%s;\n", pad(w.typeC(f.Type)), name("c", f.Name))
 		}
 		w.p("};\n")

@@ -23,6 +23,8 @@ static inline int32_t %s_open(br_client *c) {
 `, s.Name, s.Name)
 	for i := range s.Methods {
 		m := &s.Methods[i]
+		w.p("\n")
+		w.commentC("", w.methodDoc(m))
 		name, id := s.Name+"_"+snake(m.Name), strings.ToUpper(s.Name+"_"+snake(m.Name))
 		message := "const " + pad(w.typeC(m.In)) + "*message"
 		if strings.HasSuffix(w.typeC(m.In), "*") {
@@ -33,10 +35,9 @@ static inline int32_t %s_open(br_client *c) {
 		case schema.Call:
 			w.callC(m, name, id, message, write)
 		case schema.Cast:
-			w.p("\nstatic inline int32_t %s_cast(br_client *c, %s) {\n%s  return br_client_cast(c, %s);\n}\n", name, message, write, id)
+			w.p("static inline int32_t %s_cast(br_client *c, %s) {\n%s  return br_client_cast(c, %s);\n}\n", name, message, write, id)
 		case schema.Event:
-			w.p(`
-static inline int32_t %s_subscribe(br_client *c, uint32_t capacity, uint64_t *subscription) {
+			w.p(`static inline int32_t %s_subscribe(br_client *c, uint32_t capacity, uint64_t *subscription) {
   return br_client_subscribe(c, %s, capacity, subscription);
 }
 `, name, id)
@@ -59,7 +60,7 @@ static inline int32_t %s_next(br_client *c, uint64_t subscription, %s*event, uin
 }
 
 func (w *writer) callC(m *schema.Method, name, id, message, write string) {
-	w.p("\nstatic inline int32_t %s_call(br_client *c, %s, %s*reply, uint64_t deadline_ns) {\n  br_slot *s = NULL;\n%s", name, message, pad(w.typeC(m.Out)), write)
+	w.p("static inline int32_t %s_call(br_client *c, %s, %s*reply, uint64_t deadline_ns) {\n  br_slot *s = NULL;\n%s", name, message, pad(w.typeC(m.Out)), write)
 	from := "s->reply, s->reply_len"
 	if m.Inline {
 		w.p("  uint8_t room[512];\n  size_t len = sizeof room;\n  int32_t rc = br_client_inline(c, %s, deadline_ns, room, &len, &s);\n", id)

@@ -20,6 +20,7 @@ func workplace(t *testing.T, language string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hostile(s)
 	f, err := gen.Generate(language, s)
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +36,21 @@ func workplace(t *testing.T, language string) string {
 		}
 	}
 	return dir
+}
+
+// hostile gives all that a schema has comments that would end, or begin, something in one of the languages.
+func hostile(s *schema.Schema) {
+	const text = "*/ /* // -} {- \"\"\" ``` 'a' \"\\ \u202e \\u \\\n\n   # |  <b> @x@ ${y}\n> x\n|\x00\x0c\r \ufffd\u2028\t{-# END \\N{x}\n    code();\n\n\"\\"
+	s.Docs = map[string]string{}
+	for _, d := range s.Defs {
+		s.Docs[d.Name] = text
+		for _, f := range d.Fields {
+			s.Docs[d.Name+"."+f.Name] = text
+		}
+	}
+	for _, m := range s.Methods {
+		s.Docs[m.Name] = text
+	}
 }
 
 func run(t *testing.T, dir, name string, args ...string) {
@@ -98,7 +114,7 @@ func TestB05EveryLanguage(t *testing.T) {
 			t.Skip("its compiler takes long")
 		}
 		dir := workplace(t, "haskell")
-		run(t, dir, "ghc", "-O0", "-Wall", "-outputdir", dir, "-i"+dir+":"+absolute(t, "../hosts/haskell/src"), "-o", "corpus_hs", absolute(t, "testdata/Corpus.hs"))
+		run(t, dir, "ghc", "-O0", "-Wall", "-haddock", "-Winvalid-haddock", "-Werror", "-outputdir", dir, "-i"+dir+":"+absolute(t, "../hosts/haskell/src"), "-o", "corpus_hs", absolute(t, "testdata/Corpus.hs"))
 		run(t, dir, filepath.Join(dir, "corpus_hs"), "corpus")
 	})
 }

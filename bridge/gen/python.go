@@ -72,10 +72,16 @@ func (w *writer) python() string {
 			continue
 		}
 		w.p("\n\n@dataclasses.dataclass\nclass %s:\n", d.Name)
-		if len(d.Fields) == 0 {
-			w.p("    pass\n")
+		w.p("%s", docstring("    ", w.typeDoc(d)))
+		if len(d.Fields) > 0 {
+			w.p("\n")
 		}
 		for _, f := range d.Fields {
+			lines := w.doc(d.Name + "." + f.Name)
+			if r := rangeOf(f.Type); r != "" {
+				lines = append(lines, r)
+			}
+			w.commentPython("    ", lines)
 			w.p("    %s: %s%s\n", name("python", snake(f.Name)), fieldTypePython(d, f.Type), defaultPython(f.Type))
 		}
 	}
@@ -86,10 +92,11 @@ func (w *writer) python() string {
 			if d.Open {
 				alts = append(alts, "Unknown")
 			}
+			w.commentPython("", w.typeDoc(d))
 			w.p("%s = Union[%s]\n", d.Name, strings.Join(alts, ", "))
 		}
 	}
-	w.p("\nCODEC = isthmus_bridge.Codec(SCHEMA, globals())\n\n\nclass Bridge(isthmus_bridge.Bridge):\n    \"\"\"The methods of the bridge %s. Use it as a context manager, or close it.\"\"\"\n\n    def __init__(self, library: \"str | os.PathLike[str]\", name: str = \"python\", **limits: int) -> None:\n        super().__init__(library, CODEC, name=name, **limits)\n", s.Name)
+	w.p("\nCODEC = isthmus_bridge.Codec(SCHEMA, globals())\n\n\nclass Bridge(isthmus_bridge.Bridge):\n    \"\"\"The methods of the bridge %s. Use it as a context manager, or close it.\n\n    A call that fails raises an isthmus_bridge.BridgeError: HandlerFailed with what the handler returned, HandlerPanic,\n    DeadlinePassed, Cancelled, Again where too much is under way, Closed, TooBig, ReplyTooBig.\n    \"\"\"\n\n    def __init__(self, library: \"str | os.PathLike[str]\", name: str = \"python\", **limits: int) -> None:\n        super().__init__(library, CODEC, name=name, **limits)\n", s.Name)
 	for i := range s.Methods {
 		m := &s.Methods[i]
 		py := name("python", snake(m.Name))
@@ -100,7 +107,7 @@ func (w *writer) python() string {
 		if slices.Contains(basePython, async) {
 			async = py + "_async"
 		}
-		doc := "        \"\"\"" + strings.TrimSpace(m.Line()) + "\"\"\"\n"
+		doc := docstring("        ", w.methodDoc(m))
 		switch m.Kind {
 		case schema.Call:
 			how := "call"

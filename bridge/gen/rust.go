@@ -36,7 +36,7 @@ func (w *writer) rust() string {
 		}
 		w.p("%d", b)
 	}
-	w.p("],\n};\n\n/// Loads the library and opens its bridge.\npub fn open(library: impl AsRef<rt::Path>, config: rt::Config) -> rt::Result<rt::Bridge, rt::Error> {\n    rt::Bridge::open(library.as_ref(), &SCHEMA, &config)\n}\n\n/// The methods.\npub mod method {\n    use super::*;\n\n")
+	w.p("],\n};\n\n/// Loads the library and opens its bridge.\npub fn open(library: impl AsRef<rt::Path>, config: rt::Config) -> rt::Result<rt::Bridge, rt::Error> {\n    rt::Bridge::open(library.as_ref(), &SCHEMA, &config)\n}\n\n/// The methods. A call that fails gives an `isthmus_bridge::Error`: what the handler returned is `Handler`, what it panicked with `Panic`.\npub mod method {\n    use super::*;\n\n")
 	for i := range s.Methods {
 		m := &s.Methods[i]
 		kind := map[schema.MethodKind]string{schema.Call: "Call<" + typeRust(m.In) + ", " + typeRust(m.Out) + ">", schema.Cast: "Cast<" + typeRust(m.In) + ">", schema.Event: "Event<" + typeRust(m.In) + ">"}[m.Kind]
@@ -45,13 +45,16 @@ func (w *writer) rust() string {
 		if m.Kind == schema.Call {
 			inline = fmt.Sprintf(", %v", m.Inline)
 		}
-		w.p("    /// %s\n    pub const %s: rt::%s = rt::%s::new(%#x%s);\n", strings.TrimSpace(m.Line()), strings.ToUpper(snake(m.Name)), kind, made, m.ID(), inline)
+		w.commentRust("    ", w.methodDoc(m))
+		w.p("    pub const %s: rt::%s = rt::%s::new(%#x%s);\n", strings.ToUpper(snake(m.Name)), kind, made, m.ID(), inline)
 	}
 	w.p("}\n")
 	for _, d := range s.Defs {
 		min := s.MinSize(schema.Type{Kind: schema.Named, Name: d.Name})
 		if d.Sum {
-			w.p("\n#[derive(Debug, Clone, PartialEq)]\npub enum %s {\n", d.Name)
+			w.p("\n")
+			w.commentRust("", w.typeDoc(d))
+			w.p("#[derive(Debug, Clone, PartialEq)]\npub enum %s {\n", d.Name)
 			for _, a := range d.Alts {
 				w.p("    %s(rt::Box<%s>),\n", a, a)
 			}
@@ -87,7 +90,9 @@ func (w *writer) rust() string {
 			}
 			continue
 		}
-		w.p("\n#[derive(Debug, Clone, Default, PartialEq)]\npub struct %s {\n", d.Name)
+		w.p("\n")
+		w.commentRust("", w.typeDoc(d))
+		w.p("#[derive(Debug, Clone, Default, PartialEq)]\npub struct %s {\n", d.Name)
 		if w.holdsSum(d, nil) {
 			text := w.b.String()
 			w.b.Reset()
@@ -95,6 +100,7 @@ func (w *writer) rust() string {
 			w.p("#[derive(Debug, Clone, PartialEq)]\npub struct %s {\n", d.Name)
 		}
 		for _, f := range d.Fields {
+			w.commentRust("    ", w.doc(d.Name+"."+f.Name))
 			w.p("    pub %s: %s,\n", name("rust", snake(f.Name)), typeRust(f.Type))
 		}
 		w.p("}\nimpl rt::wire::Wire for %s {\n    const MIN: usize = %d;\n    fn put(&self, w: &mut rt::wire::Writer) {\n        if !w.down() {\n            return;\n        }\n", d.Name, min)

@@ -164,13 +164,13 @@ func (b *Builder) typ(t reflect.Type, path string, depth int) (Type, error) {
 		if err != nil {
 			return Type{}, err
 		}
-		d.Fields = append(d.Fields, Field{fieldName(f.Name), ft})
+		d.Fields = append(d.Fields, Field{FieldName(f.Name), ft})
 	}
 	return Type{Kind: Named, Name: name}, nil
 }
 
-// fieldName is a Go name as the schema has it: ID is id, URLPath is urlPath.
-func fieldName(s string) string {
+// FieldName is a Go name as the schema has it: ID is id, URLPath is urlPath.
+func FieldName(s string) string {
 	r := []rune(s)
 	for i := range r {
 		if !unicode.IsUpper(r[i]) || i > 0 && i+1 < len(r) && unicode.IsLower(r[i+1]) {

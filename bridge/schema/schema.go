@@ -125,6 +125,9 @@ type Schema struct {
 	Version uint32 // counted up by whoever makes a change that breaks hosts
 	Defs    []*Def
 	Methods []Method
+	// Docs are comments for those who use it, which do not cross: of a type and of a method by its name, of a field by
+	// TYPE.FIELD.
+	Docs map[string]string
 }
 
 // Def finds a struct or sum, nil when there is none.

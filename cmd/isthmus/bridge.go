@@ -44,7 +44,18 @@ func (b bridgeSource) schema(ctx context.Context) (*schema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return schema.Parse(string(out))
+	s, err := schema.Parse(string(out))
+	if err != nil {
+		return nil, err
+	}
+	// The package before those that it imports, for what two of them have.
+	list, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", b.From).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list %s: %w", b.From, err)
+	}
+	dirs := strings.Split(strings.TrimSpace(string(list)), "\n")
+	slices.Reverse(dirs)
+	return s, gen.Comments(s, dirs...)
 }
 
 // runs gives what go run prints.
@@ -77,7 +88,9 @@ type bridgeGenCmd struct {
 }
 
 func (bridgeGenCmd) Help() string {
-	return `What is written builds on files of the module github.com/isthmus-ffi/isthmus, in the folder that
+	return `What is written has the comments of the package's Go types, fields and methods: those above bridge.Call, or of the handler.
+
+It builds on files of the module github.com/isthmus-ffi/isthmus, in the folder that
 
     go list -m -f '{{.Dir}}' github.com/isthmus-ffi/isthmus
 

@@ -37,7 +37,9 @@ func words() *bridge.Bridge {
 	total := uint64(0)
 
 	b := bridge.New(bridge.Options{Name: "words"})
+	// All words so far, whenever some were read.
 	totals := bridge.Event[Total](b, "total", bridge.DropOldest)
+	// Counts the words of a text.
 	bridge.Cast(b, "read", func(_ context.Context, t Text) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -47,6 +49,7 @@ func words() *bridge.Bridge {
 		}
 		return totals.Emit(Total{total})
 	})
+	// The three most frequent words. What is sent does not matter.
 	bridge.Call(b, "top", func(context.Context, Total) (Words, error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -58,9 +61,11 @@ func words() *bridge.Bridge {
 		all.Words = all.Words[:min(3, len(all.Words))]
 		return all, nil
 	})
+	// How many words a text has.
 	bridge.Call(b, "count", func(_ context.Context, t Text) (Total, error) {
 		return Total{uint64(len(strings.Fields(t.Text)))}, nil
 	}, bridge.Inline())
+	// Waits, or ends with the context's error at the host's deadline.
 	bridge.Call(b, "pause", func(ctx context.Context, p Pause) (Total, error) {
 		select {
 		case <-time.After(time.Duration(p.Millis) * time.Millisecond):
@@ -69,6 +74,7 @@ func words() *bridge.Bridge {
 			return Total{}, ctx.Err()
 		}
 	})
+	// Panics, which the host is told.
 	bridge.Call(b, "fail", func(_ context.Context, t Text) (Total, error) { panic(fmt.Sprintf("cannot count %q", t.Text)) })
 	return b
 }
