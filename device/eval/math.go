@@ -86,7 +86,7 @@ func tan(x float64) float64 {
 }
 
 func sincos(x float64) (s, c float64) {
-	if math.Abs(x) <= farAngle || math.IsInf(x, 0) {
+	if x != x || math.Abs(x) <= farAngle || math.IsInf(x, 0) {
 		return math.Sincos(x)
 	}
 	r, quadrant := reduceAngle(x)

@@ -1,11 +1,15 @@
 package eval_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/isthmus-ffi/isthmus/device/eval"
+	"github.com/isthmus-ffi/isthmus/dtype"
+	"github.com/isthmus-ffi/isthmus/stablehlo"
 )
 
 // TestMath looks at places where package math is wrong or loses digits. The numbers are bits of float64; the wanted
@@ -62,4 +66,61 @@ func TestMath(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The complex functions take every pair of special values, without a fault and without making a number of NaN.
+func TestComplexSpecialValues(t *testing.T) {
+	parts := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1, -1, 1e7, -1e300, 1e-300, math.MaxFloat64}
+	var pairs []complex128 // NaN with NaN is the first
+	for _, x := range parts {
+		for _, y := range parts {
+			pairs = append(pairs, complex(x, y))
+		}
+	}
+	for _, kind := range []stablehlo.Kind{
+		stablehlo.Exponential, stablehlo.ExponentialMinusOne, stablehlo.Log, stablehlo.LogPlusOne, stablehlo.Logistic, stablehlo.Sine,
+		stablehlo.Cosine, stablehlo.Tan, stablehlo.Tanh, stablehlo.Sqrt, stablehlo.Rsqrt, stablehlo.Cbrt, stablehlo.Sign, stablehlo.Power,
+		stablehlo.Divide, stablehlo.Atan2,
+	} {
+		t.Run(kind.String(), func(t *testing.T) {
+			n := len(pairs)
+			x, y := mustTensor(t, dtype.C128, int64(n), int64(n)), mustTensor(t, dtype.C128, int64(n), int64(n))
+			for i, a := range pairs {
+				for j, b := range pairs {
+					putComplex(x, i*n+j, a)
+					putComplex(y, i*n+j, b)
+				}
+			}
+			op := &stablehlo.Op{Kind: kind, Results: []*stablehlo.Value{{Type: x.Type}}}
+			args := []eval.Value{x}
+			if kind == stablehlo.Power || kind == stablehlo.Divide || kind == stablehlo.Atan2 {
+				args = append(args, y)
+			}
+			for range args {
+				op.Operands = append(op.Operands, &stablehlo.Value{Type: x.Type})
+			}
+			out, err := eval.Op(t.Context(), &stablehlo.Module{}, op, args, nil, eval.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := out[0].(*eval.Tensor).Data
+			if re := math.Float64frombits(binary.LittleEndian.Uint64(first)); re == re {
+				t.Errorf("real part of NaN is %v", re)
+			}
+		})
+	}
+}
+
+func mustTensor(t *testing.T, elem dtype.Type, dims ...int64) *eval.Tensor {
+	t.Helper()
+	x, err := eval.NewTensor(elem, dims...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func putComplex(x *eval.Tensor, i int, v complex128) {
+	binary.LittleEndian.PutUint64(x.Data[16*i:], math.Float64bits(real(v)))
+	binary.LittleEndian.PutUint64(x.Data[16*i+8:], math.Float64bits(imag(v)))
 }

@@ -4,16 +4,21 @@ package linalg
 // the eigenvectors as columns of vectors. a is overwritten. ok is false where the iteration does not converge, which
 // only NaN and infinity cause.
 func Eigen[S Scalar, R Real](a []S, n int, lower bool) (values []R, vectors []S, ok bool) {
-	if !lower {
-		for i := range n {
-			for j := range i {
+	for i := range n {
+		for j := range i {
+			if !lower {
 				a[i*n+j] = conj(a[j*n+i])
 			}
+			a[j*n+i] = of[S](0, 0) // not read, and of no influence on the scale
 		}
 	}
+	back := rescale[S, R](a)
 	d, e, vs, taus := tridiagonal[S, R](a, n)
 	z := identity[S](n)
 	ok = implicitQL(d, e, z, n)
+	for i := range d {
+		d[i] *= back
+	}
 	for i := len(vs) - 1; i >= 0; i-- {
 		applyLeft(z, n, i+1, 0, n, vs[i], taus[i])
 	}

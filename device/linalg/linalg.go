@@ -74,6 +74,35 @@ func norm[S Scalar](x []S) float64 {
 	return scale * math.Sqrt(sum)
 }
 
+// smallest is a power of two whose reciprocal is far from overflow in S, and brings S's smallest number far above it.
+func smallest[S Scalar]() float64 {
+	var zero S
+	if _, ok := any(zero).(float32); ok {
+		return 0x1p-102
+	}
+	return 0x1p-969
+}
+
+// rescale multiplies a, where its largest element is so large or so small that a factorisation overflows or loses
+// digits, by a power of two, and returns what brings the eigenvalues or singular values back. LAPACK does the same.
+func rescale[S Scalar, R Real](a []S) (back R) {
+	largest := 0.0
+	for _, v := range a {
+		largest = max(largest, math.Abs(re(v)), math.Abs(im(v)))
+	}
+	eps, tiny := machine[R]()
+	low := math.Sqrt(float64(tiny)) / float64(eps)
+	if largest == 0 || largest-largest != 0 || (low <= largest && largest <= 1/low) {
+		return 1
+	}
+	limit := -math.Ilogb(float64(tiny)) - 22 // so that neither factor overflows
+	shift := min(max(-math.Ilogb(largest), -limit), limit)
+	for i := range a {
+		a[i] *= of[S](math.Ldexp(1, shift), 0)
+	}
+	return R(math.Ldexp(1, -shift))
+}
+
 // reflector makes H = I - tau*v*v^H with v[0] = 1 such that H^H x = (beta, 0, …). It replaces x[1:] by v[1:] and x[0] by
 // beta, and returns tau.
 func reflector[S Scalar](x []S) (tau S) {
@@ -83,6 +112,15 @@ func reflector[S Scalar](x []S) (tau S) {
 	rest := norm(x[1:])
 	ar, ai := re(x[0]), im(x[0])
 	if rest == 0 && ai == 0 {
+		return tau
+	}
+	if safe := smallest[S](); max(math.Abs(ar), math.Abs(ai), rest) < safe {
+		// The reciprocal below would overflow.
+		for i := range x {
+			x[i] *= of[S](1/safe, 0)
+		}
+		tau = reflector(x)
+		x[0] *= of[S](safe, 0)
 		return tau
 	}
 	beta := -math.Copysign(math.Hypot(math.Hypot(ar, ai), rest), ar)

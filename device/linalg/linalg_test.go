@@ -309,3 +309,76 @@ func TestQRConvention(t *testing.T) {
 		t.Errorf("QR gives %v with tau %v, want R[0,0] = -5, v[1] = 0.5, tau[0] = 1.6", a, tau)
 	}
 }
+
+// A matrix whose elements are anywhere in a type's range is factored as well as any other, and one that holds infinity
+// or NaN ends without convergence. Entries of 1e300 beside those of 1e-300 once made the singular values' loop endless.
+func TestExtremes(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 500 {
+		m, n := 1+r.IntN(6), 1+r.IntN(6)
+		extremes[float64, float64](t, r, m, n, 307, 290, 1e-13)
+		extremes[complex128, float64](t, r, m, n, 307, 290, 1e-13)
+		extremes[float32, float32](t, r, m, n, 38, 34, 1e-4)
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for at := range 12 {
+			a := random[float64](r, 12)
+			a[at] = bad
+			if _, _, _, ok := linalg.SVD[float64, float64](a, 4, 3); ok {
+				t.Errorf("SVD with %v at %d converges", bad, at)
+			}
+		}
+	}
+}
+
+// extremes factors a matrix with elements from 10^-down to 10^up.
+func extremes[S linalg.Scalar, R linalg.Real](t *testing.T, r *rand.Rand, m, n, up, down int, bound float64) {
+	t.Helper()
+	draw := func() float64 { return (r.Float64() - 0.5) * math.Pow(10, float64(r.IntN(up+down)-down)) }
+	if r.IntN(2) == 0 {
+		power := math.Pow(10, float64(r.IntN(up+down)-down))
+		draw = func() float64 { return (r.Float64() - 0.5) * power }
+	}
+	a, largest := make([]S, m*n), 0.0
+	for i := range a {
+		switch p := any(&a[i]).(type) {
+		case *float32:
+			*p = float32(draw())
+		case *float64:
+			*p = draw()
+		case *complex128:
+			*p = complex(draw(), draw())
+		}
+		largest = max(largest, cmplx.Abs(widen(a, m, n).v[i]))
+	}
+	if largest == 0 {
+		return
+	}
+	values, u, vh, ok := linalg.SVD[S, R](append([]S(nil), a...), m, n)
+	if !ok {
+		t.Fatalf("the singular values of %v do not converge", a)
+	}
+	us, want := widen(u, m, m), widen(a, m, n)
+	for i := range m {
+		for j := range m {
+			if j >= len(values) {
+				us.v[i*m+j] = 0
+			} else {
+				us.v[i*m+j] *= complex(float64(values[j])/largest, 0)
+			}
+		}
+	}
+	tall := matrix{m, n, make([]complex128, m*n)}
+	for i := range m {
+		for j := range min(m, n) {
+			tall.v[i*n+j] = us.v[i*m+j]
+		}
+	}
+	got := tall.times(widen(vh, n, n))
+	for i, w := range want.v {
+		w /= complex(largest, 0)
+		if !(cmplx.Abs(got.v[i]-w) <= bound) {
+			t.Fatalf("%v: U*S*VH differs by %g of the largest element", a, cmplx.Abs(got.v[i]-w))
+		}
+	}
+}

@@ -17,9 +17,13 @@ func SVD[S Scalar, R Real](a []S, m, n int) (values []R, u, vh []S, ok bool) {
 		values, v, uh, ok := SVD[S, R](t, n, m)
 		return values, adjoint(uh, m), adjoint(v, n), ok
 	}
+	back := rescale[S, R](a)
 	d, e, left, tauq, right, taup := bidiagonal[S, R](a, m, n)
 	ub, vb := identity[S](n), identity[S](n)
 	ok = bidiagonalQR(d, e, vb, ub, n)
+	for i := range d {
+		d[i] *= back
+	}
 	u = make([]S, m*m)
 	for i := range m {
 		if i < n {
@@ -183,6 +187,9 @@ func bidiagonalQR[S Scalar, R Real](d, e []R, vt, u []S, n int) bool {
 	}
 	lowest /= sqrt(R(n))
 	thresh := max(tol*lowest, 6*(R(n)*(R(n)*tiny)))
+	if thresh != thresh { // with infinity or NaN; then nothing is ever negligible
+		return false
+	}
 	left := 6 * n * n
 	b := &bidiagonalState[S, R]{d: d, e: e, vt: vt, u: u, n: n, thresh: thresh}
 	oldll, oldm, down := -1, -1, true
