@@ -773,4 +773,4 @@ def _deadline(timeout: float | None) -> int:
     """Of CLOCK_MONOTONIC, in nanoseconds; 0 is none."""
     if timeout is None:
         return 0
-    return min(max(1, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(min(timeout, 9e9) * 1e9)), 1 << 63)
+    return min(max(1, time.clock_gettime_ns(time.CLOCK_MONOTONIC) + int(max(min(timeout, 9e9), -9e9) * 1e9)), 1 << 63)

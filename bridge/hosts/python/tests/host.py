@@ -46,6 +46,11 @@ with sb.Bridge(library) as b:
     began = time.monotonic()
     raises(ib.DeadlinePassed, lambda: b.obey(order("sleep", nanos=10**9), timeout=0.02))
     assert time.monotonic() - began >= 0.02
+    for past in (0, -1, -1e300, float("-inf")):
+        raises(ib.DeadlinePassed, lambda: b.obey(order("ctx"), timeout=past))
+    for late in (1e300, float("inf")):
+        assert b.echo(sb.Ping(), timeout=late) == sb.Pong(1)
+    raises(ValueError, lambda: b.echo(sb.Ping(), timeout=float("nan")))
     # casts and events
     before = b.handled(sb.Ping()).n
     for i in range(100):
