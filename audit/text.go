@@ -94,7 +94,7 @@ func (r *Report) summary() string {
 		}
 		fmt.Fprintf(&b, "\nfindings of others: %s", strings.Join(from, ", "))
 	}
-	fmt.Fprintf(&b, "\nthere are %s of unsafe, %s of C, %s for C, %s of purego\n", plural(c.Unsafe, "use"), plural(c.C, "use"), plural(c.Exports, "function"), plural(c.Purego, "use"))
+	fmt.Fprintf(&b, "\nin them: %s of unsafe, %s of C, %s for C, %s of purego\n", plural(c.Unsafe, "use"), plural(c.C, "use"), plural(c.Exports, "function"), plural(c.Purego, "use"))
 	return b.String()
 }
 

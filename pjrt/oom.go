@@ -15,23 +15,27 @@ import (
 // collectFor bounds the wait for cleanups after a collection.
 const collectFor = 2 * time.Second
 
+// errRelieved marks an error after which all of this has been done: an operation may be made of others.
+var errRelieved = errors.New("the garbage collector ran and found no forgotten buffers that help; close what is not needed")
+
 // relieved calls f, and calls it again after a garbage collection when the plugin says that memory is exhausted. An
 // error that stays says what the device's allocator knows.
 func relieved(d *Device, f func() error) error { return relieve(d, f(), f) }
 
 // relieve is relieved after the first call, which gave err.
 func relieve(d *Device, err error, again func() error) error {
-	if err == nil || !errors.Is(err, ResourceExhausted) {
+	stays := func() bool { return errors.Is(err, ResourceExhausted) && !errors.Is(err, errRelieved) }
+	if !stays() {
 		return err
 	}
 	collect()
-	if err = again(); err == nil || !errors.Is(err, ResourceExhausted) {
+	if err = again(); !stays() {
 		return err
 	}
 	if stats := d.usage(); stats != "" {
 		err = fmt.Errorf("%w; %s", err, stats)
 	}
-	return fmt.Errorf("%w; the garbage collector ran and found no forgotten buffers that help; close what is not needed", err)
+	return fmt.Errorf("%w; %w", err, errRelieved)
 }
 
 // collect runs the garbage collector and waits until the cleanups that it found have run.

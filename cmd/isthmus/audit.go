@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/audit"
 	"github.com/isthmus-ffi/isthmus/internal/atomicfile"
 )
@@ -51,8 +50,8 @@ isthmus audit check --help lists what isthmus audit itself takes. Exit codes: 0 
 // auditScope are the options that say what is looked at.
 type auditScope struct {
 	Packages []string `arg:"" optional:"" help:"Packages, as the go command takes them. The default is ./..."`
-	GOOS     string   `name:"goos" help:"Audit for this operating system."`
-	GOARCH   string   `name:"goarch" help:"Audit for this architecture."`
+	GOOS     string   `name:"goos" placeholder:"OS" help:"Audit for this operating system."`
+	GOARCH   string   `name:"goarch" placeholder:"ARCH" help:"Audit for this architecture."`
 	Tags     []string `help:"Build tags."`
 	NoCgo    bool     `name:"no-cgo" help:"Do not run cgo: take the types of C from the C text beside the Go code."`
 	NoCache  bool     `name:"no-cache" help:"Do not keep what cgo makes."`
@@ -69,23 +68,23 @@ func (c *auditScope) options() audit.Options {
 type auditCmd struct {
 	auditScope
 	auditOutput
-	Enable      []string `help:"Only these rules."`
-	Disable     []string `help:"Not these rules."`
-	Policy      string   `help:"The policy file. The default is isthmus-audit.json of the module."`
-	Baseline    string   `help:"Do not report again what this file holds."`
+	Enable      []string `placeholder:"RULE" help:"Only these rules."`
+	Disable     []string `placeholder:"RULE" help:"Not these rules."`
+	Policy      string   `placeholder:"FILE" help:"The policy file. The default is isthmus-audit.json of the module."`
+	Baseline    string   `placeholder:"FILE" help:"Do not report again what this file holds."`
 	Update      bool     `help:"Write the baseline, with all that is found."`
 	Fix         bool     `help:"Make the changes that are offered."`
 	Sites       bool     `help:"List the uses of unsafe with the arguments for them instead."`
 	Tests       bool     `help:"Also imports and directives of test files."`
 	Import      []string `placeholder:"FILE" help:"Add what other tools found: SARIF 2.1.0, messages of cargo clippy."`
 	WithRuntime []string `name:"with-runtime" placeholder:"FILE" help:"Add what a run observed: a file that ISTHMUS_REPORT, isthmus.JSONReporter or ISTHMUS_LAYER_REPORT wrote."`
-	Label       string   `help:"What to call this run in the history, such as a revision."`
+	Label       string   `placeholder:"NAME" help:"What to call this run in the history, such as a revision."`
 }
 
 // auditOutput are the options of what is written.
 type auditOutput struct {
 	Format string `enum:"text,json,sarif,md,html" default:"text" help:"text, json, sarif, md or html."`
-	Output string `short:"o" help:"Write the report to this file."`
+	Output string `short:"o" placeholder:"FILE" help:"Write the report to this file."`
 	Trend  string `placeholder:"FILE" help:"Add what was counted to this history, which the HTML report draws."`
 }
 
@@ -106,6 +105,9 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		}
 		return deliver(s, c.Output, list)
 	}
+	if _, err := os.Stat(o.Baseline); o.Baseline != "" && errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintf(s.err, "isthmus: audit: there is no baseline %s yet; --update writes it\n", printable(o.Baseline))
+	}
 	r, err := audit.Run(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -117,7 +119,7 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		if err := atomicfile.WriteBytes(c.Baseline, 0o666, r.Baseline()); err != nil {
 			return fail(exitOther, err)
 		}
-		fmt.Fprintf(s.err, "%d findings written to %s\n", len(r.Findings), c.Baseline)
+		fmt.Fprintf(s.err, "written to %s, findings: %d\n", c.Baseline, len(r.Findings))
 		return nil
 	}
 	if c.Fix {
@@ -125,7 +127,7 @@ func (c *auditCmd) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return fail(exitOther, err)
 		}
-		fmt.Fprintf(s.err, "%d changes made; audit again\n", n)
+		fmt.Fprintf(s.err, "changes made: %d; audit again\n", n)
 	}
 	for _, name := range c.Import {
 		if err := importFile(s, r, name); err != nil {
@@ -185,7 +187,7 @@ func found(failed bool) error {
 	if !failed {
 		return nil
 	}
-	return fail(exitFindings, fmt.Errorf("audit: there are findings; isthmus explain RULE says what a rule is about: %w", isthmus.ErrInvalid))
+	return fail(exitFindings, errors.New("audit: there are findings; isthmus explain RULE says what a rule is about"))
 }
 
 // deliverAs delivers what write writes in that format; text for people is made harmless to a terminal.
@@ -225,7 +227,7 @@ func importFile(s *streams, r *audit.Report, name string) error {
 	return reading(name, func(f io.Reader) error {
 		n, err := r.Import(name, f)
 		if err == nil {
-			fmt.Fprintf(s.err, "%s: %d findings\n", name, n)
+			fmt.Fprintf(s.err, "%s, findings: %d\n", name, n)
 		}
 		return err
 	})

@@ -24,7 +24,7 @@ type layoutCmd struct {
 	Type     string   `placeholder:"NAME" help:"With --header: only this one, such as 'struct shape' or the name of a typedef."`
 	Include  []string `short:"I" placeholder:"DIR" help:"With --header: where included files lie."`
 	Format   string   `enum:"text,json" default:"text" help:"text or json."`
-	Output   string   `short:"o" help:"Write to this file."`
+	Output   string   `short:"o" placeholder:"FILE" help:"Write to this file."`
 }
 
 // Run compares mirrors with their C. It exits with 1 where one differs, 2 where nothing could be looked at.
@@ -76,7 +76,7 @@ type auditDiffCmd struct {
 	Packages []string `help:"Packages to look at in folders and revisions. The default is ./..."`
 	NoCgo    bool     `name:"no-cgo" help:"Do not run cgo on them."`
 	Format   string   `enum:"text,json,md" default:"text" help:"text, json or md."`
-	Output   string   `short:"o" help:"Write to this file."`
+	Output   string   `short:"o" placeholder:"FILE" help:"Write to this file."`
 }
 
 // Run compares. It exits with 1 where there are new findings, 2 where one side could not be looked at.
@@ -221,7 +221,7 @@ type censusCmd struct {
 	auditScope
 	Rules  bool   `help:"Also audit the packages that use any of it, with all rules but the house's own."`
 	Format string `enum:"text,json,md" default:"text" help:"text, json or md."`
-	Output string `short:"o" help:"Write to this file."`
+	Output string `short:"o" placeholder:"FILE" help:"Write to this file."`
 }
 
 // Run counts. Only what could not be looked at is a failure.

@@ -59,6 +59,9 @@ type compiled struct {
 
 // Run compiles a program for devices that need not be here.
 func (c *compileCmd) Run(ctx context.Context, s *streams) (err error) {
+	if c.Topology != "" && c.Device == target.Embedded {
+		return fail(exitUsage, fmt.Errorf("--topology %s: the embedded device is here; say with --device whose compiler knows these devices, such as tpu", c.Topology))
+	}
 	code, err := readProgram(ctx, c.Program)
 	if err != nil {
 		return fail(exitProgram, err)
@@ -136,7 +139,7 @@ func (c *compileCmd) topology(ctx context.Context, p *pjrt.Plugin) (*pjrt.Topolo
 	}
 	client, err := p.NewClient(ctx, pjrt.ClientOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w; to compile for devices that are not here, name them with --topology", err)
 	}
 	t, err := client.Topology()
 	if err != nil {
@@ -146,7 +149,7 @@ func (c *compileCmd) topology(ctx context.Context, p *pjrt.Plugin) (*pjrt.Topolo
 }
 
 func (r *compiled) print(w io.Writer) {
-	fmt.Fprintf(w, "%s compiled for %s (%d devices) in %s\n", r.Program, printable(r.Platform), r.Devices, ms(r.Milliseconds))
+	fmt.Fprintf(w, "%s compiled for %s (devices: %d) in %s\n", r.Program, printable(r.Platform), r.Devices, ms(r.Milliseconds))
 	t := newTable("", "")
 	t.ResetHeaders()
 	row := func(what, value string) { t.AppendRow(table.Row{what, value}) }

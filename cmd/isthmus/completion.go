@@ -17,9 +17,11 @@ type completionCmd struct {
 
 // Help says how to use the script.
 func (completionCmd) Help() string {
-	return `bash: source <(isthmus completion bash)
-zsh:  source <(isthmus completion zsh)
-fish: isthmus completion fish | source`
+	return `Load it with
+
+    source <(isthmus completion bash)
+    source <(isthmus completion zsh)
+    isthmus completion fish | source`
 }
 
 // node is one command with what may follow it.

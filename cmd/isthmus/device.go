@@ -82,9 +82,11 @@ func (c *devicesCmd) Run(ctx context.Context, s *streams) error {
 		}
 		t.AppendRow(table.Row{n.Name, n.Device, n.Platform, n.API})
 	}
-	fmt.Fprintln(s.out, t.Render())
+	if t.Length() > 0 {
+		fmt.Fprintln(s.out, t.Render())
+	}
 	if missing > 0 && len(c.Device) == 0 {
-		fmt.Fprintf(s.out, "%d more are known but not here; isthmus doctor says what would make them work\n", missing)
+		fmt.Fprintf(s.out, "known, but not here: %d; isthmus doctor says what would make them work\n", missing)
 	}
 	return fail(exitDevice, errors.Join(errs...))
 }
@@ -204,10 +206,10 @@ func installer(ctx context.Context) finding {
 func compiler() finding {
 	for _, name := range []string{"cc", "gcc", "clang"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return finding{What: "C compiler", OK: true, Detail: path + "; used only by the tests of isthmus itself"}
+			return finding{What: "C compiler", OK: true, Detail: path + "; for libraries that programs in other languages load, and for the tests of isthmus; the rest needs none"}
 		}
 	}
-	return finding{What: "C compiler", Detail: "not found; used only by the tests of isthmus itself"}
+	return finding{What: "C compiler", Detail: "not found; for libraries that programs in other languages load, and for the tests of isthmus; the rest needs none"}
 }
 
 func kernelNote() string {

@@ -60,9 +60,9 @@ func (c *runCmd) inputs(params []pjrt.Type) ([]input, error) {
 	for i, in := range ins {
 		switch {
 		case i >= len(params):
-			errs = append(errs, fmt.Errorf("argument %d from %s: the program takes %d", i, in.source, len(params)))
+			errs = append(errs, fmt.Errorf("argument %d from %s is one too many: the program takes %d", i, in.source, len(params)))
 		case !in.typ().Equal(params[i]):
-			errs = append(errs, fmt.Errorf("argument %d from %s is %v, the program takes %v", i, in.source, in.typ(), params[i]))
+			errs = append(errs, fmt.Errorf("argument %d from %s is %v, the program takes %v%s", i, in.source, in.typ(), params[i], cast(in.typ(), params[i])))
 		}
 	}
 	if len(errs) == 0 && len(ins) < len(params) {
@@ -85,6 +85,19 @@ func voidFor(t dtype.Type) dtype.Type {
 		return dtype.Invalid
 	}
 	return t
+}
+
+// cast says how numpy makes the elements of an array of the right shape those that the program takes, which is what most
+// wrong arrays lack: numpy's own numbers have 64 bits.
+func cast(have, want pjrt.Type) string {
+	name := want.DType.String()
+	for _, k := range [][2]string{{"ui", "uint"}, {"i", "int"}, {"f", "float"}} {
+		bits, ok := strings.CutPrefix(name, k[0])
+		if ok && slices.Equal(have.Dims, want.Dims) && slices.Contains([]string{"8", "16", "32", "64"}, bits) {
+			return fmt.Sprintf("; with numpy: x.astype(%q)", k[1]+bits)
+		}
+	}
+	return ""
 }
 
 // readInput reads FILE.npy, FILE.npz or FILE.npz:NAME.

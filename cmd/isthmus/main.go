@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -190,7 +191,7 @@ func start(ctx context.Context, args []string, s *streams) int {
 		fmt.Fprintln(s.err, "isthmus:", err)
 		return exitOther
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(habits(args))
 	if exited >= 0 { // help was asked for and printed
 		return exited
 	}
@@ -226,6 +227,17 @@ func start(ctx context.Context, args []string, s *streams) int {
 		}
 	}
 	return 0
+}
+
+// habits turns what other commands take for the version and for help into what this one takes.
+func habits(args []string) []string {
+	switch {
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	}
+	return args
 }
 
 // verbatim decodes an argument as it is. kong's own decoder goes through JSON and so changes what is no UTF-8, which file

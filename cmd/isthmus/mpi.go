@@ -143,7 +143,10 @@ func (c *mpiInfo) Run(ctx context.Context, s *streams) error {
 		line("family", "%s, %s", n.Family, strings.Join(strings.Fields(n.Version), " "))
 		line("interface", "%s", n.ABI)
 		line("functions", "%d of %d", n.Functions, n.Functions+len(n.Missing))
-		if len(n.Missing) > 0 {
+		switch {
+		case len(n.Missing) > 12:
+			line("missing", "%d; --json names them", len(n.Missing))
+		case len(n.Missing) > 0:
 			line("missing", "%s", strings.Join(n.Missing, " "))
 		}
 	}

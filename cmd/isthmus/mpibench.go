@@ -60,6 +60,11 @@ func (c *mpiBench) Run(ctx context.Context, s *streams) error {
 	if c.Rank || launched() {
 		return c.measure(ctx, s)
 	}
+	for _, name := range c.Shapes {
+		if err := c.config(name).Check(c.N); err != nil {
+			return fail(exitUsage, err)
+		}
+	}
 	n, l, err := chooseMPI(ctx, c.Library)
 	if err != nil {
 		return fail(exitDevice, err)
@@ -93,6 +98,10 @@ func (c *mpiBench) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
+func (c *mpiBench) config(shape string) mpibench.Config {
+	return mpibench.Config{Shape: shape, Min: c.Min, Max: c.Max, Iterations: c.Iterations, Window: c.Window, Validate: c.Validate, Alloc: c.Alloc}
+}
+
 // launched reports whether a launcher has started this process.
 func launched() bool {
 	for _, name := range []string{"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK"} {
@@ -123,7 +132,7 @@ func (c *mpiBench) measure(ctx context.Context, s *streams) (err error) {
 		if err != nil {
 			return err
 		}
-		cfg := mpibench.Config{Shape: shape.Name, Min: c.Min, Max: c.Max, Iterations: c.Iterations, Window: c.Window, Validate: c.Validate, Alloc: c.Alloc}
+		cfg := c.config(shape.Name)
 		out := mpiFigures{Shape: shape.Name, Ranks: w.Comm().Size(), Library: library}
 		if w.Comm().Rank() == 0 && !c.JSON {
 			fmt.Fprintln(s.out, shape.Header(cfg, fmt.Sprintf("%s, %d ranks", library, w.Comm().Size())))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
 	"github.com/isthmus-ffi/isthmus/mps"
 	"github.com/isthmus-ffi/isthmus/mps/cpu"
@@ -46,13 +47,17 @@ func (c *mpsCmd) Run(ctx context.Context, s *streams) error {
 	if c.Rounds < 1 || c.Rounds > 1_000_000 {
 		return fail(exitUsage, fmt.Errorf("mps: %d rounds; 1 to 1000000", c.Rounds))
 	}
-	r := mpsReport{Isthmus: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	r := mpsReport{Isthmus: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Operations: []mpsOperation{}}
 	var backend mps.Backend = metal.Options{}
 	if c.CPU {
 		backend = cpu.Options{}
 	} else {
 		var err error
-		if r.Metal, err = metal.Examine(ctx); err != nil {
+		r.Metal, err = metal.Examine(ctx)
+		switch {
+		case errors.Is(err, isthmus.ErrUnsupported) && runtime.GOOS != "darwin":
+			r.Error = fmt.Sprintf("mps: Metal is only on macOS, and this is %s; isthmus mps --cpu tries the same operations on the processor", r.System)
+		case err != nil:
 			r.Error = err.Error()
 		}
 	}

@@ -26,6 +26,8 @@ type pluginCmd struct {
 type pluginInstall struct {
 	Name  string `arg:"" help:"cpu, cuda, tpu, or another name of: isthmus plugin list."`
 	Wheel string `placeholder:"FILE" help:"Take it from this wheel file instead; its hash is checked too."`
+
+	Verbose bool `short:"v" help:"Say on standard error what happens, each step as it begins."`
 }
 
 // Run installs a plugin.
@@ -39,6 +41,7 @@ func (c *pluginInstall) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	p := newProgress(s)
+	p.verbose = c.Verbose
 	defer p.stop()
 	p.phase(fmt.Sprintf("installing %s %s", pin.Package, pin.Version))
 	got, err := store.Install(ctx, pin, plugins.Options{Wheel: c.Wheel, Progress: p.phase})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func signature(code []byte, file string) (params []pjrt.Type, donated []bool, na
 	}
 	m, err := stablehlo.Parse(code, stablehlo.Options{File: file})
 	if err != nil {
-		return nil, nil, "", err
+		return nil, nil, "", mistaken(err, code)
 	}
 	fn := m.Main()
 	if fn == nil {
@@ -90,6 +91,22 @@ func signature(code []byte, file string) (params []pjrt.Type, donated []bool, na
 		donated = append(donated, fn.Donated(i))
 	}
 	return params, donated, fn.Name, nil
+}
+
+// mistaken adds to the reader's error what the file seems to be instead.
+func mistaken(err error, code []byte) error {
+	const export = "from JAX, jax.jit(f).lower(*args).as_text() is a program"
+	for begin, is := range map[string]string{
+		"\x93NUMPY":  "it is an array; give that with --input",
+		"PK\x03\x04": "it is a zip archive, as .npz is; give arrays with --input",
+		"HloModule":  "it is HLO, and StableHLO is wanted; " + export,
+		"{ lambda":   "it is a jaxpr, and StableHLO is wanted; " + export,
+	} {
+		if bytes.HasPrefix(code, []byte(begin)) {
+			return fmt.Errorf("%w; %s", err, is)
+		}
+	}
+	return err
 }
 
 // at is a position with the name of its file.

@@ -16,10 +16,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/isthmus-ffi/isthmus"
+	"github.com/isthmus-ffi/isthmus/internal/mpilaunch"
 )
 
 type rtCmd struct {
@@ -31,6 +33,7 @@ type rtReportCmd struct {
 	Source  string `default:"." type:"existingdir" placeholder:"DIR" help:"The sources of isthmus (default: here)."`
 	Only    string `placeholder:"NAME" help:"Run the tests one way only: plain, address, thread or go."`
 	JSON    bool   `name:"json" help:"Print the report as JSON."`
+	Verbose bool   `short:"v" help:"Say on standard error which tests are run."`
 }
 
 // audited is a category of the audit of 2025: what it counted, by phase.
@@ -58,15 +61,15 @@ var categories = []audited{
 
 var phases = []string{1: "Async/await and file I/O", "Generators and channels", "Actors", "Collections", "Objects"}
 
-type auditWay struct{ name, pkg, run string }
+type auditWay struct{ name, what, pkg, run string }
 
 // auditWays are where the audit's tests are, and the name of each way they are run: the part of a test's name after the
 // first, or the package for those that have no such part.
 var auditWays = []auditWay{
-	{"plain", "./cmd/libisthmus", "^TestAudit$/^plain$"},
-	{"address", "./cmd/libisthmus", "^TestAudit$/^address$"},
-	{"thread", "./cmd/libisthmus", "^TestAudit$/^thread$"},
-	{"go", "./langrt", "^TestAudit$"},
+	{"plain", "from C", "./cmd/libisthmus", "^TestAudit$/^plain$"},
+	{"address", "from C, address sanitizer", "./cmd/libisthmus", "^TestAudit$/^address$"},
+	{"thread", "from C, thread sanitizer", "./cmd/libisthmus", "^TestAudit$/^thread$"},
+	{"go", "from Go", "./langrt", "^TestAudit$"},
 }
 
 // figures are of one category, of a phase or of all.
@@ -97,6 +100,7 @@ type rtLine struct {
 }
 
 type rtWay struct {
+	what    string
 	Name    string `json:"name"`
 	Tests   int    `json:"tests"`
 	Passing int    `json:"passing"`
@@ -153,20 +157,24 @@ func (c *rtReportCmd) run(ctx context.Context, s *streams, r *auditResults) erro
 	if _, err := os.Stat(filepath.Join(c.Source, "cmd", "libisthmus", "audit_test.go")); err != nil {
 		return fail(exitInput, fmt.Errorf("rt report: the sources of isthmus are not in %s; give --source, or a file with results of go test -json: %w", c.Source, isthmus.ErrNotFound))
 	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return fail(exitOther, fmt.Errorf("rt report: the tests take the go command: %w; install Go, or give a file with results of go test -json", err))
+	}
+	p := newProgress(s)
+	p.verbose = c.Verbose
+	defer p.stop()
 	for _, w := range auditWays {
 		if c.Only != "" && c.Only != w.name {
 			continue
 		}
-		if s.terminal {
-			fmt.Fprintf(s.err, "running the tests: %s\n", w.name)
-		}
-		cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout", "20m", "-run", w.run, w.pkg)
-		cmd.Dir = c.Source
+		p.phase("building and running the tests " + w.what)
+		cmd := exec.Command("go", "test", "-json", "-count=1", "-timeout", "20m", "-run", w.run, w.pkg)
+		cmd.Dir, cmd.Env = c.Source, os.Environ()
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
-		err := cmd.Run()
+		err := mpilaunch.Run(ctx, cmd, 5*time.Second) // the tests' processes end with the go command
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return &interruption{p.now(), ctx.Err()}
 		}
 		before := len(r.tests)
 		if bad := r.read(&out); bad != nil {
@@ -324,6 +332,7 @@ func (r *auditResults) report(functions []string) *rtReport {
 	slices.Sort(out.Failed)
 	for _, w := range auditWays {
 		if ways[w.name] != nil {
+			ways[w.name].what = w.what
 			out.Ways = append(out.Ways, *ways[w.name])
 		}
 	}
@@ -361,8 +370,7 @@ func (r *rtReport) print(w io.Writer) {
 	row("all", r.Total)
 	fmt.Fprintln(w, t.Render())
 	for _, way := range r.Ways {
-		what := map[string]string{"plain": "from C", "address": "from C, address sanitizer", "thread": "from C, thread sanitizer", "go": "from Go"}[way.Name]
-		fmt.Fprintf(w, "%s: %d of %d\n", what, way.Passing, way.Tests)
+		fmt.Fprintf(w, "%s: %d of %d\n", way.what, way.Passing, way.Tests)
 	}
 	for _, f := range r.Failed {
 		fmt.Fprintln(w, "failed:", printable(f))

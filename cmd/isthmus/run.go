@@ -169,8 +169,11 @@ func (c *runCmd) run(ctx context.Context, s *streams, trace io.Writer) (err erro
 	p.verbose = c.Verbose
 	defer p.stop()
 	defer func() {
-		if errors.Is(err, context.Canceled) {
+		switch {
+		case errors.Is(err, context.Canceled):
 			err = &interruption{p.now(), err}
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+			err = fail(exitCode(err), fmt.Errorf("--timeout %v has passed while %s: %w", c.Timeout, p.now(), context.DeadlineExceeded))
 		}
 	}()
 

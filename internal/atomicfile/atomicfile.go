@@ -12,6 +12,7 @@ package atomicfile
 import (
 	"bufio"
 	"crypto/rand"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -37,12 +38,13 @@ func Write(path string, perm os.FileMode, write func(io.Writer) error) (err erro
 	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()+".part")
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
-		return err
+		return named(err, part, path)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(part)
+			err = named(err, part, path)
 		}
 	}()
 	if err := buffered(f, write); err != nil {
@@ -57,6 +59,15 @@ func Write(path string, perm os.FileMode, write func(io.Writer) error) (err erro
 		return err
 	}
 	return os.Rename(part, path)
+}
+
+// named has the error of the file part say the name that was asked for.
+func named(err error, part, path string) error {
+	var p *os.PathError
+	if errors.As(err, &p) && p.Path == part {
+		p.Path = path
+	}
+	return err
 }
 
 func buffered(w io.Writer, write func(io.Writer) error) error {

@@ -50,9 +50,11 @@ func TestWriteErrorKeepsTheOldFile(t *testing.T) {
 }
 
 func TestWriteNeedsTheFolder(t *testing.T) {
-	err := atomicfile.Write(filepath.Join(t.TempDir(), "no", "a"), 0o644, func(io.Writer) error { return nil })
-	if !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error %v, want not exist", err)
+	path := filepath.Join(t.TempDir(), "no", "a")
+	err := atomicfile.Write(path, 0o644, func(io.Writer) error { return nil })
+	var p *os.PathError
+	if !errors.Is(err, os.ErrNotExist) || !errors.As(err, &p) || p.Path != path {
+		t.Errorf("error %v, want that %s does not exist", err, path)
 	}
 }
 

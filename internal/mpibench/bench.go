@@ -87,16 +87,9 @@ type job struct {
 // Errors: [isthmus.ErrNotFound] for the shape; [isthmus.ErrInvalid] for a number of ranks that it does not take;
 // [isthmus.ErrBounds] for sizes that cannot be; data that is not what was sent is no error but in the rows.
 func Run(ctx context.Context, w *mpi.World, cfg Config, each func(Row)) error {
-	s, err := Find(cfg.Shape)
-	if err != nil {
-		return err
-	}
 	c := w.Comm()
-	if n := c.Size(); n < s.Ranks || s.Exactly && n != s.Ranks || s.Name == "mbw_mr" && n%2 != 0 {
-		return fmt.Errorf("mpi bench: %s with %d ranks, want %d: %w", s.Name, n, s.Ranks, isthmus.ErrInvalid)
-	}
-	cfg.Shape = s.Name
-	if err := cfg.fill(s); err != nil {
+	s, cfg, err := cfg.on(c.Size())
+	if err != nil {
 		return err
 	}
 	for size := cfg.Min; size <= cfg.Max; size = max(1, 2*size) {
@@ -112,6 +105,26 @@ func Run(ctx context.Context, w *mpi.World, cfg Config, each func(Row)) error {
 		}
 	}
 	return nil
+}
+
+// Check says what Run would say of cfg on so many ranks before it measures anything.
+func (c Config) Check(ranks int) error {
+	_, _, err := c.on(ranks)
+	return err
+}
+
+// on is the shape that is to be measured on n ranks, and the config with what was left out.
+func (c Config) on(n int) (Shape, Config, error) {
+	s, err := Find(c.Shape)
+	if err != nil {
+		return s, c, err
+	}
+	if n < s.Ranks || s.Exactly && n != s.Ranks || s.Name == "mbw_mr" && n%2 != 0 {
+		return s, c, fmt.Errorf("mpi bench: %s with %d ranks, want %d: %w", s.Name, n, s.Ranks, isthmus.ErrInvalid)
+	}
+	c.Shape = s.Name
+	err = c.fill(s)
+	return s, c, err
 }
 
 // fill puts in what was left out.

@@ -66,7 +66,7 @@ func fetch(ctx context.Context, p Pin, dir string, progress func(string)) (fetch
 			return fetched{}, fmt.Errorf("plugins: %w", err)
 		}
 		name := strings.Join(t.command, " ")
-		progress(fmt.Sprintf("fetching %s %s with %s", p.Package, p.Version, name))
+		progress(fmt.Sprintf("fetching %s %s, a library of %d MB, with %s", p.Package, p.Version, p.Size/1e6, name))
 		said, err := run(ctx, program, t.args(p, requirement, into)[1:])
 		if ctx.Err() != nil {
 			return fetched{}, fmt.Errorf("plugins: fetch %s: %w", p.Package, ctx.Err())
