@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,6 +43,13 @@ func (c *conformCmd) Run(ctx context.Context, s *streams) error {
 		return nil
 	case len(c.Diff) > 0 || c.Plugin == "":
 		return c.diff(s)
+	}
+	match, err := regexp.Compile(c.Match)
+	if err == nil && !slices.ContainsFunc(pjrttest.Checks(), func(i pjrttest.Info) bool { return match.MatchString(i.ID) }) {
+		err = errors.New("no check has such an id; isthmus conform --list lists them")
+	}
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("conform: --match %q: %w", c.Match, err))
 	}
 	path, err := c.path()
 	if err != nil {

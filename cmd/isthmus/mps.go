@@ -48,6 +48,9 @@ func (c *mpsCmd) Run(ctx context.Context, s *streams) error {
 		return fail(exitUsage, fmt.Errorf("mps: %d rounds; 1 to 1000000", c.Rounds))
 	}
 	r := mpsReport{Isthmus: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Operations: []mpsOperation{}}
+	p := newProgress(s)
+	defer p.stop()
+	p.phase("looking at Metal")
 	var backend mps.Backend = metal.Options{}
 	if c.CPU {
 		backend = cpu.Options{}
@@ -62,10 +65,15 @@ func (c *mpsCmd) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	if r.Error == "" {
+		p.phase("comparing every operation with float64")
 		if err := c.try(ctx, backend, &r); err != nil {
 			r.Error = err.Error()
 		}
 	}
+	if ctx.Err() != nil { // what was cut off is not wrong
+		return &interruption{p.now(), ctx.Err()}
+	}
+	p.stop()
 	var err error
 	if c.JSON {
 		e := json.NewEncoder(s.out)
