@@ -240,6 +240,26 @@ static uint64_t any_word(void) {
   return v;
 }
 
+// likely_word is what the function is about, as its name says, where there is one.
+static uint64_t likely_word(const char *name) {
+  static const struct {
+    const char *about;
+    uint64_t type;
+  } all[] = {{"rt_array", RT_T_ARRAY},     {"rt_tuple", RT_T_TUPLE},     {"rt_string", RT_T_STRING},       {"rt_dict", RT_T_DICT},
+             {"rt_object", RT_T_OBJECT},   {"rt_closure", RT_T_CLOSURE}, {"rt_enum", RT_T_ENUM},           {"rt_unique", RT_T_UNIQUE},
+             {"rt_future", RT_T_FUTURE},   {"rt_channel", RT_T_CHANNEL}, {"rt_generator", RT_T_GENERATOR}, {"rt_actor", RT_T_ACTOR},
+             {"rt_async_file", RT_T_FILE}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    if (strncmp(name, all[i].about, strlen(all[i].about)) != 0) continue;
+    uint64_t from = any(POOL);
+    for (uint64_t j = 0; j < POOL; j++) {
+      rt_value v = pool[(from + j) % POOL];
+      if ((v & 7) == 1 && (v >> 31 & 31) == all[i].type) return v;
+    }
+  }
+  return any_word();
+}
+
 static rt_value acts(rt_value v);
 static void task(rt_value v, rt_value msg) {
   (void)msg;
@@ -253,7 +273,7 @@ static void calls(const struct any *f) {
   uint64_t arg[4] = {0}, memory[1024] = {0};
   for (size_t i = 0; f->takes[i] != 0; i++) {
     switch (f->takes[i]) {
-    case 'v': arg[i] = any_word(); break;
+    case 'v': arg[i] = i == 0 && any(4) != 0 ? likely_word(f->name) : any_word(); break;
     case 'n': arg[i] = (uint64_t)numbers[any(sizeof numbers / sizeof *numbers)]; break;
     case 'w': arg[i] = (uint64_t)times[any(5)]; break;
     case 'p': memory[any(1024)] = any_word(), arg[i] = (uint64_t)(uintptr_t)memory; break;
@@ -312,7 +332,7 @@ static void stopped_in_a_storm(void) {
   pthread_t t[4];
   CHECK(rt_init() == RT_OK);
   for (int i = 0; i < 4; i++) CHECK(pthread_create(&t[i], NULL, storms, NULL) == 0);
-  for (int round = small() ? 15 : 60; round > 0; round--) {
+  for (int round = small() ? 60 : 400; round > 0; round--) {
     fill();
     struct timespec d = {0, (long)any(3000000)};
     nanosleep(&d, NULL);
