@@ -3,7 +3,10 @@ package audit
 import (
 	"encoding/json"
 	"io"
+	"net/url"
+	"os"
 	"strings"
+	"unicode/utf16"
 )
 
 // The parts of SARIF 2.1.0 that a report has.
@@ -126,16 +129,16 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 		})
 		return index[id]
 	}
-	inv := sarifInvocation{Successful: true}
+	inv, files := sarifInvocation{Successful: true}, sarifFiles{r: r}
 	if r != nil {
 		for _, id := range r.Rules {
 			rule(id)
 		}
 		for _, f := range r.Findings {
-			run.Results = append(run.Results, result(f, rule(f.Rule)))
+			run.Results = append(run.Results, files.result(f, rule(f.Rule)))
 		}
 		for _, f := range r.Ignored {
-			res := result(f, rule(f.Rule))
+			res := files.result(f, rule(f.Rule))
 			res.Suppressions = []sarifSuppression{{Kind: "inSource", Justification: f.Reason}}
 			run.Results = append(run.Results, res)
 		}
@@ -149,11 +152,56 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 	return e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
 }
 
-func result(f Finding, index int) sarifResult {
+// sarifFiles reads the files of findings, for the columns: those of SARIF count UTF-16, those of Go bytes.
+type sarifFiles struct {
+	r     *Report
+	lines map[string][]string
+}
+
+// column is the column of a place in UTF-16. Where the file is gone it is that of Go; other tools count as they do.
+func (s *sarifFiles) column(p Place, tool string) int {
+	if tool != "" {
+		return max(p.Column, 1)
+	}
+	lines, ok := s.lines[p.File]
+	if !ok {
+		name := s.r.path(p.File)
+		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
+			if b, err := os.ReadFile(name); err == nil {
+				lines = strings.Split(string(b), "\n")
+			}
+		}
+		if s.lines == nil {
+			s.lines = map[string][]string{}
+		}
+		s.lines[p.File] = lines
+	}
+	if p.Line < 1 || p.Line > len(lines) || p.Column < 1 || p.Column > len(lines[p.Line-1])+1 {
+		return max(p.Column, 1)
+	}
+	n := 1
+	for _, c := range lines[p.Line-1][:p.Column-1] {
+		n += max(utf16.RuneLen(c), 1)
+	}
+	return n
+}
+
+// reference is a file as a relative reference, or as a URI where its path is absolute.
+func reference(file string) string {
+	u := url.URL{Path: file}
+	if strings.HasPrefix(file, "/") {
+		u.Scheme = "file"
+	} else if len(file) > 2 && file[1:3] == ":/" { // of Windows
+		u.Scheme, u.Path = "file", "/"+file
+	}
+	return u.String()
+}
+
+func (s *sarifFiles) result(f Finding, index int) sarifResult {
 	level := map[Severity]string{Error: "error", Warning: "warning", Policy: "warning", Note: "note"}[f.Severity]
 	res := sarifResult{
 		RuleID: f.Rule, RuleIndex: index, Level: level, Message: sarifText{Text: f.Message},
-		Locations: []sarifLocation{location(f.Place, f.Source)}, Fingerprints: map[string]string{"isthmus/v1": f.Fingerprint},
+		Locations: []sarifLocation{s.location(f.Place, f)}, Fingerprints: map[string]string{"isthmus/v1": f.Fingerprint},
 	}
 	if len(f.Observed) > 0 {
 		res.Message.Text += "; observed: " + strings.Join(f.Observed, "; ")
@@ -161,7 +209,7 @@ func result(f Finding, index int) sarifResult {
 	if len(f.Path) > 0 {
 		var steps []sarifStep
 		for _, p := range f.Path {
-			l := location(p, "")
+			l := s.location(p, Finding{Tool: f.Tool})
 			l.Message = &sarifText{Text: p.Text}
 			steps = append(steps, sarifStep{l})
 		}
@@ -170,20 +218,22 @@ func result(f Finding, index int) sarifResult {
 	for _, fix := range f.Fixes {
 		out := sarifFix{Description: sarifText{Text: fix.Message}}
 		for _, e := range fix.Edits {
-			length := e.End - e.Start
-			out.Changes = append(out.Changes, sarifChange{sarifArtifact{e.File}, []sarifReplacement{{
+			length := max(e.End-e.Start, 0)
+			out.Changes = append(out.Changes, sarifChange{sarifArtifact{reference(e.File)}, []sarifReplacement{{
 				Deleted: sarifRegion{ByteOffset: &e.Start, ByteLength: &length}, Inserted: sarifText{Text: e.New},
 			}}})
 		}
-		res.Fixes = append(res.Fixes, out)
+		if len(out.Changes) > 0 {
+			res.Fixes = append(res.Fixes, out)
+		}
 	}
 	return res
 }
 
-func location(p Place, source string) sarifLocation {
-	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{p.File}, Region: sarifRegion{StartLine: max(p.Line, 1), StartColumn: max(p.Column, 1)}}}
-	if source != "" {
-		l.Physical.Region.Snippet = &sarifText{Text: source}
+func (s *sarifFiles) location(p Place, f Finding) sarifLocation {
+	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{reference(p.File)}, Region: sarifRegion{StartLine: max(p.Line, 1), StartColumn: s.column(p, f.Tool)}}}
+	if f.Source != "" {
+		l.Physical.Region.Snippet = &sarifText{Text: f.Source}
 	}
 	return l
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/audit/rules/boolview"
 	"github.com/isthmus-ffi/isthmus/audit/rules/bytealignment"
 	"github.com/isthmus-ffi/isthmus/audit/rules/callbackpercall"
+	"github.com/isthmus-ffi/isthmus/audit/rules/callbackstate"
 	"github.com/isthmus-ffi/isthmus/audit/rules/cleanupcaptures"
 	"github.com/isthmus-ffi/isthmus/audit/rules/closepanics"
 	"github.com/isthmus-ffi/isthmus/audit/rules/closetwice"
@@ -112,6 +113,7 @@ func All() []*analysis.Analyzer {
 		noescape.Analyzer,
 		signalstack.Analyzer,
 		lockheld.Analyzer,
+		callbackstate.Analyzer,
 		statusdropped.Analyzer,
 		emptyslice.Analyzer,
 		closepanics.Analyzer,

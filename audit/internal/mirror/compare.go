@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"fmt"
 	"go/constant"
 	"go/types"
@@ -22,7 +23,8 @@ func integer(c *types.Const) (int64, bool) {
 
 type checker struct {
 	sizes  types.Sizes
-	prefix bool // what both have at the beginning is compared
+	prefix bool   // what both have at the beginning is compared
+	padded string // the first integer that is larger than C's and ends in the padding behind it
 	depth  int
 }
 
@@ -174,6 +176,9 @@ func (k *checker) record(path string, s *types.Struct, c *clayout.Type) string {
 				}
 			}
 		}
+		if diff != "" && k.prefix && last == i+1 && end > f.End() && end <= next && integers(g.t, f.Type) {
+			k.padded, diff = cmp.Or(k.padded, diff), ""
+		}
 		if diff != "" {
 			return diff
 		}
@@ -196,6 +201,12 @@ func (k *checker) record(path string, s *types.Struct, c *clayout.Type) string {
 		return fmt.Sprintf("it has %s, C's %s has %d%s", bytes(size), c, c.Size(), in(path))
 	}
 	return ""
+}
+
+func integers(g types.Type, c *clayout.Type) bool {
+	b, ok := g.Underlying().(*types.Basic)
+	_, isInt := c.Integer()
+	return ok && isInt && b.Info()&types.IsInteger != 0
 }
 
 func in(path string) string {

@@ -36,6 +36,7 @@ type Result struct {
 	Constant  bool
 	Size      int64    // of the Go struct, or how many constants were compared
 	Problem   string   // the first difference
+	Padded    bool     // which is only an integer that has C's padding too
 	Missing   []string // Go constants that no C constant has the name of
 	Unchecked string   // why it could not be compared
 }
@@ -303,6 +304,9 @@ func (r *reader) casts() []Result {
 		k := checker{sizes: r.u.Sizes, prefix: true}
 		res.Size = k.size(goType)
 		res.Problem = k.compare("", goType, ct)
+		if res.Padded = res.Problem == "" && k.padded != ""; res.Padded {
+			res.Problem = k.padded
+		}
 		out = append(out, res)
 	})
 	return out

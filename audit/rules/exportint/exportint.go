@@ -30,7 +30,7 @@ func run(p *native.Pass) {
 			compare(p, fn, "parameter "+params.At(i).Name(), params.At(i).Type(), decl.Params[i].Type)
 		}
 		if r := fn.Signature.Results(); r.Len() == 1 {
-			compare(p, fn, "the result", r.At(0).Type(), decl.Result)
+			compare(p, fn, result, r.At(0).Type(), decl.Result)
 		}
 	}
 }
@@ -42,13 +42,20 @@ var widths = map[string]int64{
 	"long long": 8, "unsigned long long": 8,
 }
 
+const result = "the result"
+
 func compare(p *native.Pass, fn *ssa.Function, what string, t types.Type, c string) {
 	b, ok := t.Underlying().(*types.Basic)
 	if !ok || b.Info()&types.IsNumeric == 0 {
 		return
 	}
-	if want := widths[c]; want != 0 && want != p.Sizes.Sizeof(t) {
-		p.Report(native.Error, fn.Pos(), "%s of %s has %d bytes as Go's %s, and %d as C's %s: what C does not set is garbage", what, fn.Name(), p.Sizes.Sizeof(t), types.TypeString(t, short), want, c)
+	want, size := widths[c], p.Sizes.Sizeof(t)
+	switch {
+	case want == 0 || want == size:
+	case what == result && size > want && b.Info()&types.IsInteger != 0:
+		p.Report(native.Warning, fn.Pos(), "the result of %s has %d bytes as Go's %s, of which C's %s takes the lower %d", fn.Name(), size, types.TypeString(t, short), c, want)
+	default:
+		p.Report(native.Error, fn.Pos(), "%s of %s has %d bytes as Go's %s, and %d as C's %s: what C does not set is garbage", what, fn.Name(), size, types.TypeString(t, short), want, c)
 	}
 }
 

@@ -13,6 +13,8 @@ func run(p *native.Pass) {
 	for _, r := range mirror.Compare(p.Unit) {
 		switch {
 		case r.Constant:
+		case r.Padded:
+			p.Report(native.Warning, r.Pos, "%s is not laid out as %s, for which it is taken: %s, and what C leaves in the padding behind it is read as part of it", r.Go, r.C, r.Problem)
 		case r.Problem != "" && r.Cast:
 			p.Report(native.Error, r.Pos, "%s is not laid out as %s, for which it is taken: %s", r.Go, r.C, r.Problem)
 		case r.Problem != "":

@@ -30,6 +30,7 @@ func run(p *native.Pass) {
 						check(p, m, obj.Name()+"."+m.Name())
 					}
 				}
+				fields(p, n)
 			}
 		}
 	}
@@ -37,11 +38,7 @@ func run(p *native.Pass) {
 
 func check(p *native.Pass, obj types.Object, name string) {
 	fn, ok := obj.(*types.Func)
-	if !ok {
-		return
-	}
-	folder, mine := p.Policy.Folder(p.Position(obj.Pos()).Filename)
-	if !mine || policy.Under(folder, p.Policy.Raw) {
+	if !ok || !held(p, obj) {
 		return
 	}
 	sig := fn.Signature()
@@ -53,6 +50,25 @@ func check(p *native.Pass, obj types.Object, name string) {
 			}
 		}
 	}
+}
+
+// fields reports those of a struct into which anyone may put an address that its methods follow.
+func fields(p *native.Pass, n *types.Named) {
+	s, ok := n.Underlying().(*types.Struct)
+	if !ok || !held(p, n.Obj()) {
+		return
+	}
+	for f := range s.Fields() {
+		if f.Exported() && !f.Embedded() && raw(f.Type()) {
+			p.Report(native.Policy, f.Pos(), "%s.%s is exported and a raw pointer (%s): anyone may set it; give its users a value that cannot be misused", n.Obj().Name(), f.Name(), types.TypeString(f.Type(), short))
+		}
+	}
+}
+
+// held reports whether the policy has no raw pointers in what an object's folder exports.
+func held(p *native.Pass, obj types.Object) bool {
+	folder, mine := p.Policy.Folder(p.Position(obj.Pos()).Filename)
+	return mine && !policy.Under(folder, p.Policy.Raw)
 }
 
 func short(*types.Package) string { return "" }

@@ -35,7 +35,7 @@ func run(p *native.Pass) {
 			case *ssa.Store:
 				switch r.Addr.(type) {
 				case *ssa.FieldAddr, *ssa.Global, *ssa.IndexAddr:
-					if r.Val == conv && !native.Pins(fn) && !arguments(r.Addr) {
+					if r.Val == conv && !native.Pins(fn) && !arguments(r.Addr) && !header(r.Addr) {
 						p.Report(native.Error, conv.Pos(), "the address of a Go object is kept in a uintptr, which does not keep the object alive; pin it, or keep an unsafe.Pointer")
 						return
 					}
@@ -148,6 +148,25 @@ func deferredKeep(fn *ssa.Function) bool {
 		}
 	}
 	return false
+}
+
+// header reports whether an address is the data of a slice or string behind its reflect header: there the compiler and the
+// collector know it for a pointer. A header that is a variable of its own is slice-header's.
+func header(addr ssa.Value) bool {
+	f, ok := addr.(*ssa.FieldAddr)
+	if !ok {
+		return false
+	}
+	conv, ok := f.X.(*ssa.Convert)
+	if !ok || !basic(conv.X.Type(), types.UnsafePointer) {
+		return false
+	}
+	p, ok := conv.Type().Underlying().(*types.Pointer)
+	if !ok {
+		return false
+	}
+	n, ok := types.Unalias(p.Elem()).(*types.Named)
+	return ok && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "reflect"
 }
 
 // arguments reports whether an address is an element of a local array of arguments for a call that follows, whose object

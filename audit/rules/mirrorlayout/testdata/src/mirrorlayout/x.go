@@ -4,6 +4,9 @@ package mirrorlayout
 // typedef struct { char on; double at; short n; } event;
 // struct point { int x, y; };
 // typedef struct { unsigned char hidden[0]; } handle;
+// typedef enum { first, second } order;
+// typedef struct { order fn; void *arg; } work;
+// static void run(work *w) { (void)w; }
 // static event *next(void) { return 0; }
 // static void pass(handle *h) { (void)h; }
 // static void draw(struct point *p) { p->x = 0; }
@@ -81,6 +84,16 @@ func write(p *point, l *long) {
 	C.draw((*C.struct_point)(unsafe.Pointer(l))) // want mirror-layout
 }
 
+// The integer is as long as C's and the padding behind it, which is right until C writes it, or the first byte is the highest.
+type work struct {
+	fn  int64
+	arg unsafe.Pointer
+}
+
+func start(w *work) {
+	C.run((*C.work)(unsafe.Pointer(w))) // want mirror-layout:warning
+}
+
 type state struct {
 	name string
 	id   uint64
@@ -91,4 +104,4 @@ func hand(s *state) {
 	C.pass((*C.handle)(unsafe.Pointer(s)))
 }
 
-var _ = []any{hand, shape{}, shorter{}, swapped{}, packet{}, packetBytes{}, unknown{}, read, write}
+var _ = []any{hand, start, shape{}, shorter{}, swapped{}, packet{}, packetBytes{}, unknown{}, read, write}

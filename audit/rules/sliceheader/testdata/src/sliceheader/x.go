@@ -1,5 +1,6 @@
 package sliceheader
 
+// #include <stdlib.h>
 // typedef struct { int x; } point;
 import "C"
 
@@ -28,6 +29,24 @@ func read(b []byte) uintptr { return (*reflect.SliceHeader)(unsafe.Pointer(&b)).
 func native(p *C.point, n int) []C.point {
 	h := &reflect.SliceHeader{Data: uintptr(unsafe.Pointer(p)), Len: n, Cap: n} // want slice-header:note
 	return *(*[]C.point)(unsafe.Pointer(h))
+}
+
+// What C gave has no type of C's where it gave a void *.
+func heap(n int) []byte {
+	p := C.calloc(C.size_t(n), 1)
+	h := reflect.SliceHeader{Data: uintptr(p), Len: n, Cap: n} // want slice-header:note
+	return *(*[]byte)(unsafe.Pointer(&h))
+}
+
+// But what is C's on one way only is Go's on the other.
+func either(b []byte, n int) []byte {
+	p := C.calloc(C.size_t(n), 1)
+	if len(b) > 0 {
+		C.free(p)
+		p = unsafe.Pointer(&b[0])
+	}
+	h := reflect.SliceHeader{Data: uintptr(p), Len: n, Cap: n} // want slice-header
+	return *(*[]byte)(unsafe.Pointer(&h))
 }
 
 // Only its size is asked for.

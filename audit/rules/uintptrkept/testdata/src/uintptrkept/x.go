@@ -1,6 +1,7 @@
 package uintptrkept
 
 import (
+	"reflect"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -53,4 +54,13 @@ func pinned(n int, p *runtime.Pinner) {
 	b := make([]byte, n)
 	p.Pin(unsafe.SliceData(b))
 	last.data = uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
+// first goes the way that package unsafe describes: the data of a real slice is a pointer to the collector.
+func first(v [4]byte) byte {
+	var b []byte
+	h := (*reflect.SliceHeader)(unsafe.Pointer(&b))
+	h.Cap, h.Len = 4, 4
+	h.Data = uintptr(unsafe.Pointer(&v))
+	return b[0]
 }
