@@ -3,6 +3,7 @@ package ffi
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/isthmus-ffi/isthmus"
@@ -235,7 +236,7 @@ func (p *ArenaPool) Get() (*Arena, error) {
 }
 
 // Put takes an arena back when its user is done: everything in it is taken back. While it is held the error is
-// [isthmus.ErrBorrowed] and the caller keeps it.
+// [isthmus.ErrBorrowed] and the caller keeps it. One that was put back already is [isthmus.ErrClosed].
 func (p *ArenaPool) Put(a *Arena) error {
 	if err := a.Reset(); err != nil {
 		return err
@@ -244,6 +245,10 @@ func (p *ArenaPool) Put(a *Arena) error {
 		return a.Close()
 	}
 	p.mu.Lock()
+	if slices.Contains(p.free, a) { // or two callers would get it
+		p.mu.Unlock()
+		return fmt.Errorf("ffi: arena pool: put an arena that was put back already: %w", isthmus.ErrClosed)
+	}
 	if !p.done && len(p.free) < maxFree && a.Bytes() <= maxFreeBytes {
 		p.free = append(p.free, a)
 		a = nil

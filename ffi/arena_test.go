@@ -251,6 +251,29 @@ func TestArenaPoolHammer(t *testing.T) {
 	}
 }
 
+func TestArenaPoolTakesAnArenaOnce(t *testing.T) {
+	var pool ffi.ArenaPool
+	defer pool.Close()
+	a, err := pool.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Put(a); err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Put(a); !errors.Is(err, isthmus.ErrClosed) {
+		t.Errorf("the second Put: %v, want ErrClosed", err)
+	}
+	b, _ := pool.Get()
+	c, _ := pool.Get()
+	if b == c {
+		t.Error("two users have one arena")
+	}
+	if err := errors.Join(b.Close(), c.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 func BenchmarkArena(b *testing.B) {
 	a, err := ffi.NewArena(0)
 	if err != nil {

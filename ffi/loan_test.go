@@ -350,6 +350,24 @@ func TestLoanForgottenIsNeverReturned(t *testing.T) { // I03
 	}
 }
 
+// TestLoanWatchTwice is for the race detector: memory that native code has is watched once, however often that is said.
+func TestLoanWatchTwice(t *testing.T) {
+	b := make([]byte, 64)
+	l, err := ffi.Lend(b, ffi.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Watch()
+	l.Watch()
+	l.Unwatch()
+	b[0]++ // Go's for now
+	l.Watch()
+	l.Return()
+	if b[0]++; b[0] != 2 {
+		t.Errorf("got %d, want 2", b[0])
+	}
+}
+
 func TestLoanReturnOn(t *testing.T) {
 	leaktest.Check(t)
 	var e ffi.Event

@@ -19,7 +19,7 @@ type Watch struct{ token *byte }
 // The access is made by a goroutine of its own, and the way back from it is hidden from the detector: what the caller did
 // before is ordered before it, and only End orders it before what the caller does later.
 func (w *Watch) Begin(b []byte, write bool) {
-	if len(b) == 0 {
+	if len(b) == 0 || w.token != nil { // it has begun: a second access would be a race with the first
 		return
 	}
 	token := new(byte)

@@ -123,7 +123,7 @@ func (h *Heap) keyOf(k Value) (Value, uint64, Code) {
 			return k, 0, BadValue
 		}
 		x := h.hashBytes(b)
-		if !s.live(k, String) {
+		if !s.still(k, String) {
 			return k, 0, BadValue
 		}
 		// Whoever is here has the same; the slot may be another's by now only if the caller's key was let go under it.
@@ -158,7 +158,7 @@ func (h *Heap) same(a, b Value) bool {
 	case String:
 		x, c := h.lend(a)
 		y, e := h.lend(b)
-		return c == OK && e == OK && bytes.Equal(x, y)
+		return c == OK && e == OK && bytes.Equal(x, y) && h.slot(a).still(a, String) && h.slot(b).still(b, String)
 	case Float:
 		x, c := h.AsFloat(a)
 		y, e := h.AsFloat(b)

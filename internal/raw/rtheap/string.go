@@ -50,7 +50,7 @@ func (h *Heap) StringBytes(v Value) ([]byte, Code) {
 		return nil, code
 	}
 	out := append([]byte{}, b...)
-	if !h.slot(v).live(v, String) { // it died meanwhile: what was copied may be another's
+	if !h.slot(v).still(v, String) { // it died meanwhile: what was copied may be another's
 		return nil, h.refused(v)
 	}
 	return out, OK

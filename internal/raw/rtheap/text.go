@@ -16,7 +16,7 @@ func (h *Heap) StringText(v Value) (string, Code) {
 		return "", code
 	}
 	text := string(b)
-	if !h.slot(v).live(v, String) { // it died meanwhile: what was copied may be another's
+	if !h.slot(v).still(v, String) { // it died meanwhile: what was copied may be another's
 		return "", h.refused(v)
 	}
 	return text, OK
@@ -29,7 +29,7 @@ func (h *Heap) AppendString(to []byte, v Value) ([]byte, Code) {
 		return to, code
 	}
 	out := append(to, b...)
-	if !h.slot(v).live(v, String) {
+	if !h.slot(v).still(v, String) {
 		return to, h.refused(v)
 	}
 	return out, OK
@@ -63,7 +63,7 @@ func (t *table) findText(key string, x uint64) (Value, bool) {
 			return false
 		}
 		b, code := t.h.lend(k)
-		return code == OK && string(b) == key
+		return code == OK && string(b) == key && t.h.slot(k).still(k, String)
 	})
 	if !found {
 		return Nil, false
