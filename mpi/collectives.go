@@ -7,9 +7,10 @@ import "context"
 // longer agree on what comes next then, so every later use of the communicator is an error; close it. The buffers stay
 // lent until the library is done with them.
 //
-// Of at most 256 bytes in a block, and between at most 8 processes of one group, those that are not of blocks or neighbours
+// Of at most 4000 bytes in a block, and between at most 8 processes of one group, those that are not of blocks or neighbours
 // are made of MPI_Irecv, MPI_Isend and MPI_Testall on copies of the buffers, and reductions of the standard of
-// MPI_Reduce_local, on a communicator of their own that the first of them makes; unless [Options] say that others take part.
+// MPI_Reduce_local, on a communicator of their own that the first of them makes; unless [Options] say that others take part, or
+// the launcher was asked to let the others go on when a process is gone, see [Comm.Shrink].
 // Blocking and immediate forms do not match one another.
 //
 // A process that passes one slice as what it sends and what it receives into (or, where it receives parts of all

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	directRanks = 8   // how many processes do something directly at most
-	directBytes = 256 // how much one sends another, gaps left out
+	directRanks = 8    // how many processes do something directly at most
+	directBytes = 4000 // how much one sends another, gaps left out: with its header no more than Open MPI's eager limit of 4096
 )
 
 // direct is how few processes do a collective operation of little: each sends what others need of it to each of them, looks
@@ -38,7 +38,7 @@ type direct struct {
 // which then also says what is wrong with the arguments.
 func directly[T any](ctx context.Context, c *Comm, what directKind, send, recv []T, n, root int, op Reduction) (done bool, err error) {
 	standard, ok := op.(Op)
-	if !ok && what.reduces() || c == nil || c.world == nil || c.world.foreign || c.size < 2 || c.size > directRanks || c.remote > 0 || n > directBytes ||
+	if !ok && what.reduces() || c == nil || c.world == nil || c.world.foreign || c.world.mortal || c.size < 2 || c.size > directRanks || c.remote > 0 || n > directBytes ||
 		n < 1 && what != directBarrier || uint(root) >= uint(c.size) || ctx.Err() != nil || c.poisoned.Load() {
 		return false, nil
 	}
@@ -265,7 +265,19 @@ func (p *plan) rest() {
 		c.distrust()
 		return
 	}
+	if p.test.Failed() == 0 && *p.flag != 0 {
+		p.of.forget()
+	}
 	c.owned.Done()
+}
+
+// forget gives back the memory of the plans, which the library has no part of any more.
+func (d *direct) forget() {
+	for _, p := range d.plans {
+		if p != nil {
+			p.frame.Put()
+		}
+	}
 }
 
 // leaveDirect gives up the use of c that direct operations have, so that it can be closed.
@@ -287,11 +299,7 @@ func (c *Comm) closeDirect() error {
 		return nil
 	}
 	c.direct = nil
-	for _, p := range d.plans {
-		if p != nil {
-			p.frame.Put()
-		}
-	}
+	d.forget()
 	if d.comm == 0 {
 		return nil
 	}

@@ -22,6 +22,7 @@ var directScenarios = map[string]mpitest.Scenario{
 	"directmore": directMore,
 	"directgone": directGone,
 	"directnone": directNone,
+	"directedge": directEdge,
 }
 
 // Small reductions go another way than large ones: both give the same, and the same on all ranks.
@@ -79,7 +80,7 @@ func directNone(ctx context.Context, w *mpi.World) error {
 
 // sameAsLarge reduces n elements of T, once by themselves and once as the first of many.
 func sameAsLarge[T number](ctx context.Context, c *mpi.Comm, op mpi.Op, n int) error {
-	mine := vector[T](c.Rank(), 1000)
+	mine := vector[T](c.Rank(), 5000)
 	small, large := make([]T, n), make([]T, len(mine))
 	if err := mpi.Allreduce(ctx, c, mine[:n], small, op); err != nil {
 		return fmt.Errorf("%v of %d %T: %w", op, n, mine, err)
@@ -104,7 +105,7 @@ func directReductions(ctx context.Context, w *mpi.World) error {
 	}
 	for _, c := range []*mpi.Comm{w.Comm(), dup} {
 		for range 2 {
-			for _, n := range []int{1, 2, 3, 7, 8, 16, 31, 32} {
+			for _, n := range []int{1, 2, 3, 7, 8, 31, 32, 33, 500} {
 				for _, op := range []mpi.Op{mpi.Sum, mpi.Max, mpi.Min} {
 					if err := errors.Join(sameAsLarge[float64](ctx, c, op, n), sameAsLarge[int32](ctx, c, op, n), sameAsLarge[uint16](ctx, c, op, n), sameAsLarge[int8](ctx, c, op, n)); err != nil {
 						return err
@@ -309,14 +310,17 @@ func directWrong(ctx context.Context, c *mpi.Comm) error {
 	if err := mpi.Bcast(ctx, c, b, 0); err != nil || b[0] != 5 || len(b) > 1 && b[1] != 6 {
 		return fmt.Errorf("less than was expected: %v, %w", b, err)
 	}
-	// What is too much is an error, after which the communicator is of no use.
+	return errors.Join(directTooMuch(ctx, c, 2), directTooMuch(ctx, c, 999))
+}
+
+// directTooMuch has rank 0 send more than n elements: an error, after which the communicator is of no use.
+func directTooMuch(ctx context.Context, c *mpi.Comm, n int) error {
 	d, err := c.Dup(ctx)
 	if err != nil {
 		return err
 	}
-	n := 2
 	if c.Rank() == 0 {
-		n = 3
+		n++
 	}
 	if err := mpi.Bcast(ctx, d, make([]int32, n), 0); c.Rank() == 0 && err != nil || c.Rank() > 0 && !errors.Is(err, mpi.ErrTruncate) {
 		return fmt.Errorf("more than was expected: %v", err)
@@ -366,19 +370,24 @@ func directAtOnce(ctx context.Context, c *mpi.Comm) error {
 }
 
 func directGone(ctx context.Context, w *mpi.World) error {
-	a, b := []int32{1, 2}, []int32{3, 4}
+	return errors.Join(directGoneWith(ctx, w, 1), directGoneWith(ctx, w, 500))
+}
+
+func directGoneWith(ctx context.Context, w *mpi.World, n int) error {
+	was := block(7, 7, 2*n)
+	a, b := block(1, 1, 2*n), slices.Clone(was)
 	for _, k := range []struct {
 		name string
 		do   func(ctx context.Context, c *mpi.Comm) error
 	}{
 		{"barrier", func(ctx context.Context, c *mpi.Comm) error { return mpi.Barrier(ctx, c) }},
-		{"broadcast", func(ctx context.Context, c *mpi.Comm) error { return mpi.Bcast(ctx, c, b, 1) }},
-		{"reduce", func(ctx context.Context, c *mpi.Comm) error { return mpi.Reduce(ctx, c, a, b, mpi.Sum, 0) }},
-		{"gather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Gather(ctx, c, a[:1], b, 0) }},
-		{"scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.Scatter(ctx, c, a, b[:1], 1) }},
-		{"allgather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Allgather(ctx, c, a[:1], b) }},
+		{"broadcast", func(ctx context.Context, c *mpi.Comm) error { return mpi.Bcast(ctx, c, b[:n], 1) }},
+		{"reduce", func(ctx context.Context, c *mpi.Comm) error { return mpi.Reduce(ctx, c, a[:n], b[:n], mpi.Sum, 0) }},
+		{"gather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Gather(ctx, c, a[:n], b, 0) }},
+		{"scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.Scatter(ctx, c, a, b[:n], 1) }},
+		{"allgather", func(ctx context.Context, c *mpi.Comm) error { return mpi.Allgather(ctx, c, a[:n], b) }},
 		{"all to all", func(ctx context.Context, c *mpi.Comm) error { return mpi.Alltoall(ctx, c, a, b) }},
-		{"reduce and scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.ReduceScatterBlock(ctx, c, a, b[:1], mpi.Sum) }},
+		{"reduce and scatter", func(ctx context.Context, c *mpi.Comm) error { return mpi.ReduceScatterBlock(ctx, c, a, b[:n], mpi.Sum) }},
 	} {
 		c, err := w.Comm().Dup(ctx)
 		if err != nil {
@@ -388,12 +397,15 @@ func directGone(ctx context.Context, w *mpi.World) error {
 			return err
 		}
 		if c.Rank() == 0 {
-			a, b = []int32{1, 2}, []int32{3, 4}
-			short, stop := context.WithTimeout(ctx, 5*time.Millisecond)
-			err := k.do(short, c)
-			stop()
-			if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(b, []int32{3, 4}) {
-				return fmt.Errorf("%s alone: %v, %v", k.name, b, err)
+			copy(b, was)
+			for wait, begun := 5*time.Millisecond, false; !begun; wait *= 2 {
+				short, stop := context.WithTimeout(ctx, wait)
+				err := k.do(short, c)
+				stop()
+				if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(b, was) {
+					return fmt.Errorf("%s of %d alone: %v, %v", k.name, n, b, err)
+				}
+				begun = strings.Contains(err.Error(), "Options.Foreign") // or it was over before
 			}
 			if err := mpi.Barrier(ctx, c); !errors.Is(err, isthmus.ErrInvalid) {
 				return fmt.Errorf("after a %s that was given up: %v", k.name, err)
@@ -410,7 +422,7 @@ func directGone(ctx context.Context, w *mpi.World) error {
 		if err := errors.Join(closeWhenFree(ctx, c), mpi.Barrier(ctx, w.Comm())); err != nil {
 			return err
 		}
-		if c.Rank() == 0 && !slices.Equal(b, []int32{3, 4}) {
+		if c.Rank() == 0 && !slices.Equal(b, was) {
 			return fmt.Errorf("what the program has after the late %s is %v", k.name, b)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/isthmus-ffi/isthmus/internal/raw/call"
 	"github.com/isthmus-ffi/isthmus/internal/raw/mpic"
@@ -14,6 +15,15 @@ import (
 // [ErrProcFailed]; who sees it revokes the communicator, so that the others see it too, and all that are left make a new
 // one. In other libraries, and without the launcher's help, what follows is [isthmus.ErrUnsupported] or fails as the
 // library says; the launcher ends the job there.
+
+// mortal reports whether the launcher was asked for that, which all processes of the job are told.
+func mortal(getenv func(string) string) bool {
+	switch strings.ToLower(getenv("OMPI_MCA_mpi_ft_enable")) {
+	case "", "0", "f", "false", "disabled", "no", "n":
+		return false
+	}
+	return true
+}
 
 // Revoke ends all operations on the communicator, under way or to come, in all its processes, by [ErrRevoked]; but for
 // [Comm.Shrink] and [Comm.Agree]. It does not wait for the others. Calls MPIX_Comm_revoke.

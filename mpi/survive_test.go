@@ -51,8 +51,9 @@ func survivors(ctx context.Context) error {
 	defer stop()
 	in := make([]int64, 1000)
 	for round := 0; err == nil; round++ {
-		if err = mpi.Allreduce(short, all, pattern(0, round, len(in)), in, mpi.Max); err == nil {
-			if err := checkPattern(in, 0, round); err != nil {
+		some := in[:[]int{1, 400, 1000}[round%3]] // done directly, and not
+		if err = mpi.Allreduce(short, all, pattern(0, round, len(some)), some, mpi.Max); err == nil {
+			if err := checkPattern(some, 0, round); err != nil {
 				return err
 			}
 		}

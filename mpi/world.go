@@ -81,6 +81,7 @@ type World struct {
 	threads  ThreadLevel
 	timeout  time.Duration
 	foreign  bool // there are processes that do not use this package
+	mortal   bool // processes may be lost, and the rest go on: collective operations are the library's, which ends them for that
 	comms    ffi.Class[mpic.Handle]
 	comm     *Comm
 	self     *Comm
@@ -229,6 +230,7 @@ func (w *World) begin() error {
 	w.multiple = !w.funneled && w.threads != ThreadSerialized
 	w.received = w.findReceived()
 	w.roomy = roomy(os.Getenv, w.comm.size)
+	w.mortal = mortal(os.Getenv)
 	if f, size, ok := mpic.Launched(os.Getenv); ok && size != "" {
 		if n, err := strconv.Atoi(size); err == nil && n != w.comm.size && w.comm.size == 1 {
 			return fmt.Errorf("mpi: open: the launcher of %s has started %d processes, and %s (%s) sees itself alone: %w; start the program with the mpiexec of its library",

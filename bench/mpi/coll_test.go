@@ -11,7 +11,7 @@ import (
 	"github.com/isthmus-ffi/isthmus/mpi"
 )
 
-// collectives measures each collective operation with blocks of 8 bytes and of 64 KiB.
+// collectives measures each collective operation with blocks of 8 bytes, of as much as goes directly, and of 64 KiB.
 func collectives(ctx context.Context, w *mpi.World) error {
 	lib, err := dl.Open(os.Getenv(peerEnv))
 	if err != nil {
@@ -22,15 +22,12 @@ func collectives(ctx context.Context, w *mpi.World) error {
 		return err
 	}
 	c := w.Comm()
-	for _, n := range []int{1, 8192} {
+	for _, n := range []int{1, 500, 8192} {
 		for kind, op := range collectiveCases(ctx, c, n) {
 			if kind == 0 && n > 1 {
 				continue // a barrier has no blocks
 			}
-			blocks, iters := 60, 50
-			if n > 1 {
-				iters = 4
-			}
+			blocks, iters := 60, max(4, min(50, 10_000/n))
 			name := fmt.Sprintf("%s-%d", op.name, 8*n)
 			if err := (side{name, func(iters int) (time.Duration, error) {
 				return time.Duration(call.Call(native, uintptr(kind), uintptr(8*n), uintptr(iters))), nil
