@@ -47,9 +47,19 @@ func (x *Executable) ABI() (*ExecutableABI, error) { return abi(x) }
 func (x *Compiled) ABI() (*ExecutableABI, error) { return abi(x) }
 
 func abi(d described) (*ExecutableABI, error) {
+	const op = "executable abi"
 	v := &ExecutableABI{}
-	return orNil(v, d.with("executable abi", func(p *Plugin, e pjrtc.Ptr[pjrtc.Executable]) error {
-		return v.of(p, e, parentOf(d))
+	return orNil(v, d.with(op, func(p *Plugin, e pjrtc.Ptr[pjrtc.Executable]) error {
+		if err := p.needs(op, (*pjrtc.ExecutableAbiVersionDestroyArgs)(nil).ExtFunc()); err != nil {
+			return err
+		}
+		var made pjrtc.Ptr[pjrtc.ExecutableAbiVersion]
+		err := askExt(p, op, func(_ *call.Frame, a *pjrtc.ExecutableGetAbiVersionArgs) error { a.Executable = e; return nil },
+			func(a *pjrtc.ExecutableGetAbiVersionArgs) error { made = a.AbiVersion; return nil })
+		if err != nil {
+			return err
+		}
+		return v.take(p, "pjrt.ExecutableABI", made, p.destroyExecutableABI, parentOf(d))
 	}))
 }
 
@@ -62,18 +72,6 @@ func parentOf(d described) ffi.Parent {
 		return &x.owned
 	}
 	return nil
-}
-
-// of takes the version of an executable.
-func (v *ExecutableABI) of(p *Plugin, e pjrtc.Ptr[pjrtc.Executable], parent ffi.Parent) error {
-	const op = "executable abi"
-	if err := p.needs(op, (*pjrtc.ExecutableAbiVersionDestroyArgs)(nil).ExtFunc()); err != nil {
-		return err
-	}
-	return askExt(p, op, func(_ *call.Frame, a *pjrtc.ExecutableGetAbiVersionArgs) error { a.Executable = e; return nil },
-		func(a *pjrtc.ExecutableGetAbiVersionArgs) error {
-			return v.take(p, "pjrt.ExecutableABI", a.AbiVersion, p.destroyExecutableABI, parent)
-		})
 }
 
 // orNil gives the value, or the error.

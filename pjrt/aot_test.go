@@ -3,6 +3,7 @@ package pjrt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -97,12 +98,24 @@ func TestP29ExecutableIsKept(t *testing.T) {
 		if x, err := c.Deserialize(t.Context(), []byte("these are no executable"), pjrt.LoadOptions{}); err == nil {
 			t.Errorf("garbage became %v", x)
 		}
-		for _, n := range []int{1, len(kept) / 2, len(kept) - 1} {
-			if x, err := c.Deserialize(t.Context(), kept[:n], pjrt.LoadOptions{}); err == nil {
-				t.Errorf("%d of %d bytes became %v", n, len(kept), x)
-				x.Close()
-			}
+		for _, n := range []int{1, 20, 63, 64, len(kept) / 2, len(kept) - 1} {
+			_, err := c.Deserialize(t.Context(), kept[:n], pjrt.LoadOptions{})
+			want(t, fmt.Sprintf("%d of %d bytes", n, len(kept)), err, isthmus.ErrInvalid)
 		}
+		// XLA ends the process on some of these.
+		for i := range kept {
+			kept[i] ^= 1 << (i % 8)
+			_, err := c.Deserialize(t.Context(), kept, pjrt.LoadOptions{})
+			want(t, fmt.Sprintf("bit %d of byte %d turned", i%8, i), err, isthmus.ErrInvalid)
+			kept[i] ^= 1 << (i % 8)
+		}
+		// Another client of PJRT has what the plugin gave.
+		y, err := c.Deserialize(t.Context(), kept[64:], pjrt.LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer y.Close()
+		runAdd(t, c, y)
 	})
 }
 

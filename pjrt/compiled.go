@@ -125,8 +125,10 @@ func (x *Compiled) String() string {
 func (x *Compiled) Optimized() (Program, error) { return optimized(x) }
 
 // Serialize returns the compiled program as bytes, which [Client.Deserialize] of the same plugin and version takes,
-// also in another process. Calls PJRT_Executable_Serialize. Errors: [isthmus.ErrUnsupported] where the plugin cannot.
-func (x *Compiled) Serialize() ([]byte, error) { return serialize(x) }
+// also in another process. The first 64 bytes are a mark and a checksum of this package, by which Deserialize knows bytes
+// that were damaged; those that follow are the plugin's own, for other clients of PJRT. Calls PJRT_Executable_Serialize.
+// Errors: [isthmus.ErrUnsupported] where the plugin cannot.
+func (x *Compiled) Serialize() ([]byte, error) { return sealed(x) }
 
 // CompileOptions returns the options that the program was compiled with, a serialised CompileOptionsProto: for
 // [CompileOptions].Serialized, or for [CompileOptionsText]. Calls PJRT_Executable_GetCompileOptions.
@@ -216,8 +218,9 @@ func (c *Client) Load(ctx context.Context, x *Compiled, o LoadOptions) (*Executa
 }
 
 // Deserialize loads a program that [Compiled.Serialize] or [Executable.Serialize] gave, of the same plugin and
-// version. Bytes from elsewhere are not for it: a plugin runs what is in them. Calls
-// PJRT_Executable_DeserializeAndLoad. When ctx ends first, what comes of it later is destroyed.
+// version. Bytes of another client of PJRT go to the plugin as they are; those of somebody who is not trusted are not
+// for it: a plugin runs what is in them. Calls PJRT_Executable_DeserializeAndLoad. When ctx ends first, what comes of it
+// later is destroyed. Errors: [isthmus.ErrInvalid] for what Serialize gave and was damaged since.
 func (c *Client) Deserialize(ctx context.Context, serialized []byte, o LoadOptions) (*Executable, error) {
 	const op = "deserialize"
 	if c == nil || c.plugin == nil {
@@ -230,7 +233,9 @@ func (c *Client) Deserialize(ctx context.Context, serialized []byte, o LoadOptio
 	if err != nil {
 		return nil, err
 	}
-	serialized = keep(ctx, serialized)
+	if serialized, err = unseal(op, keep(ctx, serialized)); err != nil {
+		return nil, err
+	}
 	o.Origin = slices.Clone(o.Origin)
 	return c.load(ctx, op, compile, func(h pjrtc.Ptr[pjrtc.Client]) (e pjrtc.Ptr[pjrtc.LoadedExecutable], err error) {
 		var pin mem.Pin

@@ -248,7 +248,7 @@ func (x *Executable) with(op string, f func(*Plugin, pjrtc.Ptr[pjrtc.Executable]
 func (x *Executable) Optimized() (Program, error) { return optimized(x) }
 
 // Serialize is [Compiled.Serialize].
-func (x *Executable) Serialize() ([]byte, error) { return serialize(x) }
+func (x *Executable) Serialize() ([]byte, error) { return sealed(x) }
 
 // CompileOptions is [Compiled.CompileOptions].
 func (x *Executable) CompileOptions() ([]byte, error) { return compileOptions(x) }

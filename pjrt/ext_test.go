@@ -468,9 +468,7 @@ func abiCase() extCase {
 			}
 			defer r.Close()
 			var errs []error
-			if err := w.c.Close(); !errors.Is(err, isthmus.ErrBusy) || !strings.Contains(err.Error(), "pjrt.RuntimeABI") {
-				errs = append(errs, fmt.Errorf("the client closed under its version: %w", err))
-			}
+			errs = append(errs, busy(w.c.Close(), "pjrt.RuntimeABI"))
 			rb, err := r.Serialize()
 			errs = append(errs, err)
 			r2, err := w.p.DeserializeRuntimeABI(rb)
@@ -491,9 +489,7 @@ func abiCase() extCase {
 				return errors.Join(append(errs, err)...)
 			}
 			defer x.Close()
-			if err := w.x.Close(); !errors.Is(err, isthmus.ErrBusy) || !strings.Contains(err.Error(), "pjrt.ExecutableABI") {
-				errs = append(errs, fmt.Errorf("the executable closed under its version: %w", err))
-			}
+			errs = append(errs, busy(w.x.Close(), "pjrt.ExecutableABI"))
 			xb, err := x.Serialize()
 			errs = append(errs, err, r.CanLoad(x))
 			x2, err := w.p.DeserializeExecutableABI(xb)

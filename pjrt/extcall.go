@@ -24,9 +24,13 @@ func askOf[T any, A any, P interface {
 	*A
 	pjrtc.ExtArgs
 }](o *extObject[T], op string, fill func(*call.Frame, P, pjrtc.Ptr[T]) error, read func(P) error) error {
-	return o.with(op, func(h pjrtc.Ptr[T]) error {
-		return askExt(o.plugin, op, func(f *call.Frame, a P) error { return fill(f, a, h) }, read)
-	})
+	// Not by with: read may make an object, and where it was made is a few frames above.
+	h, err := o.use(op)
+	if err != nil {
+		return err
+	}
+	defer o.owned.Done()
+	return askExt(o.plugin, op, func(f *call.Frame, a P) error { return fill(f, a, h) }, read)
 }
 
 // lendSized is lendBytes with the size.

@@ -26,14 +26,23 @@ func (o *extObject[T]) take(p *Plugin, kind string, h pjrtc.Ptr[T], destroy func
 	return o.owned.Init(&ffi.Class[pjrtc.Ptr[T]]{Name: kind, Destroy: destroy}, h, parents...)
 }
 
-// with lends f the handle.
-func (o *extObject[T]) with(op string, f func(pjrtc.Ptr[T]) error) error {
+// use enters the object; the caller calls o.owned.Done.
+func (o *extObject[T]) use(op string) (pjrtc.Ptr[T], error) {
 	if o == nil || o.plugin == nil {
-		return invalid(op, "no object")
+		return 0, invalid(op, "no object")
 	}
 	h, err := o.owned.Use()
 	if err != nil {
-		return fmt.Errorf("pjrt: %s: %w", op, err)
+		return 0, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	return h, nil
+}
+
+// with lends f the handle.
+func (o *extObject[T]) with(op string, f func(pjrtc.Ptr[T]) error) error {
+	h, err := o.use(op)
+	if err != nil {
+		return err
 	}
 	defer o.owned.Done()
 	return f(h)

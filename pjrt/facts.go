@@ -213,6 +213,16 @@ func optimized(d described) (out Program, err error) {
 	return out, err
 }
 
+// sealed is what Serialize gives.
+func sealed(d described) ([]byte, error) {
+	b, err := serialize(d)
+	if err != nil {
+		return nil, err
+	}
+	return seal(b), nil
+}
+
+// serialize gives a compiled program as the plugin's own bytes.
 func serialize(d described) (out []byte, err error) {
 	const op = "serialize"
 	err = d.with(op, func(p *Plugin, e pjrtc.Ptr[pjrtc.Executable]) error {

@@ -20,10 +20,15 @@ type (
 	failure = pjrtfake.Failure
 )
 
-// busy checks that closing a parent is refused, and names the child.
+// busy checks that closing a parent is refused, and names the child and the test that made it.
 func busy(err error, child string) error {
 	if !errors.Is(err, isthmus.ErrBusy) && !errors.Is(err, isthmus.ErrBorrowed) || !strings.Contains(err.Error(), child) {
 		return fmt.Errorf("closed under its %s: %w", child, err)
+	}
+	if _, site, made := strings.Cut(err.Error(), child+"#"); made {
+		if _, site, made = strings.Cut(site, " made at "); made && !strings.Contains(strings.Fields(site)[0], "_test.go:") {
+			return fmt.Errorf("where its %s was made is told as in the library: %w", child, err)
+		}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (x *Compiled) TPU() (*TPUProgram, error) {
 	if err := x.plugin.hasExtension(pjrtc.ExtensionTypeTpuExecutable); err != nil {
 		return nil, fmt.Errorf("pjrt: TPU program: %w", err)
 	}
-	b, err := x.Serialize()
+	b, err := serialize(x)
 	if err != nil {
 		return nil, err
 	}
@@ -32,12 +32,18 @@ func (x *Compiled) TPU() (*TPUProgram, error) {
 }
 
 // TPUProgram is [Compiled.TPU] for the bytes that [Compiled.Serialize] gave. The bytes are not copied.
+// Errors: [isthmus.ErrInvalid] where they were damaged since.
 func (p *Plugin) TPUProgram(serialized []byte) (*TPUProgram, error) {
+	const op = "TPU program"
 	if p == nil || p.table == nil || len(serialized) == 0 {
-		return nil, invalid("TPU program", "no plugin, or no bytes")
+		return nil, invalid(op, "no plugin, or no bytes")
 	}
 	if err := p.hasExtension(pjrtc.ExtensionTypeTpuExecutable); err != nil {
-		return nil, fmt.Errorf("pjrt: TPU program: %w", err)
+		return nil, fmt.Errorf("pjrt: %s: %w", op, err)
+	}
+	serialized, err := unseal(op, serialized)
+	if err != nil {
+		return nil, err
 	}
 	return &TPUProgram{p, serialized}, nil
 }

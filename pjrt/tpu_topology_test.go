@@ -338,6 +338,11 @@ func TestTPUProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, b := range [][]byte{whole[:1], whole[:len(whole)/2], whole[:len(whole)-1]} {
+		_, err := p.TPUProgram(b)
+		want(t, "a part of a program", err, isthmus.ErrInvalid)
+	}
+	whole = whole[64:] // as another client has it
 	for _, b := range [][]byte{[]byte("garbage"), whole[:1], whole[:len(whole)/2], whole[:len(whole)-1]} {
 		u, err := p.TPUProgram(b)
 		if err != nil {

@@ -1,6 +1,7 @@
 package pjrtserve
 
 import (
+	"crypto/sha256"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -195,23 +196,29 @@ func writeAssignment(replicas, partitions int, devices []int) []byte {
 	return m
 }
 
-// The serialized form of an executable is the program and its options: reading it compiles it again.
+// The serialized form of an executable is the program and its options, after a mark and their SHA-256: reading it compiles it
+// again.
 
-const serializedMark = "isthmus executable 1\n"
+const serializedMark = "isthmus executable 2\n"
 
 func (x *executable) serialize() []byte {
-	m := message(serializedMark)
+	var m message
 	m.bytes(1, x.b.Code())
 	m.bytes(2, x.options)
-	return m
+	sum := sha256.Sum256(m)
+	return append(append([]byte(serializedMark), sum[:]...), m...)
 }
 
 func (c *client) deserialize(b, override []byte) (*executable, error) {
-	if len(b) < len(serializedMark) || string(b[:len(serializedMark)]) != serializedMark {
-		return nil, invalid("these are not the bytes of an executable of this plugin")
+	const head = len(serializedMark) + sha256.Size
+	if len(b) < head || string(b[:len(serializedMark)]) != serializedMark {
+		return nil, invalid("these are not the bytes of an executable of this plugin and version")
+	}
+	if sum := sha256.Sum256(b[head:]); string(sum[:]) != string(b[len(serializedMark):head]) {
+		return nil, invalid("the bytes of the executable were damaged")
 	}
 	var code, options []byte
-	err := fields(b[len(serializedMark):], func(f field) error {
+	err := fields(b[head:], func(f field) error {
 		switch {
 		case f.id == 1 && f.wire == 2:
 			code = f.bytes

@@ -410,6 +410,18 @@ func TestSerialize(t *testing.T) {
 	if code, _ := do(h.tab, &pjrtc.ExecutableDeserializeAndLoadArgs{Client: h.c, SerializedExecutable: s.SerializedBytes, SerializedExecutableSize: s.SerializedBytesSize / 2}); code != pjrtc.ErrorCodeINVALIDARGUMENT {
 		t.Errorf("half of an executable: %v", code)
 	}
+	// One bit that is another.
+	b, err := s.SerializedBytes.Slice(s.SerializedBytesSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		b[i] ^= 1 << (i % 8)
+		if code, _ := do(h.tab, &pjrtc.ExecutableDeserializeAndLoadArgs{Client: h.c, SerializedExecutable: s.SerializedBytes, SerializedExecutableSize: s.SerializedBytesSize}); code != pjrtc.ErrorCodeINVALIDARGUMENT {
+			t.Errorf("bit %d of byte %d of an executable turned: %v", i%8, i, code)
+		}
+		b[i] ^= 1 << (i % 8)
+	}
 	call.Call1(call.Fn(s.SerializedExecutableDeleter), mem.Addr(s.SerializedExecutable))
 	print1 := must(t, h.tab, &pjrtc.LoadedExecutableFingerprintArgs{Executable: x})
 	print2 := must(t, h.tab, &pjrtc.LoadedExecutableFingerprintArgs{Executable: y})
