@@ -22,10 +22,14 @@ type File struct {
 // Languages are those that [Generate] knows.
 func Languages() []string { return []string{"c", "haskell", "python", "rust"} }
 
-// Generate writes the module of a language for a bridge.
+// Generate writes the module of a language for a bridge. Errors: [isthmus.ErrUnsupported] for a language that is not of
+// [Languages], [isthmus.ErrInvalid] for a schema of which two things would have one name there.
 func Generate(language string, s *schema.Schema) (File, error) {
 	if s == nil {
 		return File{}, fmt.Errorf("gen: no schema: %w", isthmus.ErrInvalid)
+	}
+	if err := clash(language, s); err != nil {
+		return File{}, err
 	}
 	w := &writer{s: s}
 	switch language {
@@ -39,6 +43,49 @@ func Generate(language string, s *schema.Schema) (File, error) {
 		return File{s.Name + "_bridge.rs", w.rust()}, nil
 	}
 	return File{}, fmt.Errorf("gen: language %q: %w; there are %s", language, isthmus.ErrUnsupported, strings.Join(Languages(), ", "))
+}
+
+// clash says which two things of a schema, different by its own names, have one name in the language.
+func clash(language string, s *schema.Schema) (err error) {
+	of := map[string]string{}
+	add := func(scope, name, what string) {
+		if first, ok := of[scope+" "+name]; ok && err == nil {
+			err = fmt.Errorf("gen: %s and %s would both be %s in %s: %w; rename one", first, what, name, language, isthmus.ErrInvalid)
+		}
+		of[scope+" "+name] = what
+	}
+	for _, m := range s.Methods {
+		what := "method " + m.Name
+		switch language {
+		case "c", "rust":
+			add("", strings.ToUpper(snake(m.Name)), what)
+		case "python":
+			add("", snake(m.Name), what)
+			if m.Kind == schema.Call {
+				add("", snake(m.Name)+"_async", what)
+			}
+		case "haskell":
+			add("", "m"+upper(m.Name), what)
+		}
+	}
+	for _, d := range s.Defs {
+		for _, f := range d.Fields {
+			what := "field " + d.Name + "." + f.Name
+			switch language {
+			case "python", "rust":
+				add(d.Name, snake(f.Name), what)
+			case "haskell":
+				add("", lower(d.Name)+upper(f.Name), what)
+			}
+		}
+		for _, a := range d.Alts {
+			if what := "alternative " + a + " of " + d.Name; language == "c" {
+				add(d.Name, snake(lower(a)), what)
+				add("", strings.ToUpper(snake(lower(d.Name))+"_"+snake(lower(a))), what)
+			}
+		}
+	}
+	return err
 }
 
 type writer struct {

@@ -1,12 +1,15 @@
 package gen_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/isthmus-ffi/isthmus"
 	"github.com/isthmus-ffi/isthmus/bridge"
 	"github.com/isthmus-ffi/isthmus/bridge/gen"
 	"github.com/isthmus-ffi/isthmus/bridge/internal/sample"
@@ -149,4 +152,39 @@ for name in "call call_inline call_async cast close stats subscribe".split():
     assert getattr(odd_bridge.Bridge, name) is getattr(isthmus_bridge.Bridge, name), name
 for name in "call_ call__async cast_ close_ close_async import_ import_async stats_".split():
     assert hasattr(odd_bridge.Bridge, name), name`)
+}
+
+func TestNamesThatMeet(t *testing.T) {
+	field := func(name string) schema.Field { return schema.Field{Name: name, Type: schema.Type{Kind: schema.Bool}} }
+	call := func(name string) schema.Method { return schema.Method{Name: name, Kind: schema.Call} }
+	for _, c := range []struct {
+		what, languages string
+		s               schema.Schema
+	}{
+		{"nothing", "", schema.Schema{
+			Defs:    []*schema.Def{{Name: "A", Fields: []schema.Field{field("b"), field("c")}}, {Name: "B", Fields: []schema.Field{field("b")}}},
+			Methods: []schema.Method{call("a"), call("b")},
+		}},
+		{"methods", "c python rust", schema.Schema{Methods: []schema.Method{call("aB"), call("a_b")}}},
+		{"a method and another's async form", "python", schema.Schema{Methods: []schema.Method{call("a"), call("aAsync")}}},
+		{"fields", "python rust", schema.Schema{Defs: []*schema.Def{{Name: "T", Fields: []schema.Field{field("aB"), field("a_b")}}}}},
+		{"fields of two types", "haskell", schema.Schema{Defs: []*schema.Def{
+			{Name: "A", Fields: []schema.Field{field("bC")}}, {Name: "AB", Fields: []schema.Field{field("c")}},
+		}}},
+		{"a method and an alternative", "c", schema.Schema{
+			Defs:    []*schema.Def{{Name: "Circle"}, {Name: "Shape", Sum: true, Alts: []string{"Circle"}}},
+			Methods: []schema.Method{call("shapeCircle")},
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			for _, language := range gen.Languages() {
+				s := c.s
+				s.Name = "words"
+				_, err := gen.Generate(language, &s)
+				if want := slices.Contains(strings.Fields(c.languages), language); want != errors.Is(err, isthmus.ErrInvalid) || !want && err != nil {
+					t.Errorf("%s: %v", language, err)
+				}
+			}
+		})
+	}
 }
