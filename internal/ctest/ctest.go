@@ -119,6 +119,16 @@ func compile(t testing.TB, source []byte, flags ...string) string {
 	return compileWith(t, cc, "fixture.c", source, flags...)
 }
 
+// workFolder is where go test built this program, a folder that it removes in the end; of a program that was built otherwise it is
+// the folder for temporary files.
+func workFolder() string {
+	exe, err := os.Executable()
+	if dir := filepath.Dir(exe); err == nil && strings.Contains(dir, "go-build") {
+		return dir
+	}
+	return ""
+}
+
 func compileWith(t testing.TB, cc, file string, source []byte, flags ...string) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -132,7 +142,7 @@ func compileWith(t testing.TB, cc, file string, source []byte, flags ...string) 
 		t.Skipf("no C compiler %q", cc)
 	}
 	// The library stays open as long as the process, and so does its file: later tests open it by its path.
-	dir, err := os.MkdirTemp("", "isthmus-fixture-")
+	dir, err := os.MkdirTemp(workFolder(), "isthmus-fixture-")
 	if err != nil {
 		t.Fatal(err)
 	}
