@@ -2,7 +2,6 @@
 package callbackstate
 
 import (
-	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -29,23 +28,27 @@ func run(p *native.Pass) {
 	}
 	own := started(p)
 	for _, fn := range callbacks {
+		if guarded(fn) {
+			continue
+		}
 		told := map[*ssa.Global]bool{}
 		for _, b := range fn.Blocks {
 			for _, i := range b.Instrs {
 				g := written(i)
-				if g == nil || told[g] || g.Pkg != fn.Pkg || guarded(fn) {
+				if g == nil || told[g] || g.Pkg != fn.Pkg {
 					continue
 				}
 				told[g] = true
-				at := slices.IndexFunc(others, func(o *ssa.Function) bool { return use(o, g) != nil })
-				if at < 0 {
+				at := use(others, g)
+				if at == nil {
 					continue
 				}
-				path := []analysis.RelatedInformation{{Pos: use(others[at], g).Pos(), Message: others[at].Name() + " uses it here"}}
+				other := at.Parent().Name()
+				path := []analysis.RelatedInformation{{Pos: at.Pos(), Message: other + " uses it here"}}
 				if own[fn.Name()] {
-					p.ReportPath(native.Warning, i.Pos(), path, nil, "%s runs on a thread that C starts and writes %s without a lock, which %s uses too", fn.Name(), g.Name(), others[at].Name())
+					p.ReportPath(native.Warning, i.Pos(), path, nil, "%s runs on a thread that C starts and writes %s without a lock, which %s uses too", fn.Name(), g.Name(), other)
 				} else {
-					p.ReportPath(native.Note, i.Pos(), path, nil, "%s writes %s without a lock, which %s uses too: where C calls it on a thread of its own, they race", fn.Name(), g.Name(), others[at].Name())
+					p.ReportPath(native.Note, i.Pos(), path, nil, "%s writes %s without a lock, which %s uses too: where C calls it on a thread of its own, they race", fn.Name(), g.Name(), other)
 				}
 			}
 		}
@@ -115,10 +118,7 @@ func guarded(fn *ssa.Function) bool {
 			if !ok {
 				continue
 			}
-			name := native.GoName(call)
-			if call.Common().IsInvoke() {
-				name = call.Common().Method.Name()
-			}
+			name := native.Callee(call)
 			if i := strings.LastIndexByte(name, '.'); strings.Contains(strings.ToLower(name[i+1:]), "lock") {
 				return true
 			}
@@ -127,13 +127,15 @@ func guarded(fn *ssa.Function) bool {
 	return false
 }
 
-// use is where a function reads or writes a variable.
-func use(fn *ssa.Function, g *ssa.Global) ssa.Instruction {
-	for _, b := range fn.Blocks {
-		for _, i := range b.Instrs {
-			for _, op := range i.Operands(nil) {
-				if *op == ssa.Value(g) && i.Pos().IsValid() {
-					return i
+// use is where the first of some functions reads or writes a variable.
+func use(fns []*ssa.Function, g *ssa.Global) ssa.Instruction {
+	for _, fn := range fns {
+		for _, b := range fn.Blocks {
+			for _, i := range b.Instrs {
+				for _, op := range i.Operands(nil) {
+					if *op == ssa.Value(g) && i.Pos().IsValid() {
+						return i
+					}
 				}
 			}
 		}
