@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/isthmus-ffi/isthmus"
 )
@@ -77,4 +78,17 @@ func (r *Report) path(name string) string {
 		path = filepath.Join(r.dir, path)
 	}
 	return path
+}
+
+// lines reads the lines of a file of the report. One that is gone since has none.
+func (r *Report) lines(name string) []string {
+	path := r.path(name)
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // imported reports name what they like
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return strings.Split(string(b), "\n")
 }

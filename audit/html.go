@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -41,11 +40,7 @@ type sourceLine struct {
 
 // excerpt reads the lines around a place. A file that is gone since has none.
 func (r *Report) excerpt(p Place) []sourceLine {
-	b, err := os.ReadFile(r.path(p.File))
-	if err != nil {
-		return nil
-	}
-	lines := strings.Split(string(b), "\n")
+	lines := r.lines(p.File)
 	var out []sourceLine
 	for n := max(1, p.Line-excerpt); n <= min(len(lines), p.Line+excerpt); n++ {
 		out = append(out, sourceLine{n, strings.ReplaceAll(lines[n-1], "\t", "    "), n == p.Line})

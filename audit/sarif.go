@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"unicode/utf16"
 )
@@ -129,7 +128,7 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 		})
 		return index[id]
 	}
-	inv, files := sarifInvocation{Successful: true}, sarifFiles{r: r}
+	inv, files := sarifInvocation{Successful: true}, sarifFiles{r, map[string][]string{}}
 	if r != nil {
 		for _, id := range r.Rules {
 			rule(id)
@@ -165,15 +164,7 @@ func (s *sarifFiles) column(p Place, tool string) int {
 	}
 	lines, ok := s.lines[p.File]
 	if !ok {
-		name := s.r.path(p.File)
-		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
-			if b, err := os.ReadFile(name); err == nil {
-				lines = strings.Split(string(b), "\n")
-			}
-		}
-		if s.lines == nil {
-			s.lines = map[string][]string{}
-		}
+		lines = s.r.lines(p.File)
 		s.lines[p.File] = lines
 	}
 	if p.Line < 1 || p.Line > len(lines) || p.Column < 1 || p.Column > len(lines[p.Line-1])+1 {
