@@ -50,7 +50,7 @@ func (w *writer) c() string {
 	w.p("  a.schema = %s_schema;\n  a.schema_len = sizeof %s_schema - 1;\n  return a;\n}\n\n", s.Name, s.Name)
 	for i := range s.Methods {
 		m := &s.Methods[i]
-		w.p("#define %s_%s %#xu /* %s */\n", strings.ToUpper(s.Name), strings.ToUpper(snake(m.Name)), m.ID(), strings.TrimSpace(m.Line()))
+		w.p("#define %s_%s %#xu /* %s */\n", strings.ToUpper(s.Name), constant(m.Name), m.ID(), strings.TrimSpace(m.Line()))
 	}
 	w.p("\n")
 	for _, d := range s.Defs {
@@ -71,9 +71,9 @@ func (w *writer) c() string {
 		w.p("struct %s_%s {\n", s.Name, d.Name)
 		switch {
 		case d.Sum:
-			w.p("  uint8_t tag; /* %s_%s_... */\n  union {\n", strings.ToUpper(s.Name), strings.ToUpper(snake(d.Name)))
+			w.p("  uint8_t tag; /* %s_%s_... */\n  union {\n", strings.ToUpper(s.Name), constant(d.Name))
 			for _, a := range d.Alts {
-				w.p("    %s_%s *%s;\n", s.Name, a, name("c", snake(lower(a))))
+				w.p("    %s_%s *%s;\n", s.Name, a, name("c", snake(a)))
 			}
 			if d.Open {
 				w.p("    br_bytes *unknown; /* of another tag */\n")
@@ -88,7 +88,7 @@ func (w *writer) c() string {
 		}
 		w.p("};\n")
 		for i, a := range d.Alts {
-			w.p("#define %s_%s_%s %d\n", strings.ToUpper(s.Name), strings.ToUpper(snake(lower(d.Name))), strings.ToUpper(snake(lower(a))), i)
+			w.p("#define %s_%s_%s %d\n", strings.ToUpper(s.Name), constant(d.Name), constant(a), i)
 		}
 	}
 	w.p("\n")
@@ -196,7 +196,7 @@ func (w *writer) sumC(d *schema.Def) {
 	}
 	w.p("  switch (v->tag) {\n")
 	for i, a := range d.Alts {
-		field := name("c", snake(lower(a)))
+		field := name("c", snake(a))
 		w.p("  case %d:\n    v->is.%s = (%s_%s *)br_read_room(r, 1, sizeof *v->is.%s);\n    if (v->is.%s != NULL) %s(r, v->is.%s);\n    break;\n",
 			i, field, w.s.Name, a, field, field, w.funcC("read", schema.Type{Kind: schema.Named, Name: a}), field)
 	}
@@ -210,7 +210,7 @@ func (w *writer) sumC(d *schema.Def) {
 	}
 	w.p("  switch (v->tag) {\n")
 	for i, a := range d.Alts {
-		field := name("c", snake(lower(a)))
+		field := name("c", snake(a))
 		w.p("  case %d:\n    if (v->is.%s == NULL) br_fail(w, \"a %s without a value\");\n    else %s(w, v->is.%s);\n    break;\n",
 			i, field, d.Name, w.funcC("write", schema.Type{Kind: schema.Named, Name: a}), field)
 	}

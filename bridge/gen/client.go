@@ -25,7 +25,7 @@ static inline int32_t %s_open(br_client *c) {
 		m := &s.Methods[i]
 		w.p("\n")
 		w.commentC("", w.methodDoc(m))
-		name, id := s.Name+"_"+snake(m.Name), strings.ToUpper(s.Name+"_"+snake(m.Name))
+		name, id := s.Name+"_"+snake(m.Name), strings.ToUpper(s.Name)+"_"+constant(m.Name)
 		message := "const " + pad(w.typeC(m.In)) + "*message"
 		if strings.HasSuffix(w.typeC(m.In), "*") {
 			message = constC(w.typeC(m.In)) + "*message"

@@ -58,7 +58,7 @@ func clash(language string, s *schema.Schema) (err error) {
 		what := "method " + m.Name
 		switch language {
 		case "c", "rust":
-			add("", strings.ToUpper(snake(m.Name)), what)
+			add("", constant(m.Name), what)
 		case "python":
 			add("", snake(m.Name), what)
 			if m.Kind == schema.Call {
@@ -80,8 +80,8 @@ func clash(language string, s *schema.Schema) (err error) {
 		}
 		for _, a := range d.Alts {
 			if what := "alternative " + a + " of " + d.Name; language == "c" {
-				add(d.Name, snake(lower(a)), what)
-				add("", strings.ToUpper(snake(lower(d.Name))+"_"+snake(lower(a))), what)
+				add(d.Name, snake(a), what)
+				add("", constant(d.Name)+"_"+constant(a), what)
 			}
 		}
 	}
@@ -173,6 +173,9 @@ func snake(s string) string {
 	}
 	return b.String()
 }
+
+// constant is urlPath as URL_PATH.
+func constant(s string) string { return strings.ToUpper(snake(s)) }
 
 var reserved = map[string][]string{
 	"c":      strings.Fields("auto bool break case catch char class const continue default delete do double else enum extern false float for friend goto if inline int long namespace new operator private protected public register restrict return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using virtual void volatile while"),

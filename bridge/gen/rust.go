@@ -46,7 +46,7 @@ func (w *writer) rust() string {
 			inline = fmt.Sprintf(", %v", m.Inline)
 		}
 		w.commentRust("    ", w.methodDoc(m))
-		w.p("    pub const %s: rt::%s = rt::%s::new(%#x%s);\n", strings.ToUpper(snake(m.Name)), kind, made, m.ID(), inline)
+		w.p("    pub const %s: rt::%s = rt::%s::new(%#x%s);\n", constant(m.Name), kind, made, m.ID(), inline)
 	}
 	w.p("}\n")
 	for _, d := range s.Defs {
