@@ -31,40 +31,51 @@ type bridgeSource struct {
 	From string `arg:"" help:"The library's main package, whose main calls bridge.Main, or a file with a schema."`
 }
 
+// file says whether it is a file with a schema.
+func (b bridgeSource) file() bool {
+	info, err := os.Stat(b.From)
+	return err == nil && info.Mode().IsRegular() && filepath.Ext(b.From) != ".go"
+}
+
 // schema runs the package with the argument schema, or reads the file.
 func (b bridgeSource) schema(ctx context.Context) (*schema.Schema, error) {
-	if info, err := os.Stat(b.From); err == nil && info.Mode().IsRegular() && filepath.Ext(b.From) != ".go" {
+	if b.file() {
 		text, err := os.ReadFile(b.From)
 		if err != nil {
 			return nil, err
 		}
 		return schema.Parse(string(text))
 	}
-	out, err := runs(ctx, b.From, "schema")
+	out, err := goSays(ctx, "run", b.From, "schema")
 	if err != nil {
 		return nil, err
 	}
-	s, err := schema.Parse(string(out))
-	if err != nil {
-		return nil, err
+	return schema.Parse(string(out))
+}
+
+// commented is the schema with the comments of the package, where it comes from one.
+func (b bridgeSource) commented(ctx context.Context) (*schema.Schema, error) {
+	s, err := b.schema(ctx)
+	if err != nil || b.file() {
+		return s, err
 	}
 	// The package before those that it imports, for what two of them have.
-	list, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", b.From).Output()
+	list, err := goSays(ctx, "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", b.From)
 	if err != nil {
-		return nil, fmt.Errorf("go list %s: %w", b.From, err)
+		return nil, err
 	}
 	dirs := strings.Split(strings.TrimSpace(string(list)), "\n")
 	slices.Reverse(dirs)
 	return s, gen.Comments(s, dirs...)
 }
 
-// runs gives what go run prints.
-func runs(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"run"}, args...)...)
+// goSays gives what the go command prints.
+func goSays(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go run %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
+		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
 	}
 	return out.Bytes(), nil
 }
@@ -108,7 +119,7 @@ func (c *bridgeGenCmd) Run(ctx context.Context, s *streams) error {
 			return fail(exitProgram, err)
 		}
 	}
-	sch, err := c.schema(ctx)
+	sch, err := c.commented(ctx)
 	if err != nil {
 		return fail(exitProgram, err)
 	}
@@ -153,9 +164,9 @@ func (c *bridgeGenCmd) codec(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, "go", "list", "-e", "-f", "{{.Name}}", filepath.Dir(path)).Output()
+	out, err := goSays(ctx, "list", "-e", "-f", "{{.Name}}", filepath.Dir(path))
 	if err != nil {
-		return "", fmt.Errorf("go list %s: %w", c.Out, err)
+		return "", err
 	}
 	dir, err := os.MkdirTemp("", "bridge")
 	if err != nil {
@@ -171,7 +182,7 @@ func (c *bridgeGenCmd) codec(ctx context.Context) (string, error) {
 	if err := errors.Join(os.WriteFile(stub, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", err
 	}
-	source, err := runs(ctx, "-overlay="+overlay, c.From, "codec")
+	source, err := goSays(ctx, "run", "-overlay="+overlay, c.From, "codec")
 	if err != nil {
 		return "", err
 	}
